@@ -1,0 +1,84 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+// Command qualytics-emulator serves an emulated Qualytics deployment until it
+// is interrupted, and prints how to reach it as export lines.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "qualytics-emulator:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	var names []string
+	for _, p := range qualyticstest.Profiles() {
+		names = append(names, p.Name)
+	}
+	flags := flag.NewFlagSet("qualytics-emulator", flag.ExitOnError)
+	address := flags.String("address", "127.0.0.1:0", "where to listen; port 0 is any free one")
+	profile := flags.String("profile", names[0], "which build to play: "+strings.Join(names, ", "))
+	accounts := flags.Int("accounts", 0, "service accounts to start with")
+	tokens := flags.Int("tokens", 0, "tokens of each of them")
+	latency := flags.Duration("latency", 0, "how long every answer takes")
+	rate := flags.Int("rate", 0, "requests a second before the ingress answers 429; 0 is no limit")
+	burst := flags.Int("burst", 250, "how many may come at once on top of the rate")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	p, ok := qualyticstest.ProfileNamed(*profile)
+	if !ok {
+		return fmt.Errorf("there is no profile %q; there are %s", *profile, strings.Join(names, ", "))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	server, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &p, Address: *address, Latency: *latency, Rate: *rate, Burst: *burst})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	server.Seed(*accounts, *tokens)
+
+	fmt.Printf("# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n", p.Name)
+	fmt.Printf("export QUALYTICS_URL=%s\n", server.URL)
+	fmt.Printf("export QUALYTICS_API_PATH=%q\n", server.APIPath())
+	fmt.Printf("export QUALYTICS_TOKEN=%s\n", server.AdminToken())
+
+	follow(ctx, server)
+	fmt.Println("# stopped")
+	return nil
+}
+
+// follow prints every request as a comment until ctx ends.
+func follow(ctx context.Context, server *qualyticstest.Server) {
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	shown := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		requests := server.Requests()
+		for _, r := range requests[shown:] {
+			fmt.Printf("# %s %3d %s\n", server.Clock.Now().Format(time.TimeOnly), r.Status, r)
+		}
+		shown = len(requests)
+	}
+}

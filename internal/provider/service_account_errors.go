@@ -1,0 +1,162 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// explainCreate says why an account could not be made.
+func explainCreate(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error, diags *diag.Diagnostics) {
+	failed := fmt.Sprintf("The service account %q could not be created", plan.Name.ValueString())
+	if !qualytics.IsConflict(err) {
+		explainRole(plan, failed, err, diags)
+		return
+	}
+	detail := explain(err) + "\n\n"
+	accounts, listErr := client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
+	if listErr != nil {
+		diags.AddAttributeError(path.Root("name"), failed, detail+"An account with this name exists. It could not be looked up: "+explain(listErr))
+		return
+	}
+	for _, u := range holdersOf(plan.Name.ValueString(), accounts) {
+		if u.Deactivated() {
+			detail += fmt.Sprintf("The name is held by the deactivated account %q (%s, id %d). Reactivate it in Qualytics (Settings, Security), then import it: %s",
+				u.Name, u.UserID, u.ID, importCommand("qualytics_service_account", u.ID))
+		} else {
+			detail += fmt.Sprintf("The name is held by the account %q (%s, id %d). Nothing was changed. To manage it with Terraform, import it: %s",
+				u.Name, u.UserID, u.ID, importCommand("qualytics_service_account", u.ID))
+		}
+		diags.AddAttributeError(path.Root("name"), failed, detail)
+		return
+	}
+	diags.AddAttributeError(path.Root("name"), failed, detail+
+		"An account whose user_id is made of the same letters exists, but the list of service accounts does not show it: "+
+		"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name.")
+}
+
+// importCommand is the command that takes an object over.
+func importCommand(resourceType string, id int64) string {
+	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
+}
+
+// holdersOf are the accounts that may hold a name, the likeliest first. The
+// server makes the user_id of the name by rules that only it knows, so names
+// are compared by their letters and digits.
+func holdersOf(name string, accounts []qualytics.User) []qualytics.User {
+	var exact, alike []qualytics.User
+	for _, u := range accounts {
+		switch {
+		case u.Name == name:
+			exact = append(exact, u)
+		case lettersOf(u.Name) == lettersOf(name):
+			alike = append(alike, u)
+		}
+	}
+	holders := append(exact, alike...)
+	slices.SortStableFunc(holders, func(a, b qualytics.User) int {
+		switch {
+		case a.Deactivated() == b.Deactivated():
+			return 0
+		case b.Deactivated():
+			return -1
+		default:
+			return 1
+		}
+	})
+	return holders
+}
+
+func lettersOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}
+
+// explainRole says why a role was refused, where that was the reason.
+func explainRole(plan serviceAccountModel, failed string, err error, diags *diag.Diagnostics) {
+	if qualytics.IsInvalid(err) && plan.Role.ValueString() == qualytics.RoleEditor {
+		diags.AddAttributeError(path.Root("role"), failed, explain(err)+
+			"\n\nRecent deployments have no role \"Editor\" any more. Use \"Member\" with teams that may edit, or \"Manager\".")
+		return
+	}
+	addError(diags, failed, err)
+}
+
+// activeTokens are the account's tokens that are not revoked.
+func activeTokens(ctx context.Context, client *qualytics.Client, accountID int64) ([]qualytics.Token, error) {
+	tokens, err := client.ServiceTokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tokens, func(t qualytics.Token) bool { return t.User.ID != accountID || !t.Active }), nil
+}
+
+// explainActiveTokens says which tokens keep an account from being deactivated.
+func explainActiveTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, err error, diags *diag.Diagnostics) {
+	failed := fmt.Sprintf("The service account %q could not be deactivated", state.Name.ValueString())
+	tokens, listErr := activeTokens(ctx, client, parseID(state.ID, "id", diags))
+	if listErr != nil || len(tokens) == 0 {
+		addError(diags, failed, err)
+		return
+	}
+	lines := make([]string, len(tokens))
+	for i, t := range tokens {
+		lines[i] = fmt.Sprintf("  - %q, id %d, last used %s", t.Name, t.ID, lastUsed(t.LastUsed))
+	}
+	diags.AddError(failed, explain(err)+"\n\nThese tokens of the account are active:\n\n"+strings.Join(lines, "\n")+
+		"\n\nRevoke them, or set revoke_tokens_on_destroy = true, apply, and destroy again.")
+}
+
+func lastUsed(t *time.Time) string {
+	if t == nil {
+		return "never, as far as the server says"
+	}
+	return t.Format(time.RFC3339)
+}
+
+// revokeTokens revokes every active token of an account, and reports whether
+// all of them are.
+func revokeTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, diags *diag.Diagnostics) bool {
+	failed := fmt.Sprintf("The tokens of the service account %q could not be revoked", state.Name.ValueString())
+	tokens, err := activeTokens(ctx, client, parseID(state.ID, "id", diags))
+	if err != nil {
+		addError(diags, failed, err)
+		return false
+	}
+	done := true
+	for _, t := range tokens {
+		if _, err := client.SetTokenRevoked(ctx, t.ID, true); err != nil && !qualytics.IsNotFound(err) {
+			addError(diags, fmt.Sprintf("The token %q (id %d) could not be revoked", t.Name, t.ID), err)
+			done = false
+		}
+	}
+	return done
+}
+
+// refuseLockout refuses to take away the account with which the provider works.
+// When it cannot be known whose token the provider uses, nothing is said.
+func (r *serviceAccountResource) refuseLockout(ctx context.Context, state serviceAccountModel, doing string, diags *diag.Diagnostics) {
+	me, err := r.data.client.CurrentUser(ctx)
+	if err != nil || state.ID.ValueString() != fmt.Sprint(me.ID) {
+		return
+	}
+	diags.AddError("The provider would lock itself out",
+		fmt.Sprintf("%s the service account %q (%s) is refused: the provider is logged in as this very account. "+
+			"Run Terraform with the token of another Admin, or take the account out of Terraform's hands with \"terraform state rm\".",
+			doing, state.Name.ValueString(), me.UserID))
+}

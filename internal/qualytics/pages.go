@@ -1,0 +1,130 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// PageSize is what is asked for per page: the API's maximum.
+const PageSize = 100
+
+// maxPages ends a listing that a broken server would never end.
+const maxPages = 100_000
+
+// page is one answer of a list call: a bare array, or an envelope whose total
+// is called total or total_count.
+type page[T any] struct {
+	items []T
+	total int // -1 when the server did not say
+	size  int // as the server applied it; 0 when it did not say
+	whole bool
+}
+
+func (p *page[T]) UnmarshalJSON(data []byte) error {
+	*p = page[T]{total: -1}
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+		p.whole = true
+		return json.Unmarshal(data, &p.items)
+	}
+	var envelope struct {
+		Items      *[]T `json:"items"`
+		Total      *int `json:"total"`
+		TotalCount *int `json:"total_count"`
+		Size       int  `json:"size"`
+	}
+	if err := json.Unmarshal(data, &envelope); err != nil {
+		return err
+	}
+	if envelope.Items == nil {
+		return &shapeError{"the answer has no items, which the API documents for a list"}
+	}
+	p.items, p.size = *envelope.Items, envelope.Size
+	if envelope.Total == nil {
+		envelope.Total = envelope.TotalCount
+	}
+	if envelope.Total != nil {
+		p.total = *envelope.Total
+	}
+	return nil
+}
+
+// last reports whether no page follows, with seen items so far.
+func (p *page[T]) last(seen int) bool {
+	switch {
+	case p.whole || len(p.items) == 0:
+		return true
+	case p.total >= 0 && seen >= p.total:
+		return true
+	case p.size > 0:
+		return len(p.items) < p.size
+	default: // a build that names neither may still apply a smaller size than asked
+		return p.total < 0 && len(p.items) < PageSize
+	}
+}
+
+// pages gives every page of GET path, in order, until the last one or an error.
+func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[page[T], error] {
+	return func(yield func(page[T], error) bool) {
+		seen := 0
+		for number := 1; number <= maxPages; number++ {
+			q := maps.Clone(query)
+			if q == nil {
+				q = url.Values{}
+			}
+			q.Set("page", strconv.Itoa(number))
+			q.Set("size", strconv.Itoa(PageSize))
+			var p page[T]
+			if err := c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &p}); err != nil {
+				yield(page[T]{}, err)
+				return
+			}
+			seen += len(p.items)
+			if !yield(p, nil) || p.last(seen) {
+				return
+			}
+		}
+	}
+}
+
+// maxListings is how often a listing starts again because the total changed
+// between two of its pages, which shifts objects across their border.
+const maxListings = 3
+
+// listAll gives every object of GET path once, whatever the page size, also
+// when objects appear or vanish while it lists.
+func listAll[T any](ctx context.Context, c *Client, path string, query url.Values, id func(T) int64) ([]T, error) {
+	for attempt := 1; ; attempt++ {
+		var all []T
+		known := map[int64]bool{}
+		total, steady := -1, true
+		for p, err := range pages[T](ctx, c, path, query) {
+			if err != nil {
+				return nil, err
+			}
+			steady = steady && (total == -1 || total == p.total)
+			total = p.total
+			before := len(all)
+			for _, item := range p.items {
+				if !known[id(item)] {
+					known[id(item)] = true
+					all = append(all, item)
+				}
+			}
+			if len(all) == before {
+				break // a build that repeats its pages
+			}
+		}
+		if steady || attempt == maxListings {
+			return all, nil
+		}
+	}
+}

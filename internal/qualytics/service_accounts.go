@@ -1,0 +1,205 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Roles that can be given to a service account. Recent deployments refuse Editor.
+const (
+	RoleAdmin   = "Admin"
+	RoleManager = "Manager"
+	RoleEditor  = "Editor"
+	RoleMember  = "Member"
+)
+
+// Kinds of users.
+const (
+	UserTypeHuman    = "Human"
+	UserTypeService  = "Service"
+	UserTypeInternal = "Internal"
+)
+
+// MaxName is the longest name of an account or a token, in characters.
+const MaxName = 255
+
+// User is a user of any kind; a service account is a user of type Service.
+type User struct {
+	ID       int64
+	UserID   string // computed by the server from the name, such as api_access@service
+	UserName string // opaque
+	UserType string // Human, Service or Internal
+	Name     string // "" when the server has none
+	Email    string // "" when the server has none
+	Role     string // "" when the server has none
+	Teams    []string
+
+	Created   *time.Time // nil on builds that do not say
+	LastLogin *time.Time // nil when never
+	DeletedAt *time.Time // not nil: deactivated
+}
+
+// Deactivated reports whether the user was deactivated.
+func (u *User) Deactivated() bool { return u.DeletedAt != nil }
+
+// UnmarshalJSON reads every variant of a user: created or created_at or
+// neither, teams as names or as objects, or absent in a stub.
+func (u *User) UnmarshalJSON(data []byte) error {
+	var wire struct {
+		ID        *int64     `json:"id"`
+		UserID    string     `json:"user_id"`
+		UserName  string     `json:"user_name"`
+		UserType  string     `json:"user_type"`
+		Name      string     `json:"name"`
+		Email     string     `json:"email"`
+		Role      string     `json:"role"`
+		Teams     []teamName `json:"teams"`
+		Created   timestamp  `json:"created"`
+		CreatedAt timestamp  `json:"created_at"`
+		LastLogin timestamp  `json:"last_login"`
+		DeletedAt timestamp  `json:"deleted_at"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return err
+	}
+	if wire.ID == nil {
+		return &shapeError{"the answer describes a user without an id, which the API does not document"}
+	}
+	*u = User{
+		ID: *wire.ID, UserID: wire.UserID, UserName: wire.UserName, UserType: wire.UserType,
+		Name: wire.Name, Email: wire.Email, Role: wire.Role,
+		Created: wire.Created.pointer(), LastLogin: wire.LastLogin.pointer(), DeletedAt: wire.DeletedAt.pointer(),
+	}
+	if u.Created == nil {
+		u.Created = wire.CreatedAt.pointer()
+	}
+	for _, team := range wire.Teams {
+		u.Teams = append(u.Teams, string(team))
+	}
+	return nil
+}
+
+// teamName is a team in a user's answer: its name, or an object that has one.
+type teamName string
+
+func (t *teamName) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		var object struct {
+			Name        string `json:"name"`
+			DisplayName string `json:"display_name"`
+		}
+		if err := json.Unmarshal(data, &object); err != nil {
+			return err
+		}
+		if object.Name == "" {
+			object.Name = object.DisplayName
+		}
+		if object.Name == "" {
+			return &shapeError{"the answer has a team without a name, which the API does not document"}
+		}
+		*t = teamName(object.Name)
+		return nil
+	}
+	var name string
+	if err := json.Unmarshal(data, &name); err != nil {
+		return err
+	}
+	*t = teamName(name)
+	return nil
+}
+
+// ServiceAccountCreate is what a new service account is made of.
+type ServiceAccountCreate struct {
+	Name  string   `json:"name"`
+	Role  string   `json:"role"`
+	Teams []string `json:"teams,omitempty"` // names; Public is always added by the server
+}
+
+// ServiceAccountUpdate is everything of a service account that can change. The
+// API does not say whether it replaces or merges, so both are always sent.
+type ServiceAccountUpdate struct {
+	Role  string   `json:"role"`
+	Teams []string `json:"teams"`
+}
+
+// UserFilter narrows a listing of service accounts. Zero values do not filter.
+type UserFilter struct {
+	Name           string // a part of the name, in any case
+	Role           string
+	Team           string
+	IncludeDeleted bool // deactivated ones as well
+}
+
+func (f UserFilter) query() url.Values {
+	q := url.Values{"type": {UserTypeService}}
+	for key, value := range map[string]string{"name": f.Name, "role": f.Role, "team": f.Team} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	if f.IncludeDeleted {
+		q.Set("include_deleted", "true")
+	}
+	return q
+}
+
+func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
+
+// CreateServiceAccount makes a service account: POST /users.
+func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
+	var out User
+	if err := c.do(ctx, request{method: http.MethodPost, path: "/users", in: in, out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// ServiceAccounts lists service accounts: GET /users, page by page.
+func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
+	return listAll(ctx, c, "/users", filter.query(), func(u User) int64 { return u.ID })
+}
+
+// User reads a user of any kind: GET /users/{id}. A deactivated one is
+// answered with DeletedAt set, or with a 404, depending on the build.
+func (c *Client) User(ctx context.Context, id int64) (*User, error) {
+	var out User
+	if err := c.do(ctx, request{method: http.MethodGet, path: userPath(id), out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// CurrentUser reads the owner of the client's token: GET /users/me.
+func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
+	var out User
+	if err := c.do(ctx, request{method: http.MethodGet, path: "/users/me", out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// UpdateServiceAccount sets role and teams: PUT /users/{id}.
+func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceAccountUpdate) (*User, error) {
+	if in.Teams == nil {
+		in.Teams = []string{}
+	}
+	var out User
+	if err := c.do(ctx, request{method: http.MethodPut, path: userPath(id), in: in, out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// DeactivateServiceAccount deactivates: DELETE /users/{id}. The server refuses
+// with 400 while the account has active tokens. Nothing erases an account.
+func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
+	return c.do(ctx, request{method: http.MethodDelete, path: userPath(id)})
+}

@@ -1,0 +1,207 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Limits of a service token's lifetime, in days.
+const (
+	MinExpiresInDays = 1
+	MaxExpiresInDays = 365
+)
+
+// Token is a token as the lists show it: without its secret.
+type Token struct {
+	ID         int64
+	Name       string
+	Active     bool       // false: revoked. Stays true after expiry.
+	Created    *time.Time // nil on builds that do not say
+	Expiration *time.Time // nil: never expires
+	LastUsed   *time.Time // nil: never, or the build does not say
+	User       User       // the owner; a stub, without teams
+}
+
+// Expired reports whether the token's lifetime is over at the instant now.
+func (t *Token) Expired(now time.Time) bool {
+	return t.Expiration != nil && !now.Before(*t.Expiration)
+}
+
+// Usable reports whether the token is neither revoked nor expired at the instant now.
+func (t *Token) Usable(now time.Time) bool { return t.Active && !t.Expired(now) }
+
+// UnmarshalJSON reads every variant of a token.
+func (t *Token) UnmarshalJSON(data []byte) error {
+	var wire struct {
+		ID         *int64    `json:"id"`
+		Name       string    `json:"name"`
+		Active     *bool     `json:"active"`
+		Created    timestamp `json:"created"`
+		CreatedAt  timestamp `json:"created_at"`
+		Expiration timestamp `json:"expiration"`
+		LastUsed   timestamp `json:"last_used"`
+		User       *User     `json:"user"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return err
+	}
+	if wire.ID == nil {
+		return &shapeError{"the answer describes a token without an id, which the API does not document"}
+	}
+	*t = Token{
+		ID: *wire.ID, Name: wire.Name, Active: wire.Active == nil || *wire.Active,
+		Created: wire.Created.pointer(), Expiration: wire.Expiration.pointer(), LastUsed: wire.LastUsed.pointer(),
+	}
+	if t.Created == nil {
+		t.Created = wire.CreatedAt.pointer()
+	}
+	if wire.User != nil {
+		t.User = *wire.User
+	}
+	return nil
+}
+
+// NewToken is a token with its secret, which the API shows once.
+type NewToken struct {
+	Token
+	Bearer Secret
+}
+
+// UnmarshalJSON reads the answer of a create.
+func (t *NewToken) UnmarshalJSON(data []byte) error {
+	if err := json.Unmarshal(data, &t.Token); err != nil {
+		return err
+	}
+	var wire struct {
+		Bearer string `json:"bearer_token"`
+	}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return err
+	}
+	if wire.Bearer == "" {
+		return &shapeError{"the answer has no bearer_token, which the API documents for a new token"}
+	}
+	t.Bearer = Secret(wire.Bearer)
+	return nil
+}
+
+// TokenCreate is what a new service token is made of.
+type TokenCreate struct {
+	Name              string `json:"name"`            // 1 to 255 characters, unique for its owner
+	UserID            int64  `json:"user_id"`         // User.ID of a service account
+	ExpiresInDays     *int64 `json:"expires_in_days"` // 1 to 365, nil never expires
+	SCIMEndpointsOnly bool   `json:"scim_endpoints_only"`
+}
+
+func tokenPath(id int64) string { return "/user-tokens/" + strconv.FormatInt(id, 10) }
+
+// CreateServiceToken makes a token for a service account: POST /user-tokens.
+func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
+	var out NewToken
+	if err := c.do(ctx, request{method: http.MethodPost, path: "/user-tokens", in: in, out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// ServiceTokens lists every service token of the deployment, revoked ones
+// included: GET /user-tokens/service. There is no filter and no page.
+func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
+	return c.tokens(ctx, "/user-tokens/service")
+}
+
+// OwnTokens lists the tokens of the caller: GET /user-tokens.
+func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
+	return c.tokens(ctx, "/user-tokens")
+}
+
+func (c *Client) tokens(ctx context.Context, path string) ([]Token, error) {
+	var out page[Token]
+	if err := c.do(ctx, request{method: http.MethodGet, path: path, out: &out}); err != nil {
+		return nil, err
+	}
+	if out.total > len(out.items) {
+		return nil, &Error{
+			Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: 1,
+			Problem: fmt.Sprintf("the list holds %d of %d tokens, and the API documents no further page", len(out.items), out.total),
+		}
+	}
+	return out.items, nil
+}
+
+// FindServiceToken reads one service token out of the list, because the API
+// cannot be asked for one: GET /user-tokens/service. It reports false for one
+// that is not in the list.
+func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
+	tokens, err := c.ServiceTokens(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	for i := range tokens {
+		if tokens[i].ID == id {
+			return &tokens[i], true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// SetTokenRevoked revokes a token, or restores one that was revoked:
+// PUT /user-tokens/{id}. It takes effect at once.
+func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*Token, error) {
+	in := struct {
+		Revoke bool `json:"revoke"`
+	}{revoke}
+	var out Token
+	if err := c.do(ctx, request{method: http.MethodPut, path: tokenPath(id), in: in, out: &out}); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// DeleteToken erases a revoked token for good: DELETE /user-tokens/{id}.
+func (c *Client) DeleteToken(ctx context.Context, id int64) error {
+	return c.do(ctx, request{method: http.MethodDelete, path: tokenPath(id)})
+}
+
+// RevokeToken revokes a token: PUT /user-tokens/{id}. One that is gone already
+// is a success.
+func (c *Client) RevokeToken(ctx context.Context, id int64) error {
+	_, err := c.SetTokenRevoked(ctx, id, true)
+	if !IsRefused(err) {
+		return err
+	}
+	// Some builds refuse to revoke what is revoked, and what is gone is gone.
+	token, found, listErr := c.FindServiceToken(ctx, id)
+	if listErr == nil && (!found || !token.Active) {
+		return nil
+	}
+	return err
+}
+
+// RevokeAndDeleteToken revokes a token and erases it. One that is gone already
+// is a success; so is one whose revocation fails because it was revoked before.
+func (c *Client) RevokeAndDeleteToken(ctx context.Context, id int64) error {
+	_, revokeErr := c.SetTokenRevoked(ctx, id, true)
+	if IsNotFound(revokeErr) {
+		return nil
+	}
+	if revokeErr != nil && !IsRefused(revokeErr) {
+		return revokeErr
+	}
+	deleteErr := c.DeleteToken(ctx, id)
+	switch {
+	case deleteErr == nil || IsNotFound(deleteErr):
+		return nil
+	case revokeErr != nil:
+		return revokeErr
+	default:
+		return deleteErr
+	}
+}

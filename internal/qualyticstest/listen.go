@@ -1,0 +1,57 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http/httptest"
+	"sync"
+	"time"
+)
+
+func (s *Server) listen(address string) error {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	s.http = httptest.NewUnstartedServer(s)
+	_ = s.http.Listener.Close()
+	s.http.Listener = listener
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // cut connections are on purpose
+	s.http.Start()
+	s.URL = s.http.URL
+	return nil
+}
+
+// bucket is the ingress's rate limit: rate requests a second, and a burst on
+// top. It runs on the real time, because the requests do.
+type bucket struct {
+	mu    sync.Mutex
+	rate  float64
+	size  float64
+	level float64
+	last  time.Time
+}
+
+func newBucket(rate, burst int) *bucket {
+	return &bucket{rate: float64(rate), size: float64(burst) + 1, level: float64(burst) + 1, last: time.Now()}
+}
+
+func (b *bucket) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.level = min(b.size, b.level+b.rate*now.Sub(b.last).Seconds())
+	b.last = now
+	if b.level < 1 {
+		return false
+	}
+	b.level--
+	return true
+}

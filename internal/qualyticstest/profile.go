@@ -1,0 +1,107 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+// Profile is how one build of Qualytics behaves where builds differ, or where
+// the documentation is silent. Everything else is the same for all of them.
+type Profile struct {
+	Name   string
+	Build  string // info.version of the build
+	Prefix string // path prefix of the API, "" for the root
+
+	// Documented differences.
+	Roles        []string // that can be assigned
+	TeamObjects  bool     // teams of a user as objects instead of names
+	CreatedField string   // of a user: "created", "created_at", or "" for none
+	UserName     string   // "user_id" or "svc"
+	Email        string   // "null", "user_id" or "fixed"
+	TotalField   string   // of a page: "total" or "total_count"
+	PagesField   bool     // whether a page has "pages"
+	TimeLayout   string   // Go layout of every time
+	TeamDetails  bool     // teams have description and permission
+
+	// ShortTokenCreate leaves created and last_used out of the answer to a
+	// token's creation, and most of its user.
+	ShortTokenCreate bool
+	// NoTokenCreated leaves created out of every token.
+	NoTokenCreated bool
+
+	// Open points.
+	CreateStatus           int    // 200 or 201
+	DeleteStatus           int    // 204, or 200 or 202 with a body
+	DeactivatedIsNotFound  bool   // GET of a deactivated user: 404 instead of deleted_at
+	DeactivatedFreesUserID bool   // its user_id may be taken again
+	UnknownTeam            string // "400", "404", "422" or "drop"
+	MergePut               bool   // PUT of a user leaves absent fields alone
+	DeleteActiveToken      int    // status for deleting a token that is not revoked: 400 or 409
+	RevokeTwiceFails       bool   // revoking a revoked token: 400
+	RestoreExpired         bool   // an expired token can be restored
+	ExpiredIsInactive      bool   // an expired token does not keep its owner from being deactivated
+	RevokedFreesName       bool   // a revoked token's name may be taken again
+	TokenEnvelope          bool   // the list of service tokens comes in an envelope
+	KeepHyphens            bool   // in a user_id
+	SCIMOnlyStatus         int    // for a SCIM-only token outside /scim/v2
+	DetailShape            string // of an error's detail: "string", "list" or "object"
+
+	// IgnoreRole and IgnoreTeams make PUT and POST answer 200 and change nothing.
+	IgnoreRole, IgnoreTeams bool
+	// IgnoreExpiry makes new tokens live for ever, whatever was asked.
+	IgnoreExpiry bool
+}
+
+const (
+	zoned      = "2006-01-02T15:04:05Z07:00"
+	offset     = "2006-01-02T15:04:05.000000-07:00"
+	fractional = "2006-01-02T15:04:05.000000"
+)
+
+// Profiles are the presets, newest first.
+func Profiles() []Profile { return []Profile{Build202609(), Docs202604(), Seed202511()} }
+
+// ProfileNamed finds a preset.
+func ProfileNamed(name string) (Profile, bool) {
+	for _, p := range Profiles() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Profile{}, false
+}
+
+// Build202609 is a deployment of September 2026.
+func Build202609() Profile {
+	return Profile{
+		Name: "2026-09", Build: "20260910-6599e5c", Prefix: "/api",
+		Roles: []string{"Admin", "Manager", "Member"}, TeamObjects: true, CreatedField: "created",
+		UserName: "user_id", Email: "null", TotalField: "total", PagesField: true,
+		TimeLayout: fractional, TeamDetails: true,
+		CreateStatus: 200, DeleteStatus: 204, UnknownTeam: "422", DeleteActiveToken: 400,
+		RestoreExpired: false, ExpiredIsInactive: true, SCIMOnlyStatus: 403, DetailShape: "string",
+	}
+}
+
+// Docs202604 is what the user guide of April 2026 shows.
+func Docs202604() Profile {
+	return Profile{
+		Name: "docs-2026-04", Build: "20260402-1f0c2d9", Prefix: "/api",
+		Roles: []string{"Admin", "Manager", "Member"}, CreatedField: "created_at",
+		UserName: "svc", Email: "user_id", TotalField: "total_count", PagesField: true,
+		TimeLayout: zoned, TeamDetails: true,
+		CreateStatus: 201, DeleteStatus: 200, DeactivatedIsNotFound: true, UnknownTeam: "404",
+		MergePut: true, DeleteActiveToken: 409, RevokeTwiceFails: true,
+		KeepHyphens: true, SCIMOnlyStatus: 401, DetailShape: "list",
+	}
+}
+
+// Seed202511 is the first build with service accounts, a bare control plane.
+func Seed202511() Profile {
+	return Profile{
+		Name: "seed-2025-11", Build: "20251106-3d1ade3", Prefix: "",
+		Roles:    []string{"Admin", "Manager", "Editor", "Member"},
+		UserName: "user_id", Email: "fixed", TotalField: "total", TimeLayout: offset,
+		ShortTokenCreate: true, CreateStatus: 200, DeleteStatus: 202, UnknownTeam: "drop",
+		DeleteActiveToken: 400, RestoreExpired: true, ExpiredIsInactive: true,
+		TokenEnvelope: true, SCIMOnlyStatus: 403, DetailShape: "object",
+	}
+}

@@ -1,0 +1,323 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// User is a user as the server keeps it.
+type User struct {
+	ID                                        int64
+	UserID, UserName, Name, Email, Role, Type string
+	Teams                                     []string // without Public
+	Created                                   time.Time
+	LastLogin, Deleted                        *time.Time
+}
+
+// Users are copies of all users, deactivated ones included.
+func (s *Server) Users() []User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]User, 0, len(s.users))
+	for _, u := range s.users {
+		out = append(out, *u)
+	}
+	return out
+}
+
+// ServiceAccounts are copies of the service accounts that are not deactivated.
+func (s *Server) ServiceAccounts() []User {
+	return slices.DeleteFunc(s.Users(), func(u User) bool { return u.Type != "Service" || u.Deleted != nil })
+}
+
+// AddUser adds a user; an empty Type is Service, an empty Role is Member, and
+// the server fills in the rest.
+func (s *Server) AddUser(u User) User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.newUser(u)
+}
+
+// EditUser changes a user behind the API's back. It panics on an unknown id.
+func (s *Server) EditUser(id int64, edit func(*User)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	edit(s.userByID(id))
+}
+
+// Seed adds accounts service accounts with tokens tokens each.
+func (s *Server) Seed(accounts, tokens int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range accounts {
+		u := s.newUser(User{Name: fmt.Sprintf("Seed %05d", i)})
+		for j := range tokens {
+			s.newToken(Token{Name: fmt.Sprintf("token %d", j), UserID: u.ID})
+		}
+	}
+}
+
+func (s *Server) newUser(u User) *User {
+	s.nextID++
+	u.ID = s.nextID
+	if u.Type == "" {
+		u.Type = "Service"
+	}
+	if u.Role == "" {
+		u.Role = "Member"
+	}
+	if u.UserID == "" {
+		u.UserID = s.userID(u.Name)
+	}
+	if u.UserName == "" {
+		u.UserName = u.UserID
+		if s.Profile.UserName == "svc" {
+			u.UserName = "svc_" + strings.TrimSuffix(u.UserID, "@service")
+		}
+	}
+	if u.Email == "" && u.Type == "Service" {
+		switch s.Profile.Email {
+		case "user_id":
+			u.Email = u.UserID
+		case "fixed":
+			u.Email = "service@example.com"
+		}
+	}
+	if u.Created.IsZero() {
+		u.Created = s.Clock.Now()
+	}
+	s.users = append(s.users, &u)
+	return &u
+}
+
+// userID is how the server names a service account.
+func (s *Server) userID(name string) string {
+	id := strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '_'
+		case r == '-' && s.Profile.KeepHyphens, r == '_', r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return -1
+	}, strings.ToLower(name))
+	return id + "@service"
+}
+
+func (s *Server) userByID(id int64) *User {
+	for _, u := range s.users {
+		if u.ID == id {
+			return u
+		}
+	}
+	return nil
+}
+
+// userAnswer is a user as this build shows it; a stub leaves the teams out.
+func (s *Server) userAnswer(u *User, stub bool) map[string]any {
+	out := map[string]any{
+		"id": u.ID, "user_id": u.UserID, "user_name": u.UserName, "user_type": u.Type, "name": u.Name,
+		"role": u.Role, "email": nullable(u.Email), "picture": nil,
+		"last_login": s.stamp(u.LastLogin), "deleted_at": s.stamp(u.Deleted),
+	}
+	if s.Profile.CreatedField != "" {
+		out[s.Profile.CreatedField] = s.stamp(&u.Created)
+	}
+	if stub {
+		return out
+	}
+	teams := []any{}
+	for _, name := range append([]string{publicTeam}, u.Teams...) {
+		if s.Profile.TeamObjects {
+			t := s.teamByName(name)
+			teams = append(teams, map[string]any{"id": t.ID, "name": t.Name, "display_name": nil, "display_label": t.Name, "permission": t.Permission})
+		} else {
+			teams = append(teams, name)
+		}
+	}
+	out["teams"], out["is_team_restricted"], out["oidc_groups"] = teams, false, []any{}
+	return out
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// accountBody is what POST and PUT of a user take.
+type accountBody struct {
+	Name  *string   `json:"name"`
+	Role  *string   `json:"role"`
+	Teams *[]string `json:"teams"`
+}
+
+func (s *Server) readAccount(c *call) (accountBody, *problem) {
+	var in accountBody
+	if err := json.Unmarshal(c.body, &in); err != nil {
+		return in, invalid("value is not valid", "body")
+	}
+	if in.Role != nil && !slices.Contains(s.Profile.Roles, *in.Role) {
+		return in, invalid("value is not a valid enumeration member; permitted: "+strings.Join(s.Profile.Roles, ", "), "body", "role")
+	}
+	return in, nil
+}
+
+// teamNames checks that the named teams exist, and leaves Public out.
+func (s *Server) teamNames(names []string) ([]string, *problem) {
+	var out []string
+	for _, name := range names {
+		switch {
+		case name == publicTeam || slices.Contains(out, name):
+		case s.teamByName(name) != nil:
+			out = append(out, name)
+		case s.Profile.UnknownTeam == "drop":
+		case s.Profile.UnknownTeam == "422":
+			return nil, invalid("team does not exist: "+name, "body", "teams")
+		case s.Profile.UnknownTeam == "404":
+			return nil, s.fail(http.StatusNotFound, "Team not found: %s", name)
+		default:
+			return nil, s.fail(http.StatusBadRequest, "Unknown team: %s", name)
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) createUser(c *call) (int, any, *problem) {
+	in, p := s.readAccount(c)
+	switch {
+	case p != nil:
+		return 0, nil, p
+	case in.Name == nil || *in.Name == "" || utf8.RuneCountInString(*in.Name) > 255:
+		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
+	case in.Role == nil:
+		return 0, nil, invalid("field required", "body", "role")
+	}
+	userID := s.userID(*in.Name)
+	for _, u := range s.users {
+		if u.UserID == userID && (u.Deleted == nil || !s.Profile.DeactivatedFreesUserID) {
+			return 0, nil, s.fail(http.StatusConflict, "A user with the id %s already exists", userID)
+		}
+	}
+	u := User{Name: *in.Name, Role: *in.Role}
+	if in.Teams != nil && !s.Profile.IgnoreTeams {
+		if u.Teams, p = s.teamNames(*in.Teams); p != nil {
+			return 0, nil, p
+		}
+	}
+	if s.Profile.IgnoreRole {
+		u.Role = "Member"
+	}
+	return s.Profile.CreateStatus, s.userAnswer(s.newUser(u), false), nil
+}
+
+var userQuery = []string{"type", "name", "role", "team", "include_deleted", "sort", "sort_dir", "page", "size"}
+
+func (s *Server) listUsers(c *call) (int, any, *problem) {
+	q := c.URL.Query()
+	for key := range q {
+		if !slices.Contains(userQuery, key) {
+			return 0, nil, invalid("unexpected query parameter", "query", key)
+		}
+	}
+	if t := q.Get("type"); t != "" && !slices.Contains([]string{"Human", "Service", "Internal"}, t) {
+		return 0, nil, invalid("value is not a valid enumeration member", "query", "type")
+	}
+	items := []any{}
+	for _, u := range s.users {
+		inTeam := q.Get("team") == "" || q.Get("team") == publicTeam || slices.Contains(u.Teams, q.Get("team"))
+		if (q.Get("type") != "" && u.Type != q.Get("type")) || (u.Deleted != nil && q.Get("include_deleted") != "true") ||
+			(q.Get("role") != "" && u.Role != q.Get("role")) || !inTeam ||
+			!strings.Contains(strings.ToLower(u.Name), strings.ToLower(q.Get("name"))) {
+			continue
+		}
+		items = append(items, s.userAnswer(u, false))
+	}
+	return s.pageOf(c, items)
+}
+
+func (s *Server) currentUser(c *call) (int, any, *problem) {
+	return http.StatusOK, s.userAnswer(c.user, false), nil
+}
+
+func (s *Server) findUser(c *call) (*User, *problem) {
+	id, p := c.id()
+	if p != nil {
+		return nil, p
+	}
+	u := s.userByID(id)
+	if u == nil || (u.Deleted != nil && s.Profile.DeactivatedIsNotFound) {
+		return nil, s.fail(http.StatusNotFound, "User not found")
+	}
+	return u, nil
+}
+
+func (s *Server) getUser(c *call) (int, any, *problem) {
+	u, p := s.findUser(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	return http.StatusOK, s.userAnswer(u, false), nil
+}
+
+func (s *Server) updateUser(c *call) (int, any, *problem) {
+	u, p := s.findUser(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	in, p := s.readAccount(c)
+	switch {
+	case p != nil:
+		return 0, nil, p
+	case u.Deleted != nil:
+		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+	case in.Role == nil && !s.Profile.MergePut:
+		return 0, nil, invalid("field required", "body", "role")
+	}
+	var teams []string
+	if in.Teams != nil {
+		if teams, p = s.teamNames(*in.Teams); p != nil {
+			return 0, nil, p
+		}
+	}
+	if in.Role != nil && !s.Profile.IgnoreRole {
+		u.Role = *in.Role
+	}
+	if (in.Teams != nil || !s.Profile.MergePut) && !s.Profile.IgnoreTeams {
+		u.Teams = teams
+	}
+	return http.StatusOK, s.userAnswer(u, false), nil
+}
+
+func (s *Server) deactivateUser(c *call) (int, any, *problem) {
+	u, p := s.findUser(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	now := s.Clock.Now()
+	active := 0
+	for _, t := range s.tokens {
+		if t.UserID == u.ID && t.Active && (!s.Profile.ExpiredIsInactive || !t.expired(now)) {
+			active++
+		}
+	}
+	if active > 0 {
+		return 0, nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
+	}
+	if u.Deleted == nil {
+		u.Deleted = &now
+	}
+	if s.Profile.DeleteStatus == http.StatusNoContent {
+		return http.StatusNoContent, nil, nil
+	}
+	return s.Profile.DeleteStatus, s.userAnswer(u, false), nil
+}

@@ -1,0 +1,208 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// Token is a token as the server keeps it.
+type Token struct {
+	ID         int64
+	Name       string
+	UserID     int64
+	Active     bool
+	SCIMOnly   bool
+	Created    time.Time
+	Expiration *time.Time
+	LastUsed   *time.Time
+}
+
+func (t *Token) expired(now time.Time) bool { return t.Expiration != nil && !now.Before(*t.Expiration) }
+
+// Tokens are copies of all tokens of service accounts.
+func (s *Server) Tokens() []Token {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Token
+	for _, t := range s.tokens {
+		if s.userByID(t.UserID).Type == "Service" {
+			out = append(out, *t)
+		}
+	}
+	return out
+}
+
+// AddToken adds an active token.
+func (s *Server) AddToken(t Token) Token {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.newToken(t)
+}
+
+// EditToken changes a token behind the API's back. It panics on an unknown id.
+func (s *Server) EditToken(id int64, edit func(*Token)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	edit(s.tokenByID(id))
+}
+
+// RemoveToken erases a token behind the API's back.
+func (s *Server) RemoveToken(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = slices.DeleteFunc(s.tokens, func(t *Token) bool { return t.ID == id })
+}
+
+func (s *Server) newToken(t Token) *Token {
+	s.nextID++
+	t.ID, t.Active = s.nextID, true
+	if t.Created.IsZero() {
+		t.Created = s.Clock.Now()
+	}
+	s.tokens = append(s.tokens, &t)
+	return &t
+}
+
+func (s *Server) tokenByID(id int64) *Token {
+	for _, t := range s.tokens {
+		if t.ID == id {
+			return t
+		}
+	}
+	return nil
+}
+
+func (s *Server) tokenAnswer(t *Token) map[string]any {
+	out := map[string]any{
+		"id": t.ID, "name": t.Name, "active": t.Active, "expiration": s.stamp(t.Expiration),
+		"last_used": s.stamp(t.LastUsed), "user": s.userAnswer(s.userByID(t.UserID), true),
+	}
+	if !s.Profile.NoTokenCreated {
+		out["created"] = s.stamp(&t.Created)
+	}
+	return out
+}
+
+func (s *Server) createToken(c *call) (int, any, *problem) {
+	var in struct {
+		Name    *string `json:"name"`
+		UserID  *int64  `json:"user_id"`
+		Expires *int    `json:"expires_in_days"`
+		SCIM    bool    `json:"scim_endpoints_only"`
+	}
+	if err := json.Unmarshal(c.body, &in); err != nil {
+		return 0, nil, invalid("value is not valid", "body")
+	}
+	switch {
+	case in.Name == nil || *in.Name == "" || utf8.RuneCountInString(*in.Name) > 255:
+		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
+	case in.UserID == nil:
+		return 0, nil, invalid("field required", "body", "user_id")
+	case in.Expires != nil && (*in.Expires < 1 || *in.Expires > 365):
+		return 0, nil, invalid("ensure this value is between 1 and 365", "body", "expires_in_days")
+	}
+	owner := s.userByID(*in.UserID)
+	switch {
+	case owner == nil:
+		return 0, nil, s.fail(http.StatusNotFound, "User not found")
+	case owner.Type != "Service":
+		return 0, nil, s.fail(http.StatusBadRequest, "User is not a service user")
+	case owner.Deleted != nil:
+		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+	}
+	for _, t := range s.tokens {
+		if t.UserID == owner.ID && t.Name == *in.Name && (t.Active || !s.Profile.RevokedFreesName) {
+			return 0, nil, s.fail(http.StatusConflict, "A token with the name %s already exists", *in.Name)
+		}
+	}
+	t := Token{Name: *in.Name, UserID: owner.ID, SCIMOnly: in.SCIM}
+	if in.Expires != nil && !s.Profile.IgnoreExpiry {
+		until := s.Clock.Now().AddDate(0, 0, *in.Expires)
+		t.Expiration = &until
+	}
+	made := s.newToken(t)
+	answer := s.tokenAnswer(made)
+	if s.Profile.ShortTokenCreate {
+		delete(answer, "created")
+		delete(answer, "last_used")
+		answer["user"] = map[string]any{"id": owner.ID, "user_id": owner.UserID, "name": owner.Name, "user_type": owner.Type}
+	}
+	answer["bearer_token"] = s.sign(made)
+	return s.Profile.CreateStatus, answer, nil
+}
+
+func (s *Server) listServiceTokens(*call) (int, any, *problem) {
+	items := []any{}
+	for _, t := range s.tokens {
+		if s.userByID(t.UserID).Type == "Service" {
+			items = append(items, s.tokenAnswer(t))
+		}
+	}
+	if s.Profile.TokenEnvelope {
+		return http.StatusOK, map[string]any{"items": items, "total": len(items)}, nil
+	}
+	return http.StatusOK, items, nil
+}
+
+func (s *Server) listOwnTokens(c *call) (int, any, *problem) {
+	items := []any{}
+	for _, t := range s.tokens {
+		if t.UserID == c.user.ID {
+			items = append(items, s.tokenAnswer(t))
+		}
+	}
+	return http.StatusOK, items, nil
+}
+
+func (s *Server) findToken(c *call) (*Token, *problem) {
+	id, p := c.id()
+	if p != nil {
+		return nil, p
+	}
+	if t := s.tokenByID(id); t != nil {
+		return t, nil
+	}
+	return nil, s.fail(http.StatusNotFound, "Token not found")
+}
+
+func (s *Server) updateToken(c *call) (int, any, *problem) {
+	t, p := s.findToken(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	in := struct {
+		Revoke bool `json:"revoke"`
+	}{Revoke: true}
+	if err := json.Unmarshal(c.body, &in); err != nil {
+		return 0, nil, invalid("value is not a boolean", "body", "revoke")
+	}
+	switch {
+	case in.Revoke && !t.Active && s.Profile.RevokeTwiceFails:
+		return 0, nil, s.fail(http.StatusBadRequest, "Token is already revoked")
+	case !in.Revoke && t.expired(s.Clock.Now()) && !s.Profile.RestoreExpired:
+		return 0, nil, s.fail(http.StatusBadRequest, "Token is expired")
+	}
+	t.Active = !in.Revoke
+	return http.StatusOK, s.tokenAnswer(t), nil
+}
+
+func (s *Server) deleteToken(c *call) (int, any, *problem) {
+	t, p := s.findToken(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	if t.Active {
+		return 0, nil, s.fail(s.Profile.DeleteActiveToken, "Token must be revoked before it is deleted")
+	}
+	s.tokens = slices.DeleteFunc(s.tokens, func(x *Token) bool { return x.ID == t.ID })
+	if s.Profile.DeleteStatus == http.StatusNoContent {
+		return http.StatusNoContent, nil, nil
+	}
+	return s.Profile.DeleteStatus, map[string]string{"message": "deleted"}, nil
+}

@@ -1,0 +1,77 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// publicTeam holds everybody.
+const publicTeam = "Public"
+
+// Team is a team as the server keeps it.
+type Team struct {
+	ID                            int64
+	Name, Description, Permission string
+}
+
+// AddTeam adds a team.
+func (s *Server) AddTeam(name string) Team {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextID++
+	t := &Team{ID: s.nextID, Name: name, Permission: "Viewer"}
+	s.teams = append(s.teams, t)
+	return *t
+}
+
+func (s *Server) teamByName(name string) *Team {
+	for _, t := range s.teams {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+func (s *Server) teamAnswer(t *Team) map[string]any {
+	out := map[string]any{"id": t.ID, "name": t.Name}
+	if s.Profile.TeamDetails {
+		out["display_label"], out["permission"], out["description"] = t.Name, t.Permission, nullable(t.Description)
+	}
+	return out
+}
+
+func (s *Server) listTeams(c *call) (int, any, *problem) {
+	items := []any{}
+	part := strings.ToLower(c.URL.Query().Get("name"))
+	for _, t := range s.teams {
+		if strings.Contains(strings.ToLower(t.Name), part) {
+			items = append(items, s.teamAnswer(t))
+		}
+	}
+	return s.pageOf(c, items)
+}
+
+func (s *Server) teamListing(*call) (int, any, *problem) {
+	items := []any{}
+	for _, t := range s.teams {
+		items = append(items, map[string]any{"id": t.ID, "name": t.Name})
+	}
+	return http.StatusOK, items, nil
+}
+
+func (s *Server) getTeam(c *call) (int, any, *problem) {
+	id, p := c.id()
+	if p != nil {
+		return 0, nil, p
+	}
+	for _, t := range s.teams {
+		if t.ID == id {
+			return http.StatusOK, s.teamAnswer(t), nil
+		}
+	}
+	return 0, nil, s.fail(http.StatusNotFound, "Team not found")
+}
