@@ -287,7 +287,9 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 		}
 		origin.RevokedHere = revoke
 	}
-	plan.decideStatus(r.data.now())
+	if plan.Status.IsUnknown() { // otherwise a saved plan promised what it was
+		plan.decideStatus(r.data.now())
+	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
 	writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)

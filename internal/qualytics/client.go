@@ -154,7 +154,7 @@ func (c *Client) Now() time.Time { return c.now() }
 func (c *Client) URL() string { return c.base.String() }
 
 // Format shows the client's address and nothing else, whatever the verb.
-func (c *Client) Format(s fmt.State, _ rune) {
+func (c Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "qualytics.Client(%s)", c.base)
 }
 

@@ -40,6 +40,9 @@ func (c *Client) IsOwnToken(ctx context.Context, t *Token) (Own, error) {
 	if err != nil {
 		return OwnMaybe, err
 	}
+	if slices.ContainsFunc(tokens, func(o Token) bool { return o.ID != t.ID && claims.matches(&o) == OwnYes }) {
+		return OwnNo, nil
+	}
 	candidates := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(c.now()) || claims.matches(&o) == OwnNo })
 	switch {
 	case !slices.ContainsFunc(candidates, func(o Token) bool { return o.ID == t.ID }):

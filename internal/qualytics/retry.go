@@ -122,7 +122,7 @@ func (t *try) plan(attempt int, resp *http.Response) {
 	fields := map[string]any{"method": t.method, "path": t.path, "status": statusOf(resp), "try": t.count}
 	if resp != nil && t.asked > 0 {
 		t.spent += t.asked
-		t.wait = t.asked + t.wait/10 // not all at the same instant
+		t.wait = t.asked + t.wait/10 // those who were asked together do not come back together
 		fields["retry_after"] = t.asked.String()
 	}
 	t.asked = 0

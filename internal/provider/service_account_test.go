@@ -1,0 +1,362 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+func onEveryProfile(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, profile))
+		})
+	}
+}
+
+// wantText fails unless text holds every part.
+func wantText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in:\n%s", part, text)
+		}
+	}
+}
+
+func wantWrites(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, w.server.Writes()); diff != "" {
+		t.Errorf("writes, want -, got +:\n%s", diff)
+	}
+}
+
+func TestAccountTeams(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		config := values{"name": "API Access", "role": "Member", "teams": []string{"data engineering", "PUBLIC"}}
+		w.must(o, config, "create")
+		w.clean(o, config)
+		if got := get(o.state, "teams"); got != "PUBLIC,data engineering" {
+			t.Errorf("the state spells the teams %q", got)
+		}
+		for _, same := range [][]string{{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {"data engineering", "Data Engineering"}} {
+			w.clean(o, values{"name": "API Access", "role": "Member", "teams": same})
+		}
+		w.server.ClearRequests()
+		w.must(o, values{"name": "API Access", "role": "Member", "teams": []string{}}, "update")
+		wantWrites(t, w, fmt.Sprint("PUT /users/", get(o.state, "id")))
+		w.clean(o, values{"name": "API Access", "role": "Member", "teams": []string{"Public"}})
+		if got := w.server.ServiceAccounts()[0].Teams; len(got) != 0 {
+			t.Errorf("the server still has the teams %v", got)
+		}
+	})
+}
+
+// Membership that is not configured is left to its other writers, also when
+// the role changes.
+func TestAccountUnmanagedTeams(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		w.must(o, values{"name": "x", "role": "Member"}, "create")
+		id := w.server.ServiceAccounts()[0].ID
+		w.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+		w.clean(o, values{"name": "x", "role": "Member"})
+		w.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
+		p := w.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
+		after, diags := w.apply(p)
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		u := w.server.ServiceAccounts()[0]
+		if diff := cmp.Diff([]string{"Data Quality", "Data Engineering"}, u.Teams); diff != "" || u.Role != "Manager" {
+			t.Errorf("role %s, teams, want -, got +:\n%s", u.Role, diff)
+		}
+		w.clean(after, values{"name": "x", "role": "Manager"})
+		// Managed, and no longer managed: nothing changes.
+		w.clean(after, values{"name": "x", "role": "Manager", "teams": []string{"data quality", "data engineering"}})
+		w.clean(after, values{"name": "x", "role": "Manager"})
+	})
+}
+
+func TestAccountUnknownTeam(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		_, diags := w.run(o, values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
+		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
+		wantWrites(t, w)
+		w.must(o, values{"name": "x", "role": "Member"}, "create")
+		w.server.ClearRequests()
+		_, diags = w.run(o, values{"name": "x", "role": "Member", "teams": []string{"Nobody"}})
+		wantText(t, diags.errors(), `There is no team "Nobody"`)
+		wantWrites(t, w)
+	})
+}
+
+func TestAccountNameTaken(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		active := w.server.AddUser(qualyticstest.User{Name: "API Access"})
+		_, diags := w.run(w.none(accountType), values{"name": "api access", "role": "Member"})
+		wantText(t, diags.errors(), "could not be created", "409", fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
+		now := w.server.Clock.Now()
+		w.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		_, diags = w.run(w.none(accountType), values{"name": "API Access", "role": "Member"})
+		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
+		if len(w.server.ServiceAccounts()) != 0 {
+			t.Error("an account was made")
+		}
+	})
+}
+
+func TestAccountEditorRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	_, diags := w.run(w.none(accountType), values{"name": "x", "role": "Editor"})
+	wantText(t, diags.errors(), "422", "role: ", `no role "Editor" any more`)
+	o := w.none(accountType)
+	w.must(o, values{"name": "x", "role": "Member"}, "create")
+	_, diags = w.run(o, values{"name": "x", "role": "Editor"})
+	wantText(t, diags.errors(), "could not be changed", `no role "Editor" any more`)
+	w.clean(o, values{"name": "x", "role": "Member"})
+
+	old := newWorld(t, qualyticstest.Seed202511())
+	e := old.none(accountType)
+	old.must(e, values{"name": "x", "role": "Editor"}, "create")
+	old.clean(e, values{"name": "x", "role": "Editor"})
+}
+
+// What the server ignores is an error that names it, and the state holds what is.
+func TestAccountServerIgnores(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = true, true })
+		o := w.none(accountType)
+		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
+		_, diags := w.run(o, config)
+		wantText(t, diags.errors(), "did not take the role", `asked for "Manager" and answered with "Member"`, `did not add "Data Quality"`, "terraform untaint")
+		if !o.exists() || get(o.state, "role") != "Member" || get(o.state, "teams") != "" {
+			t.Errorf("the state holds the role %q and the teams %q", get(o.state, "role"), get(o.state, "teams"))
+		}
+		o.tainted = false // what the message asks for
+		_, diags = w.run(o, config)
+		wantText(t, diags.errors(), "did not take the role", "did not take the teams")
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = false, false })
+		w.must(o, config, "update")
+		w.clean(o, config)
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreTeams = true })
+		_, diags = w.run(o, values{"name": "x", "role": "Manager", "teams": []string{}})
+		wantText(t, diags.errors(), `did not remove "Data Quality"`)
+	})
+}
+
+func TestAccountGone(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		w.must(o, values{"name": "x", "role": "Member"}, "create")
+		now := w.server.Clock.Now()
+		w.server.EditUser(w.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		diags := w.refresh(o)
+		if o.exists() || diags.errors() != "" {
+			t.Errorf("still in state: %s", diags.errors())
+		}
+		wantText(t, diags.warnings(), `"x" is gone`, "deactivated or removed")
+	})
+}
+
+// On read only the API's own word removes; everything else leaves the state alone.
+func TestAccountReadErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	o := w.none(accountType)
+	w.must(o, values{"name": "x", "role": "Member"}, "create")
+	for _, tc := range []struct {
+		name  string
+		fault qualyticstest.Fault
+		want  string
+	}{
+		{"401", qualyticstest.JSON(401, `{"detail":"Could not validate"}`), "wrong, expired or revoked"},
+		{"403", qualyticstest.JSON(403, `{"detail":"no"}`), "needs the role Admin"},
+		{"403 of a firewall", qualyticstest.HTML(403), "not about permissions in Qualytics"},
+		{"404 of a proxy", qualyticstest.HTML(404), "check url and api_path"},
+		{"404 of nowhere", qualyticstest.JSON(404, `{"detail":"Not Found"}`), "404"},
+		{"429", qualyticstest.HTML(429), "rate limit"},
+		{"500", qualyticstest.JSON(500, `{"detail":"boom"}`), "has a problem"},
+		{"web page", qualyticstest.HTML(200), "check url and api_path"},
+		{"closed", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, "broke off"},
+	} {
+		w.server.Fail(tc.fault.Repeat(qualyticstest.Forever))
+		diags := w.refresh(o) // fails the test when the state changed
+		wantText(t, diags.errors(), `"x" could not be read`, tc.want, "Request: GET /users/")
+		w.server.Heal()
+		if !o.exists() {
+			t.Fatalf("%s emptied the state", tc.name)
+		}
+	}
+	w.clean(o, values{"name": "x", "role": "Member"})
+}
+
+func TestAccountDestroyWithActiveTokens(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		config := values{"name": "x", "role": "Member"}
+		w.must(o, config, "create")
+		token := w.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: w.server.ServiceAccounts()[0].ID})
+		_, diags := w.run(o, nil)
+		wantText(t, diags.errors(), "could not be deactivated", "400", fmt.Sprintf(`"by hand", id %d, last used never`, token.ID), "revoke_tokens_on_destroy = true")
+		if !o.exists() || len(w.server.ServiceAccounts()) != 1 {
+			t.Fatal("the account is gone")
+		}
+		config["revoke_tokens_on_destroy"] = true
+		w.server.ClearRequests()
+		w.must(o, config, "update")
+		wantWrites(t, w)
+		w.must(o, nil, "delete")
+		if len(w.server.ServiceAccounts()) != 0 || w.server.Tokens()[0].Active {
+			t.Error("the account or its token is still active")
+		}
+	})
+}
+
+func TestAccountDestroyedAlready(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(accountType)
+		w.must(o, values{"name": "x", "role": "Member"}, "create")
+		p := w.plan(o, nil)
+		now := w.server.Clock.Now()
+		w.server.EditUser(w.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		if after, diags := w.apply(p); diags.errors() != "" || after.exists() {
+			t.Errorf("destroying what is gone: %s", diags.errors())
+		}
+	})
+}
+
+// The provider never takes away the account it is logged in as.
+func TestAccountLockout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	self := w.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	token := w.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	w.connect(values{"url": w.server.URL, "token": w.server.Bearer(token.ID)})
+	o, diags := w.load(accountType, fmt.Sprint(self.ID))
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	for name, config := range map[string]values{
+		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {"name": "Other", "role": "Admin"},
+	} {
+		p := w.plan(o, config)
+		wantText(t, p.diags.errors(), "lock itself out", name, "token of another Admin")
+	}
+	w.clean(o, values{"name": "Terraform", "role": "Admin"})
+	wantWrites(t, w)
+}
+
+func TestAccountImport(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
+		person := w.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
+		internal := w.server.AddUser(qualyticstest.User{Name: "System", UserID: "system", Type: "Internal"})
+		now := w.server.Clock.Now()
+		dead := w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+		config := values{"name": "API Access", "role": "Manager", "teams": []string{"Data Quality"}}
+		for _, id := range []string{fmt.Sprint(u.ID), u.UserID} {
+			o, diags := w.load(accountType, id)
+			if diags.errors() != "" {
+				t.Fatal(diags.errors())
+			}
+			w.clean(o, config)
+			w.clean(o, values{"name": "API Access", "role": "Manager"})
+		}
+		o, diags := w.loadByIdentity(accountType, fmt.Sprint(u.ID))
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		w.clean(o, config)
+		for id, want := range map[string]string{
+			"999999": "no account with this id", "nobody@service": "no account with this id", fmt.Sprint(person.ID): "of the type Human",
+			fmt.Sprint(internal.ID): "of the type Internal",
+		} {
+			_, diags := w.load(accountType, id)
+			wantText(t, diags.errors(), "cannot be imported", want)
+		}
+		_, diags = w.load(accountType, dead.UserID)
+		wantText(t, diags.errors(), "deactivated", "Reactivate it in Qualytics")
+		_, diags = w.load(accountType, fmt.Sprint(dead.ID))
+		wantText(t, diags.errors(), "eactivated")
+		wantWrites(t, w)
+	})
+}
+
+func TestAccountValidation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	w.server.ClearRequests()
+	for name, tc := range map[string]struct {
+		config values
+		want   string
+	}{
+		"empty name":  {values{"name": "", "role": "Member"}, "between 1 and 255"},
+		"blank name":  {values{"name": "  ", "role": "Member"}, "must not be blank"},
+		"long name":   {values{"name": strings.Repeat("ä", 256), "role": "Member"}, "between 1 and 255"},
+		"role":        {values{"name": "x", "role": "admin"}, `"Admin"`},
+		"empty team":  {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
+	} {
+		t.Log(name)
+		wantText(t, w.validate(accountType, tc.config).errors(), tc.want)
+	}
+	ok := values{"name": strings.Repeat("ä", 255), "role": unknown{}, "teams": unknown{}}
+	if diags := w.validate(accountType, ok); diags.errors() != "" {
+		t.Errorf("valid or unknown values are refused: %s", diags.errors())
+	}
+	if len(w.server.Requests()) != 0 {
+		t.Errorf("validation made requests: %v", w.server.Requests())
+	}
+}
+
+// Unknown values of the provider block are fine as long as nothing is read.
+func TestUnknownProviderConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	o := w.none(accountType)
+	w.must(o, values{"name": "x", "role": "Member"}, "create")
+	w.connect(values{"url": unknown{}, "token": unknown{}})
+	if p := w.plan(w.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" || p.action != "create" {
+		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
+	}
+	wantText(t, w.refresh(o).errors(), "not known yet", "url and token")
+	if !o.exists() {
+		t.Error("the state was emptied")
+	}
+}
+
+func TestAccountCreateIsOnePost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	o := w.none(accountType)
+	w.must(o, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
+	var got []string
+	for _, r := range w.server.Requests() {
+		got = append(got, r.String())
+	}
+	if diff := cmp.Diff([]string{"GET /teams", http.MethodPost + " /users"}, got); diff != "" {
+		t.Errorf("requests, want -, got +:\n%s", diff)
+	}
+}

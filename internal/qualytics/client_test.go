@@ -1,0 +1,538 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// waits records what a client waited for, without waiting.
+type waits struct {
+	mu   sync.Mutex
+	all  []time.Duration
+	logs []string
+}
+
+func (w *waits) sleep(ctx context.Context, d time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, d)
+	return ctx.Err()
+}
+
+func (w *waits) log(_ context.Context, message string, fields map[string]any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.logs = append(w.logs, fmt.Sprint(message, fields))
+}
+
+func newServer(t *testing.T, profile qualyticstest.Profile) *qualyticstest.Server {
+	t.Helper()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// newClient is a client for s whose waits are recorded and whose jitter is the
+// whole wait.
+func newClient(t *testing.T, s *qualyticstest.Server, edit func(*Config)) (*Client, *waits) {
+	t.Helper()
+	w := &waits{}
+	cfg := Config{
+		URL: s.URL, APIPath: s.APIPath(), Token: Secret(s.AdminToken()), MaxRetries: DefaultMaxRetries, UserAgent: "test/1",
+		Now: s.Clock.Now, Sleep: w.sleep, Jitter: func() float64 { return 1 }, Log: w.log,
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, w
+}
+
+func asError(t *testing.T, err error) *Error {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v (%T), want a *qualytics.Error", err, err)
+	}
+	return e
+}
+
+func TestEveryCallOnEveryProfile(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, profile)
+			c, _ := newClient(t, s, func(cfg *Config) { cfg.Headers = map[string]Secret{"X-Gateway": "key"} })
+			ctx := t.Context()
+			user, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "API Access", Role: RoleMember, Teams: []string{"Data Quality"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"Public", "Data Quality"}, user.Teams); diff != "" || user.UserID != "api_access@service" || user.Role != RoleMember {
+				t.Errorf("created %+v", user)
+			}
+			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "api access", Role: RoleMember}); !IsConflict(err) {
+				t.Errorf("taken name: got %v, want a conflict", err)
+			}
+			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: "King"}); !IsInvalid(err) || !contains(err.Error(), "role: ") {
+				t.Errorf("bad role: got %v, want a 422 that names the role", err)
+			}
+			if _, err := c.UpdateServiceAccount(ctx, user.ID, ServiceAccountUpdate{Role: RoleManager}); err != nil {
+				t.Error(err)
+			}
+			if got, err := c.User(ctx, user.ID); err != nil || got.Role != RoleManager || !slices.Equal(got.Teams, []string{"Public"}) {
+				t.Errorf("after the update: %+v, %v", got, err)
+			}
+			days := int64(30)
+			token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days})
+			if err != nil {
+				t.Fatal(err)
+			}
+			as, _ := newClient(t, s, func(cfg *Config) { cfg.Token = token.Bearer })
+			if me, err := as.CurrentUser(ctx); err != nil || me.ID != user.ID {
+				t.Errorf("the new token is of %+v, %v", me, err)
+			}
+			if _, err := as.ServiceTokens(ctx); asError(t, err).Status != http.StatusForbidden {
+				t.Errorf("a Manager lists tokens: %v", err)
+			}
+			if teams, err := as.Teams(ctx); err != nil || len(teams) != 3 {
+				t.Errorf("teams: %v, %v", teams, err)
+			}
+			if teams, err := as.TeamListing(ctx); err != nil || len(teams) != 3 {
+				t.Errorf("team listing: %v, %v", teams, err)
+			}
+			if team, err := as.Team(ctx, 1); err != nil || team.Name != "Data Engineering" {
+				t.Errorf("team: %v, %v", team, err)
+			}
+			if own, err := as.OwnTokens(ctx); err != nil || len(own) != 1 || own[0].ID != token.ID {
+				t.Errorf("own tokens: %v, %v", own, err)
+			}
+			if err := c.DeactivateServiceAccount(ctx, user.ID); !IsBadRequest(err) {
+				t.Errorf("deactivated with an active token: %v", err)
+			}
+			if err := c.DeleteToken(ctx, token.ID); !IsRefused(err) {
+				t.Errorf("deleted an active token: %v", err)
+			}
+			if revoked, err := c.SetTokenRevoked(ctx, token.ID, true); err != nil || revoked.Active {
+				t.Errorf("revoked: %+v, %v", revoked, err)
+			}
+			if err := c.RevokeToken(ctx, token.ID); err != nil {
+				t.Errorf("revoked twice: %v", err)
+			}
+			if _, err := as.CurrentUser(ctx); asError(t, err).Status != http.StatusUnauthorized {
+				t.Errorf("a revoked token works: %v", err)
+			}
+			if got, found, err := c.FindServiceToken(ctx, token.ID); err != nil || !found || got.Active || got.Expiration == nil {
+				t.Errorf("found %+v, %t, %v", got, found, err)
+			}
+			for range 2 { // the second time it is gone already
+				if err := c.RevokeAndDeleteToken(ctx, token.ID); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, found, err := c.FindServiceToken(ctx, token.ID); err != nil || found {
+				t.Errorf("the deleted token is found: %v", err)
+			}
+			if err := c.DeactivateServiceAccount(ctx, user.ID); err != nil {
+				t.Error(err)
+			}
+			if got, err := c.User(ctx, user.ID); !IsNotFound(err) && (err != nil || !got.Deactivated()) {
+				t.Errorf("deactivated: %+v, %v", got, err)
+			}
+			if err := c.Health(ctx); err != nil {
+				t.Error(err)
+			}
+			if status, err := c.Status(ctx); err != nil || status.Database != "OK" || status.RabbitMQ != "OK" {
+				t.Errorf("status: %+v, %v", status, err)
+			}
+			for _, r := range s.Requests() {
+				if r.Header.Get("Authorization") == "" || (r.Header.Get("X-Gateway") != "key" && !contains(r.Header.Get("Authorization"), string(token.Bearer))) || r.Header.Get("User-Agent") != "test/1" {
+					t.Errorf("%s was sent without a header: %v", r, r.Header)
+				}
+			}
+		})
+	}
+}
+
+func TestListsAreComplete(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		for _, n := range []int{0, 1, 100, 101, 250} {
+			t.Run(fmt.Sprint(profile.Name, " ", n), func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, profile)
+				s.Seed(n, 1)
+				c, _ := newClient(t, s, nil)
+				users, err := c.ServiceAccounts(t.Context(), UserFilter{})
+				if err != nil || len(users) != n {
+					t.Errorf("%d accounts, %v, want %d", len(users), err, n)
+				}
+				if want := max(1, (n+99)/100); len(s.Requests()) != want {
+					t.Errorf("%d requests, want %d", len(s.Requests()), want)
+				}
+				tokens, err := c.ServiceTokens(t.Context())
+				if err != nil || len(tokens) != n {
+					t.Errorf("%d tokens, %v, want %d", len(tokens), err, n)
+				}
+			})
+		}
+	}
+}
+
+// An account that vanishes between two pages shifts the others; none may be missed.
+func TestListWhileAccountsVanish(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	s.Seed(150, 0)
+	first := s.ServiceAccounts()[0]
+	s.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: func() {
+		now := s.Clock.Now()
+		s.EditUser(first.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+	}})
+	c, _ := newClient(t, s, nil)
+	users, err := c.ServiceAccounts(t.Context(), UserFilter{})
+	if err != nil || len(users) != 149 {
+		t.Errorf("%d accounts, %v, want 149", len(users), err)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	s.AddUser(qualyticstest.User{Name: "One", Role: "Admin", Teams: []string{"Data Quality"}})
+	gone := s.Clock.Now()
+	s.AddUser(qualyticstest.User{Name: "Two", Deleted: &gone})
+	c, _ := newClient(t, s, nil)
+	for _, tc := range []struct {
+		name   string
+		filter UserFilter
+		want   int
+	}{
+		{"none", UserFilter{}, 1}, {"name", UserFilter{Name: "oN"}, 1}, {"other name", UserFilter{Name: "x"}, 0},
+		{"role", UserFilter{Role: "Admin"}, 1}, {"other role", UserFilter{Role: "Member"}, 0},
+		{"team", UserFilter{Team: "Data Quality"}, 1}, {"deactivated too", UserFilter{IncludeDeleted: true}, 2},
+	} {
+		if got, err := c.ServiceAccounts(t.Context(), tc.filter); err != nil || len(got) != tc.want {
+			t.Errorf("%s: %d accounts, %v, want %d", tc.name, len(got), err, tc.want)
+		}
+	}
+}
+
+// What is repeated, and what never is.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	get := func(ctx context.Context, c *Client) error { _, err := c.CurrentUser(ctx); return err }
+	post := func(ctx context.Context, c *Client) error {
+		_, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: RoleMember})
+		return err
+	}
+	put := func(ctx context.Context, c *Client) error {
+		_, err := c.SetTokenRevoked(ctx, 999, true)
+		return err
+	}
+	remove := func(ctx context.Context, c *Client) error { return c.DeactivateServiceAccount(ctx, 999) }
+	status := func(code int, header ...string) qualyticstest.Fault {
+		f := qualyticstest.HTML(code)
+		if len(header) > 0 {
+			f.Header = f.Header.Clone()
+			f.Header.Set("Retry-After", header[0])
+		}
+		return f
+	}
+	closed := qualyticstest.Fault{Kind: qualyticstest.CloseBefore}
+	lost := qualyticstest.Fault{Kind: qualyticstest.CloseAfter}
+	cut := qualyticstest.Fault{Kind: qualyticstest.Truncate}
+	for _, tc := range []struct {
+		name  string
+		call  func(context.Context, *Client) error
+		fault qualyticstest.Fault
+		times int
+		tries int
+		want  []time.Duration // of the waits; nil is not checked
+		fails bool
+	}{
+		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 2 * time.Second}, false},
+		{"429 POST", post, status(429), 2, 3, nil, false},
+		{"429 for ever", get, status(429), -1, 6, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}, true},
+		{"Retry-After", post, status(429, "7"), 1, 2, []time.Duration{7100 * time.Millisecond}, false},
+		{"Retry-After 0", get, status(429, "0"), 1, 2, []time.Duration{time.Second}, false},
+		{"Retry-After nonsense", get, status(429, "soon"), 1, 2, []time.Duration{time.Second}, false},
+		{"Retry-After an hour", get, status(429, "3600"), 1, 1, []time.Duration{}, true},
+		{"Retry-After uses its budget up", get, status(503, "50"), -1, 3, []time.Duration{50100 * time.Millisecond, 50200 * time.Millisecond}, true},
+		{"502 GET", get, status(502), 1, 2, nil, false},
+		{"503 PUT", put, status(503), 1, 2, nil, true}, // then 404
+		{"504 DELETE", remove, status(504), 1, 2, nil, true},
+		{"502 POST", post, status(502), 1, 1, nil, true},
+		{"503 POST", post, status(503), 1, 1, nil, true},
+		{"500 GET", get, status(500), 1, 1, nil, true},
+		{"408 GET", get, status(408), 1, 1, nil, true},
+		{"closed GET", get, closed, 2, 3, nil, false},
+		{"closed DELETE", remove, closed, 1, 2, nil, true},
+		{"closed POST", post, closed, 1, 1, nil, true},
+		{"lost POST", post, lost, 1, 1, nil, true},
+		{"cut GET", get, cut, 1, 2, nil, false},
+		{"cut POST", post, cut, 1, 1, nil, true},
+		{"web page GET", get, status(200), 1, 1, nil, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, qualyticstest.Build202609())
+			c, w := newClient(t, s, nil)
+			s.Fail(tc.fault.Repeat(tc.times))
+			err := tc.call(t.Context(), c)
+			if (err != nil) != tc.fails {
+				t.Errorf("got the error %v", err)
+			}
+			if got := len(s.Requests()); got != tc.tries {
+				t.Errorf("sent %d times, want %d", got, tc.tries)
+			}
+			if err != nil && asError(t, err).Tries != tc.tries {
+				t.Errorf("the error speaks of %d tries, want %d", asError(t, err).Tries, tc.tries)
+			}
+			if tc.want != nil {
+				if diff := cmp.Diff(tc.want, append([]time.Duration{}, w.all...)); diff != "" {
+					t.Errorf("waits, want -, got +:\n%s", diff)
+				}
+			}
+			waiting := 0
+			for _, line := range w.logs {
+				if contains(line, "waiting before the next try") {
+					waiting++
+				}
+			}
+			if waiting != tc.tries-1 {
+				t.Errorf("%d lines about waits for %d tries: %v", waiting, tc.tries, w.logs)
+			}
+		})
+	}
+}
+
+func TestNoConnection(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	c, w := newClient(t, s, nil)
+	s.Close()
+	_, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember})
+	e := asError(t, err)
+	if e.Tries != 6 || len(w.all) != 5 || e.MaybeDone || !e.GaveUp || !contains(e.Problem, "no connection") {
+		t.Errorf("a POST that never left: %+v after %v", e, w.all)
+	}
+}
+
+func TestRetryAfterDate(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"Tue, 01 Sep 2026 00:00:30 GMT": 30 * time.Second,
+		"Mon, 31 Aug 2026 00:00:30 GMT": 0,
+		"-5":                            0,
+		"99999999999999":                365 * 24 * time.Hour,
+		"":                              0,
+	} {
+		if got := parseRetryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("%q: got %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestErrorsByStatus(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		fault   qualyticstest.Fault
+		fromAPI bool
+		want    string
+	}{
+		{"API 404", qualyticstest.JSON(404, `{"detail":"User not found"}`), true, "User not found"},
+		{"HTML 404", qualyticstest.HTML(404), false, "check url and api_path"},
+		{"HTML 403", qualyticstest.HTML(403), false, "gateway or firewall"},
+		{"empty 403", qualyticstest.Fault{Status: 403}, false, "the answer is empty"},
+		{"HTML 200", qualyticstest.HTML(200), false, "got a web page"},
+		{"empty 200", qualyticstest.Fault{Status: 200}, false, "empty"},
+		{"text 200", qualyticstest.Fault{Status: 200, Body: "fine"}, false, "not JSON"},
+		{"HTML without a header", qualyticstest.Fault{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: " <html>"}, false, "got a web page"},
+		{"wrong type", qualyticstest.JSON(200, `{"id":"7"}`), false, `field "id" is a string`},
+		{"fault context", qualyticstest.JSON(409, `{"detail":"no","fault_context":{"title":"Busy","hint":"Wait"}}`), true, "Busy: no (Wait)"},
+		{"list", qualyticstest.JSON(422, `{"detail":[{"loc":["body","role"],"msg":"bad"}]}`), true, "role: bad"},
+		{"redirect away", qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"https://login.example.com/?secret"}}}, false, "redirects to https://login.example.com,"},
+		{"redirect in a loop", qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"/api/users/me"}}}, false, "redirects to http://127.0.0.1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, qualyticstest.Build202609())
+			c, _ := newClient(t, s, nil)
+			s.Fail(tc.fault.Repeat(qualyticstest.Forever))
+			_, err := c.CurrentUser(t.Context())
+			e := asError(t, err)
+			if e.FromAPI != tc.fromAPI || !contains(e.Error(), tc.want) || contains(e.Error(), "secret") {
+				t.Errorf("got %q (from the API: %t), want something with %q", e, e.FromAPI, tc.want)
+			}
+		})
+	}
+}
+
+// A write is never redirected, a read never to another server.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s reached another server with %q", r.Method, r.URL, r.Header.Get("Authorization"))
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	t.Cleanup(other.Close)
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		s := newServer(t, qualyticstest.Build202609())
+		c, _ := newClient(t, s, nil)
+		away := qualyticstest.Fault{Status: code, Header: http.Header{"Location": {other.URL + "/api/users/me"}}}
+		s.Fail(away)
+		if _, err := c.CurrentUser(t.Context()); asError(t, err).Status != code {
+			t.Errorf("GET away, %d: %v", code, err)
+		}
+		within := qualyticstest.Fault{Status: code, Header: http.Header{"Location": {"/api/users/me"}}}
+		s.Fail(within.On(http.MethodGet, "/users/5"))
+		if me, err := c.User(t.Context(), 5); err != nil || me.Name != "Ada Admin" {
+			t.Errorf("GET within, %d: %v, %v", code, me, err)
+		}
+		s.ClearRequests()
+		s.Fail(within.On(http.MethodPost, "/users"))
+		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember}); asError(t, err).Status != code || len(s.Requests()) != 1 {
+			t.Errorf("POST within, %d: %v after %v", code, err, s.Requests())
+		}
+	}
+}
+
+func TestContextEndsEverything(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	ctx, cancel := context.WithCancel(t.Context())
+	c, _ := newClient(t, s, func(cfg *Config) {
+		cfg.Sleep = func(ctx context.Context, _ time.Duration) error {
+			cancel()
+			return sleep(ctx, time.Hour)
+		}
+	})
+	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))
+	_, err := c.CurrentUser(ctx)
+	if e := asError(t, err); !errors.Is(err, context.Canceled) || e.Tries != 1 || !contains(e.Problem, "stopped while waiting") {
+		t.Errorf("got %v", err)
+	}
+	if err := c.DeactivateServiceAccount(ctx, 1); !errors.Is(err, context.Canceled) || len(s.Requests()) != 1 {
+		t.Errorf("a write after the end: %v, %v", err, s.Requests())
+	}
+}
+
+// A write that was sent is waited for: its answer may hold a secret.
+func TestWriteOutlivesItsContext(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "x"})
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Fail(qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.Delay, Do: cancel, Wait: 20 * time.Millisecond})
+	c, _ := newClient(t, s, nil)
+	token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID})
+	if err != nil || token.Bearer == "" {
+		t.Errorf("got %v, %v, want the token", token, err)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Minute, Times: qualyticstest.Forever})
+	c, _ := newClient(t, s, func(cfg *Config) { cfg.Timeout, cfg.MaxRetries = 30*time.Millisecond, 1 })
+	_, err := c.CurrentUser(t.Context())
+	if e := asError(t, err); e.Tries != 2 || !contains(e.Problem, "no answer within 30ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		chunk := []byte(`"` + strings.Repeat("x", 1<<20))
+		for range 2 * (MaxResponseBytes >> 20) {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(endless.Close)
+	c, err := New(Config{URL: endless.URL, Token: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Error(), "larger than 64 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"id":1}`))
+	}))
+	t.Cleanup(server.Close)
+	c, err := New(Config{URL: server.URL, Token: "x", MaxRetries: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CurrentUser(t.Context()); asError(t, err).Tries != 1 || !contains(err.Error(), "set ca_cert_file") {
+		t.Errorf("a foreign certificate: %v", err)
+	}
+	c, err = New(Config{URL: server.URL, Token: "x", InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CurrentUser(t.Context()); err != nil {
+		t.Errorf("without verification: %v", err)
+	}
+	c, err = New(Config{URL: strings.Replace(server.URL, "https", "http", 1), Token: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CurrentUser(t.Context()); err == nil {
+		t.Error("http to a TLS port works")
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		cfg  Config
+	}{
+		{"no URL", Config{Token: "x"}},
+		{"no token", Config{URL: "x"}},
+		{"token with a line break", Config{URL: "x", Token: "hunter2\n"}},
+		{"header", Config{URL: "x", Token: "x", Headers: map[string]Secret{"Authorization": "hunter2"}}},
+	} {
+		if _, err := New(tc.cfg); err == nil || contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v", tc.name, err)
+		}
+	}
+}
