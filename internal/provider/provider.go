@@ -189,7 +189,7 @@ func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resourc
 func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
 
 func (p *qualyticsProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return nil
+	return []func() ephemeral.EphemeralResource{newServiceTokenEphemeral}
 }
 
 // userAgent names the provider, then Terraform, then what TF_APPEND_USER_AGENT adds.

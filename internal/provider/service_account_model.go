@@ -70,7 +70,9 @@ func (m *serviceAccountModel) refresh(u *qualytics.User) {
 
 // int64ID is the id as the API counts it. Only the provider writes it, so it
 // is a number.
-func (m serviceAccountModel) int64ID(diags *diag.Diagnostics) int64 { return parseID(m.ID, "id", diags) }
+func (m serviceAccountModel) int64ID(diags *diag.Diagnostics) int64 {
+	return parseID(m.ID, "id", diags)
+}
 
 func parseID(value types.String, attribute string, diags *diag.Diagnostics) int64 {
 	id, err := strconv.ParseInt(value.ValueString(), 10, 64)

@@ -170,6 +170,8 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	// Also of an account that goes out of state: an older Terraform keeps no identity.
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
 	user, err := client.User(ctx, id)
 	if qualytics.IsNotFound(err) {
 		// A wrong address answers like this too. Somebody is certainly there.
@@ -191,7 +193,6 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	}
 	state.refresh(user)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
 }
 
 func readFailed(m serviceAccountModel) string {
@@ -289,4 +290,3 @@ func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.I
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: model.ID})...)
 }
-

@@ -313,11 +313,11 @@ func TestAccountValidation(t *testing.T) {
 		config values
 		want   string
 	}{
-		"empty name":  {values{"name": "", "role": "Member"}, "between 1 and 255"},
-		"blank name":  {values{"name": "  ", "role": "Member"}, "must not be blank"},
-		"long name":   {values{"name": strings.Repeat("ä", 256), "role": "Member"}, "between 1 and 255"},
-		"role":        {values{"name": "x", "role": "admin"}, `"Admin"`},
-		"empty team":  {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
+		"empty name": {values{"name": "", "role": "Member"}, "between 1 and 255"},
+		"blank name": {values{"name": "  ", "role": "Member"}, "must not be blank"},
+		"long name":  {values{"name": strings.Repeat("ä", 256), "role": "Member"}, "between 1 and 255"},
+		"role":       {values{"name": "x", "role": "admin"}, `"Admin"`},
+		"empty team": {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
 	} {
 		t.Log(name)
 		wantText(t, w.validate(accountType, tc.config).errors(), tc.want)

@@ -233,6 +233,8 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	// Also of a token that goes out of state: an older Terraform keeps no identity.
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
 	token, found, err := client.FindServiceToken(ctx, id)
 	switch {
 	case err != nil:
@@ -252,7 +254,6 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
 }
 
 // Update revokes or restores; everything else in place is the provider's own

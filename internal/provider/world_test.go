@@ -40,6 +40,7 @@ type world struct {
 	p       tfprotov6.ProviderServer
 	schemas *tfprotov6.GetProviderSchemaResponse
 	ids     *tfprotov6.GetResourceIdentitySchemasResponse
+	oldCLI  bool // one that knows no identity
 }
 
 // values is a configuration: nil, string, int, bool, []string, map[string]string
@@ -68,7 +69,7 @@ func newWorld(t testing.TB, profile qualyticstest.Profile) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	w := &world{t: t, server: s, clock: clock, env: map[string]string{}}
+	w := &world{t: t, server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
 	w.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
 	return w
 }
@@ -292,7 +293,7 @@ func (w *world) refresh(o *object) diagnostics {
 		return diags
 	}
 	o.state, o.private = w.read(o.kind, resp.NewState), resp.Private
-	if resp.NewIdentity != nil {
+	if resp.NewIdentity != nil && !w.oldCLI {
 		o.identity = resp.NewIdentity
 	}
 	return diags
@@ -358,7 +359,10 @@ func (p *plan) ask(w *world, prior tftypes.Value, private []byte) {
 	if p.diags.errors() != "" {
 		return
 	}
-	p.planned, p.private, p.identity = w.read(kind, resp.PlannedState), resp.PlannedPrivate, resp.PlannedIdentity
+	p.planned, p.private = w.read(kind, resp.PlannedState), resp.PlannedPrivate
+	if !w.oldCLI {
+		p.identity = resp.PlannedIdentity
+	}
 	before, after, config := attributes(prior), attributes(p.planned), attributes(p.config)
 	for name, value := range after {
 		if c := config[name]; !c.IsNull() && !value.Equal(c) && (before == nil || !value.Equal(before[name])) {
@@ -438,6 +442,9 @@ func (w *world) change(ctx context.Context, o *object, p *plan) (*object, diagno
 		if made.identity == nil {
 			w.t.Errorf("%s has no identity after apply", o.kind)
 		}
+	}
+	if w.oldCLI {
+		made.identity = nil
 	}
 	return made, diags
 }
@@ -527,6 +534,9 @@ func (w *world) imported(req *tfprotov6.ImportResourceStateRequest) (*object, di
 	}
 	i := resp.ImportedResources[0]
 	o := &object{kind: req.TypeName, state: w.read(req.TypeName, i.State), private: i.Private, identity: i.Identity}
+	if w.oldCLI {
+		o.identity = nil
+	}
 	return o, append(diags, w.refresh(o)...)
 }
 

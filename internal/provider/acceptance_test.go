@@ -1,0 +1,350 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/echoprovider"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// The tests of this file drive a real Terraform or OpenTofu. They run when
+// TF_ACC is set.
+
+const (
+	accountAddress = accountType + ".test"
+	tokenAddress   = tokenType + ".test"
+)
+
+// onEveryProfileWithCLI runs a test against each profile; the provider runs in
+// this process and shares the server's clock.
+func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase)) {
+	t.Helper()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			env := provider.Environment{
+				LookupEnv: func(string) (string, bool) { return "", false },
+				HomeDir:   func() (string, error) { return "", errors.New("none") },
+				Now:       s.Clock.Now,
+				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+			}
+			test(t, s, resource.TestCase{
+				ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
+					"qualytics": providerserver.NewProtocol6WithError(provider.New("test", env)()),
+				},
+				CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
+			})
+		})
+	}
+}
+
+// nothingLeft reports what Terraform left on the server.
+func nothingLeft(s *qualyticstest.Server) error {
+	if accounts, tokens := s.ServiceAccounts(), s.Tokens(); len(accounts)+len(tokens) > 0 {
+		return fmt.Errorf("left on the server: accounts %+v, tokens %+v", accounts, tokens)
+	}
+	return nil
+}
+
+func providerBlock(s *qualyticstest.Server) string {
+	return fmt.Sprintf("provider \"qualytics\" {\n  url = %q\n  token = %q\n  api_path = %q\n}\n", s.URL, s.AdminToken(), s.APIPath())
+}
+
+const accountConfig = `
+resource "qualytics_service_account" "test" {
+  name = %q
+  role = %q
+  %s
+}
+`
+
+const tokenConfig = `
+resource "qualytics_service_token" "test" {
+  service_account_id = qualytics_service_account.test.id
+  %s
+}
+
+resource "terraform_data" "consumer" {
+  input = sha256(qualytics_service_token.test.token)
+}
+`
+
+const outputConfig = `
+output "token" {
+  value     = qualytics_service_token.test.token
+  sensitive = true
+}
+`
+
+func attribute(address, name string, check knownvalue.Check) statecheck.StateCheck {
+	return statecheck.ExpectKnownValue(address, tfjsonpath.New(name), check)
+}
+
+func actions(pairs ...any) resource.ConfigPlanChecks {
+	var checks []plancheck.PlanCheck
+	for i := 0; i < len(pairs); i += 2 {
+		address, _ := pairs[i].(string)
+		action, _ := pairs[i+1].(plancheck.ResourceActionType)
+		checks = append(checks, plancheck.ExpectResourceAction(address, action))
+	}
+	return resource.ConfigPlanChecks{PreApply: checks, PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
+}
+
+func TestAccLifecycle(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		config := func(role, teams, token string) string {
+			return providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", role, teams) + fmt.Sprintf(tokenConfig, token)
+		}
+		const token = "name = \"ci\"\n  expires_in_days = 90"
+		importID := func(format string) resource.ImportStateIdFunc {
+			return func(*terraform.State) (string, error) {
+				return fmt.Sprintf(format, s.ServiceAccounts()[0].ID, s.Tokens()[0].ID), nil
+			}
+		}
+		created := config("Member", `teams = ["data engineering"]`, token)
+		tc.Steps = []resource.TestStep{
+			{
+				Config:           created,
+				ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionCreate, tokenAddress, plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					attribute(accountAddress, "user_id", knownvalue.StringExact("api_access@service")),
+					attribute(accountAddress, "role", knownvalue.StringExact("Member")),
+					attribute(accountAddress, "teams", knownvalue.SetExact([]knownvalue.Check{knownvalue.StringExact("data engineering")})),
+					attribute(accountAddress, "revoke_tokens_on_destroy", knownvalue.Bool(false)),
+					attribute(tokenAddress, "token", knownvalue.StringRegexp(regexp.MustCompile(`^eyJ`))),
+					attribute(tokenAddress, "status", knownvalue.StringExact("active")),
+					attribute(tokenAddress, "scim_endpoints_only", knownvalue.Bool(false)),
+					attribute(tokenAddress, "deletion_policy", knownvalue.StringExact("delete")),
+					statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token")),
+				},
+			},
+			{ResourceName: accountAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"teams"}, ImportStateIdFunc: importID("%[1]d")},
+			{ResourceName: accountAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"teams"}, ImportStateId: "api_access@service"},
+			{ResourceName: tokenAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"token", "created_at"}, ImportStateIdFunc: importID("%[2]d")},
+			{ResourceName: tokenAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"token", "created_at"}, ImportStateIdFunc: importID("%[1]d/ci")},
+			{ResourceName: tokenAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"token", "created_at"}, ImportStateId: "api_access@service/ci"},
+			{Config: config("Member", `teams = ["Public", "DATA ENGINEERING"]`, token), ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionNoop)},
+			{
+				Config:           config("Manager", `teams = []`, token),
+				ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionUpdate, tokenAddress, plancheck.ResourceActionNoop),
+			},
+			{Config: config("Manager", "", token), ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionNoop)},
+			{
+				Config:           config("Manager", "", `name = "other"`),
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionDestroyBeforeCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					attribute(tokenAddress, "expires_at", knownvalue.Null()),
+				},
+			},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+func TestAccDrift(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", `teams = ["Data Quality"]`) + fmt.Sprintf(tokenConfig, `name_prefix = "ci-"`) + outputConfig
+		account := func(edit func(*qualyticstest.User)) func() {
+			return func() { s.EditUser(s.ServiceAccounts()[0].ID, edit) }
+		}
+		tc.Steps = []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: account(func(u *qualyticstest.User) { u.Role, u.Teams = "Admin", nil }),
+				Config:    config, ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionUpdate, tokenAddress, plancheck.ResourceActionNoop),
+			},
+			{
+				PreConfig: func() {
+					s.EditToken(s.Tokens()[0].ID, func(t *qualyticstest.Token) { t.Active = false })
+				},
+				Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionDestroyBeforeCreate),
+			},
+			{
+				PreConfig: func() { s.RemoveToken(s.Tokens()[0].ID) },
+				Config:    config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreate, accountAddress, plancheck.ResourceActionNoop),
+			},
+			{
+				PreConfig: func() {
+					now := s.Clock.Now()
+					s.RemoveToken(s.Tokens()[0].ID)
+					s.EditUser(s.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+				},
+				Config:      config,
+				ExpectError: regexp.MustCompile(`Reactivate it\s+in\s+Qualytics`),
+			},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+func TestAccErrors(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		taken := s.AddUser(qualyticstest.User{Name: "Taken"})
+		account := func(name, role, teams string) string {
+			return providerBlock(s) + fmt.Sprintf(accountConfig, name, role, teams)
+		}
+		step := func(config, want string) resource.TestStep {
+			return resource.TestStep{Config: config, ExpectError: regexp.MustCompile(strings.ReplaceAll(want, " ", `\s+`))}
+		}
+		tc.CheckDestroy = func(*terraform.State) error {
+			if n := len(s.ServiceAccounts()); n != 1 {
+				return fmt.Errorf("%d accounts, want the one that was there", n)
+			}
+			return nil
+		}
+		tc.Steps = []resource.TestStep{
+			step(account("", "Member", ""), "between 1 and 255"),
+			step(account("x", "Boss", ""), "value must be one of"),
+			step(account("x", "Member", `teams = [""]`), "at least 1"),
+			step(account("x", "Member", `teams = ["Data Qality"]`), `There is no team "Data Qality"`),
+			step(account("Taken", "Member", ""), fmt.Sprintf("terraform import qualytics_service_account.NAME %d", taken.ID)),
+			{
+				Config: account("x", "Member", ""), ResourceName: accountAddress, ImportState: true, ImportStateId: "nobody@service",
+				ExpectError: regexp.MustCompile(`There\s+is\s+no\s+account\s+with\s+this\s+id`),
+			},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+// A rotation without an outage: the new token, then everything that depends on
+// it, then the old one goes.
+func TestAccZeroDowntime(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
+			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14\n  lifecycle {\n    create_before_destroy = true\n  }")
+		var first string
+		tc.Steps = []resource.TestStep{
+			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreate)},
+			{
+				PreConfig: func() {
+					first = fmt.Sprint(s.Tokens()[0].ID)
+					s.Clock.Advance(77 * day)
+					s.ClearRequests()
+				},
+				Config:           config,
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreateBeforeDestroy, "terraform_data.consumer", plancheck.ResourceActionUpdate),
+				Check: func(*terraform.State) error {
+					want := []string{"POST /user-tokens", "PUT /user-tokens/" + first, "DELETE /user-tokens/" + first}
+					if diff := cmp.Diff(want, s.Writes()); diff != "" {
+						return fmt.Errorf("writes, want -, got +:\n%s", diff)
+					}
+					return nil
+				},
+			},
+			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
+			{
+				PreConfig: func() {
+					s.Clock.Advance(80 * day)
+					s.ClearRequests()
+					s.Fail(qualyticstest.HTML(500).On("POST", "/user-tokens"))
+				},
+				Config: config, ExpectError: regexp.MustCompile("could not be created"),
+			},
+			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreateBeforeDestroy)},
+			{
+				PreConfig: func() {
+					s.Clock.Advance(80 * day)
+					s.Fail(qualyticstest.HTML(500).On("PUT", "/user-tokens/*"))
+				},
+				Config: config, ExpectError: regexp.MustCompile("could not be removed"),
+			},
+			{ // the deposed object is finished off
+				Config: config,
+				Check: func(*terraform.State) error {
+					if n := len(s.Tokens()); n != 1 {
+						return fmt.Errorf("%d tokens, want one", n)
+					}
+					return nil
+				},
+			},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		config := func(days int) string {
+			return providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") +
+				fmt.Sprintf(tokenConfig, fmt.Sprintf("name = \"ci\"\n  expires_in_days = %d\n  lifecycle {\n    create_before_destroy = true\n  }", days))
+		}
+		tc.Steps = []resource.TestStep{
+			{Config: config(30)},
+			{Config: config(60), ExpectError: regexp.MustCompile(`use\s+name_prefix\s+instead\s+of\s+name`)},
+			{Config: config(30), ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+func TestAccEphemeral(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
+		tc.ProtoV6ProviderFactories["echo"] = echoprovider.NewProviderServer()
+		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+		tc.CheckDestroy = func(*terraform.State) error {
+			if n := len(s.Tokens()); n != 0 {
+				return fmt.Errorf("%d tokens are left", n)
+			}
+			return nil
+		}
+		tc.Steps = []resource.TestStep{{
+			Config: providerBlock(s) + fmt.Sprintf(`
+ephemeral "qualytics_service_token" "test" {
+  service_account_id = %q
+}
+
+provider "echo" {
+  data = ephemeral.qualytics_service_token.test
+}
+
+resource "echo" "test" {}
+`, fmt.Sprint(owner.ID)),
+			ConfigStateChecks: []statecheck.StateCheck{
+				statecheck.ExpectKnownValue("echo.test", tfjsonpath.New("data").AtMapKey("name"), knownvalue.StringRegexp(regexp.MustCompile(`^terraform-\d{17}`))),
+				statecheck.ExpectKnownValue("echo.test", tfjsonpath.New("data").AtMapKey("token"), knownvalue.StringRegexp(regexp.MustCompile(`^eyJ`))),
+			},
+			Check: func(*terraform.State) error {
+				if !slices.Contains(s.Writes(), "POST /user-tokens") || len(s.Tokens()) != 0 {
+					return fmt.Errorf("writes %v, tokens %+v", s.Writes(), s.Tokens())
+				}
+				return nil
+			},
+		}}
+		resource.Test(t, tc)
+	})
+}

@@ -1,0 +1,102 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// open opens an ephemeral token, and gives its values and private data.
+func (w *world) open(config values) (tftypes.Value, []byte, diagnostics) {
+	w.t.Helper()
+	schema := w.schemas.EphemeralResourceSchemas[tokenType]
+	resp, err := w.p.OpenEphemeralResource(w.t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
+		TypeName: tokenType, Config: w.dynamic(schema.ValueType(), w.value(schema, config)),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if diagnostics(resp.Diagnostics).errors() != "" {
+		return tftypes.Value{}, resp.Private, resp.Diagnostics
+	}
+	v, err := resp.Result.Unmarshal(schema.ValueType())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v, resp.Private, resp.Diagnostics
+}
+
+func (w *world) shut(ctx context.Context, private []byte) diagnostics {
+	w.t.Helper()
+	resp, err := w.p.CloseEphemeralResource(ctx, &tfprotov6.CloseEphemeralResourceRequest{TypeName: tokenType, Private: private})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return resp.Diagnostics
+}
+
+func TestEphemeralToken(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		config := values{"service_account_id": w.account()}
+		v, private, diags := w.open(config)
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		if !regexp.MustCompile(`^terraform-\d{17}[0-9a-f]{8}$`).MatchString(get(v, "name")) || get(v, "expires_in_days") != "1" || get(v, "expires_at") == "" {
+			t.Errorf("opened %s", v)
+		}
+		if !w.works(&object{state: v}) {
+			t.Error("the token does not work")
+		}
+		if strings.Contains(string(private), get(v, "token")) || strings.Contains(string(private), get(v, "name")) {
+			t.Errorf("the private data holds more than the id: %s", private)
+		}
+		second, other, _ := w.open(config.with(values{"name_prefix": "ci-", "expires_in_days": 7, "scim_endpoints_only": true}))
+		if get(second, "name") == get(v, "name") || !strings.HasPrefix(get(second, "name"), "ci-") {
+			t.Errorf("the second is called %s", get(second, "name"))
+		}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, d := range []diagnostics{w.shut(t.Context(), private), w.shut(cancelled, other), w.shut(t.Context(), private)} {
+			if len(d) > 0 {
+				t.Errorf("closing: %s%s", d.errors(), d.warnings())
+			}
+		}
+		if n := len(w.server.Tokens()); n != 0 {
+			t.Errorf("%d tokens are left", n)
+		}
+	})
+}
+
+func TestEphemeralTokenCloseFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	_, private, _ := w.open(values{"service_account_id": w.account()})
+	w.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
+	d := w.shut(t.Context(), private)
+	if d.errors() != "" {
+		t.Errorf("a failed close is an error: %s", d.errors())
+	}
+	wantText(t, d.warnings(), fmt.Sprintf("The ephemeral service token with the id %d could not be removed", w.token().ID), "until it expires")
+}
+
+func TestEphemeralTokenOpenFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	_, _, d := w.open(values{"service_account_id": "999"})
+	wantText(t, d.errors(), "could not be created", "The account with the id 999 may not exist")
+	if n := len(w.server.Tokens()); n != 0 {
+		t.Errorf("%d tokens were made", n)
+	}
+}
