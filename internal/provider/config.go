@@ -39,9 +39,14 @@ func (m providerModel) unknown() []string {
 		name    string
 		unknown bool
 	}{
-		{"url", m.URL.IsUnknown()}, {"token", m.Token.IsUnknown()}, {"api_path", m.APIPath.IsUnknown()},
-		{"ssl_verify", m.SSLVerify.IsUnknown()}, {"ca_cert_file", m.CACertFile.IsUnknown()},
-		{"headers", unknownInside(m.Headers)}, {"timeout", m.Timeout.IsUnknown()}, {"max_retries", m.MaxRetries.IsUnknown()},
+		{"url", m.URL.IsUnknown()},
+		{"token", m.Token.IsUnknown()},
+		{"api_path", m.APIPath.IsUnknown()},
+		{"ssl_verify", m.SSLVerify.IsUnknown()},
+		{"ca_cert_file", m.CACertFile.IsUnknown()},
+		{"headers", unknownInside(m.Headers)},
+		{"timeout", m.Timeout.IsUnknown()},
+		{"max_retries", m.MaxRetries.IsUnknown()},
 	} {
 		if a.unknown {
 			names = append(names, a.name)

@@ -50,7 +50,7 @@ func (e Environment) orReal() Environment {
 		e.HomeDir = os.UserHomeDir
 	}
 	if e.Now == nil {
-		e.Now = time.Now
+		e.Now = time.Now //nolint:forbidigo // The one place where the clock is the real one.
 	}
 	if e.Random == nil {
 		e.Random = rand.Reader

@@ -30,21 +30,22 @@ func explainCreate(ctx context.Context, client *qualytics.Client, plan serviceAc
 		diags.AddAttributeError(path.Root("name"), failed, detail+"An account with this name exists. It could not be looked up: "+explain(listErr))
 		return
 	}
-	for _, u := range holdersOf(plan.Name.ValueString(), accounts) {
-		if u.Deactivated() {
-			detail += fmt.Sprintf("The name is held by the deactivated account %q (%s, id %d). Reactivate it in Qualytics (Settings, Security), then import it: %s",
-				u.Name, u.UserID, u.ID, importCommand("qualytics_service_account", u.ID))
-		} else {
-			detail += fmt.Sprintf("The name is held by the account %q (%s, id %d). Nothing was changed. To manage it with Terraform, import it: %s",
-				u.Name, u.UserID, u.ID, importCommand("qualytics_service_account", u.ID))
-		}
-		diags.AddAttributeError(path.Root("name"), failed, detail)
-		return
+	holders := holdersOf(plan.Name.ValueString(), accounts)
+	switch {
+	case len(holders) == 0:
+		detail += "An account whose user_id is made of the same letters exists, but the list of service accounts does not show it: " +
+			"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
+	case holders[0].Deactivated():
+		detail += fmt.Sprintf("The name is held by the deactivated account %s. Reactivate it in Qualytics (Settings, Security), then import it:%s",
+			nameUser(holders[0]), importCommand("qualytics_service_account", holders[0].ID))
+	default:
+		detail += fmt.Sprintf("The name is held by the account %s. Nothing was changed. To manage it with Terraform, import it:%s",
+			nameUser(holders[0]), importCommand("qualytics_service_account", holders[0].ID))
 	}
-	diags.AddAttributeError(path.Root("name"), failed, detail+
-		"An account whose user_id is made of the same letters exists, but the list of service accounts does not show it: "+
-		"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name.")
+	diags.AddAttributeError(path.Root("name"), failed, detail)
 }
+
+func nameUser(u qualytics.User) string { return fmt.Sprintf("%q (%s, id %d)", u.Name, u.UserID, u.ID) }
 
 // importCommand is the command that takes an object over.
 func importCommand(resourceType string, id int64) string {

@@ -335,8 +335,13 @@ func TestTokenRotateWhenChanged(t *testing.T) {
 		value  any
 		action string
 	}{
-		{map[string]string{"a": "1"}, "update"}, {map[string]string{"a": "2"}, "replace"}, {map[string]string{"a": "2", "b": "1"}, "replace"},
-		{map[string]string{"a": "2", "b": "1"}, "no-op"}, {nil, "update"}, {map[string]string{"a": "3"}, "update"}, {map[string]string{}, "replace"},
+		{map[string]string{"a": "1"}, "update"},
+		{map[string]string{"a": "2"}, "replace"},
+		{map[string]string{"a": "2", "b": "1"}, "replace"},
+		{map[string]string{"a": "2", "b": "1"}, "no-op"},
+		{nil, "update"},
+		{map[string]string{"a": "3"}, "update"},
+		{map[string]string{}, "replace"},
 	} {
 		w.must(o, config.with(values{"rotate_when_changed": step.value}), step.action)
 	}
@@ -427,8 +432,14 @@ func TestTokenValidation(t *testing.T) {
 		wantText(t, w.validate(tokenType, base.with(tc.change)).errors(), tc.want)
 	}
 	for _, ok := range []values{
-		{}, {"expires_in_days": unknown{}, "rotate_before_days": 7}, {"deletion_policy": "abandon"}, {"name": unknown{}},
-		{"rotate_before_days": 29}, {"expires_in_days": 365}, {"deletion_policy": "abandon", "expires_in_days": unknown{}}, {"service_account_id": unknown{}},
+		{},
+		{"expires_in_days": unknown{}, "rotate_before_days": 7},
+		{"deletion_policy": "abandon"},
+		{"name": unknown{}},
+		{"rotate_before_days": 29},
+		{"expires_in_days": 365},
+		{"deletion_policy": "abandon", "expires_in_days": unknown{}},
+		{"service_account_id": unknown{}},
 	} {
 		if diags := w.validate(tokenType, base.with(ok)); diags.errors() != "" {
 			t.Errorf("%v is refused: %s", ok, diags.errors())
@@ -482,7 +493,7 @@ func TestTokenImport(t *testing.T) {
 // next change replaces.
 func TestTokenImportOddLifetime(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(w *world, t *qualyticstest.Token){
+	for name, shape := range map[string]func(w *world, t *qualyticstest.Token){
 		"half a day": func(w *world, t *qualyticstest.Token) {
 			until := w.server.Clock.Now().Add(60 * time.Hour)
 			t.Expiration = &until
@@ -502,7 +513,7 @@ func TestTokenImportOddLifetime(t *testing.T) {
 			w := newWorld(t, qualyticstest.Build202609())
 			owner := w.server.AddUser(qualyticstest.User{Name: "x"})
 			token := qualyticstest.Token{Name: "ci", UserID: owner.ID}
-			make(w, &token)
+			shape(w, &token)
 			o, diags := w.load(tokenType, fmt.Sprint(w.server.AddToken(token).ID))
 			if diags.errors() != "" || get(o.state, "expires_in_days") != "" {
 				t.Fatalf("%s: %q", diags.errors(), get(o.state, "expires_in_days"))

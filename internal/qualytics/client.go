@@ -120,7 +120,7 @@ func New(cfg Config) (*Client, error) {
 		c.log = func(context.Context, string, map[string]any) {}
 	}
 	if c.now == nil {
-		c.now = time.Now
+		c.now = time.Now //nolint:forbidigo // The one place where the clock is the real one.
 	}
 	if c.sleep == nil {
 		c.sleep = sleep

@@ -232,9 +232,13 @@ func TestFilters(t *testing.T) {
 		filter UserFilter
 		want   int
 	}{
-		{"none", UserFilter{}, 1}, {"name", UserFilter{Name: "oN"}, 1}, {"other name", UserFilter{Name: "x"}, 0},
-		{"role", UserFilter{Role: "Admin"}, 1}, {"other role", UserFilter{Role: "Member"}, 0},
-		{"team", UserFilter{Team: "Data Quality"}, 1}, {"deactivated too", UserFilter{IncludeDeleted: true}, 2},
+		{"none", UserFilter{}, 1},
+		{"name", UserFilter{Name: "oN"}, 1},
+		{"other name", UserFilter{Name: "x"}, 0},
+		{"role", UserFilter{Role: "Admin"}, 1},
+		{"other role", UserFilter{Role: "Member"}, 0},
+		{"team", UserFilter{Team: "Data Quality"}, 1},
+		{"deactivated too", UserFilter{IncludeDeleted: true}, 2},
 	} {
 		if got, err := c.ServiceAccounts(t.Context(), tc.filter); err != nil || len(got) != tc.want {
 			t.Errorf("%s: %d accounts, %v, want %d", tc.name, len(got), err, tc.want)

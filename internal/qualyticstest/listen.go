@@ -4,6 +4,7 @@
 package qualyticstest
 
 import (
+	"context"
 	"io"
 	"log"
 	"net"
@@ -16,7 +17,7 @@ func (s *Server) listen(address string) error {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return err
 	}

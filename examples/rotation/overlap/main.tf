@@ -1,0 +1,24 @@
+# The old token is not revoked: it stays valid until it expires, at most
+# rotate_before_days later. For consumers that cannot reload when Terraform
+# says so.
+resource "qualytics_service_account" "spark" {
+  name = "Spark"
+  role = "Member"
+}
+
+resource "qualytics_service_token" "spark" {
+  service_account_id = qualytics_service_account.spark.id
+  name_prefix        = "spark-"
+  expires_in_days    = 60
+  rotate_before_days = 10
+  deletion_policy    = "abandon"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# Stands for the secret manager from which the consumer reads.
+resource "terraform_data" "consumer" {
+  input = sha256(qualytics_service_token.spark.token)
+}

@@ -1,0 +1,148 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/config"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// example reads the .tf files of a folder under examples/, without what only a
+// configuration of its own needs.
+func example(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", folder, "*.tf"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no example in %s: %v", folder, err)
+	}
+	var out strings.Builder
+	for _, file := range files {
+		if name := filepath.Base(file); name == "versions.tf" || name == "by-identity.tf" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	return out.String()
+}
+
+// Every published example applies, plans clean, and leaves nothing behind.
+func TestAccExamples(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{
+		"resources/qualytics_service_account", "resources/qualytics_service_token",
+		"rotation/scheduled", "rotation/zero-downtime", "rotation/overlap", "rotation/on-demand",
+	} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+				tc.Steps = []resource.TestStep{{
+					Config:           providerBlock(s) + example(t, folder),
+					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				}}
+				if folder == "rotation/overlap" { // its token outlives it; an account with an active token cannot go
+					tc.CheckDestroy = nil
+					tc.Steps = append(tc.Steps, resource.TestStep{
+						PreConfig: func() {
+							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
+							s.Clock.Advance(61 * day)
+						},
+						Config: providerBlock(s),
+					})
+				}
+				resource.Test(t, tc)
+			})
+		})
+	}
+}
+
+// The routines of the rotation guide: what the rotation writes, and that the
+// next plan is clean.
+func TestAccRotationRoutines(t *testing.T) {
+	t.Parallel()
+	for folder, want := range map[string]string{
+		"rotation/scheduled":     `^PUT \S+ DELETE \S+ POST /user-tokens$`,
+		"rotation/zero-downtime": `^POST /user-tokens PUT \S+ DELETE \S+$`,
+		"rotation/overlap":       `^POST /user-tokens$`,
+		"rotation/on-demand":     `^POST /user-tokens PUT \S+ DELETE \S+$`,
+	} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+				text := providerBlock(s) + example(t, folder)
+				rotate := resource.TestStep{
+					PreConfig: func() {
+						if folder != "rotation/on-demand" {
+							s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 5*day)
+						}
+						s.ClearRequests()
+					},
+					Config:           text,
+					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+					Check: func(*terraform.State) error {
+						if got := strings.Join(s.Writes(), " "); !regexp.MustCompile(want).MatchString(got) {
+							return fmt.Errorf("writes %q, want %s", got, want)
+						}
+						return nil
+					},
+				}
+				if folder == "rotation/on-demand" {
+					rotate.ConfigVariables = config.Variables{"generation": config.IntegerVariable(2)}
+				}
+				tc.CheckDestroy = nil
+				tc.Steps = []resource.TestStep{{Config: text}, rotate}
+				if folder == "rotation/overlap" {
+					tc.Steps = append(tc.Steps, resource.TestStep{
+						PreConfig: func() {
+							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
+							for _, token := range s.Tokens() {
+								if !token.Active {
+									t.Errorf("the token %q was revoked", token.Name)
+								}
+							}
+							s.Clock.Advance(61 * day)
+						},
+						Config: providerBlock(s),
+					})
+				}
+				resource.Test(t, tc)
+			})
+		})
+	}
+}
+
+func TestAccEphemeralExample(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
+		tc.CheckDestroy = nil
+		tc.Steps = []resource.TestStep{{
+			Config:          providerBlock(s) + example(t, "ephemeral-resources/qualytics_service_token"),
+			ConfigVariables: config.Variables{"service_account_id": config.StringVariable(fmt.Sprint(owner.ID))},
+			Check: func(*terraform.State) error {
+				if len(s.Tokens()) != 0 {
+					return fmt.Errorf("left: %+v", s.Tokens())
+				}
+				return nil
+			},
+		}}
+		resource.Test(t, tc)
+	})
+}
