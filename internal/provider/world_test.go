@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -33,7 +32,7 @@ const (
 // provider's calls, and fail the test where Terraform would call the answer a
 // bug of the provider.
 type world struct {
-	t       testing.TB
+	t       tb
 	server  *qualyticstest.Server
 	clock   *qualyticstest.Clock // the provider's
 	env     map[string]string
@@ -41,6 +40,17 @@ type world struct {
 	schemas *tfprotov6.GetProviderSchemaResponse
 	ids     *tfprotov6.GetResourceIdentitySchemasResponse
 	oldCLI  bool // one that knows no identity
+}
+
+// tb is what a world needs of a test, or of one check of a property.
+type tb interface {
+	Helper()
+	Cleanup(cleanup func())
+	Context() context.Context
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // values is a configuration: nil, string, int, bool, []string, map[string]string
@@ -61,7 +71,7 @@ type object struct {
 func (o *object) exists() bool { return o != nil && !o.state.IsNull() }
 
 // newWorld starts a deployment of a profile. The provider's waits take no time.
-func newWorld(t testing.TB, profile qualyticstest.Profile) *world {
+func newWorld(t tb, profile qualyticstest.Profile) *world {
 	t.Helper()
 	clock := &qualyticstest.Clock{}
 	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})

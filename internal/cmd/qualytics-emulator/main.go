@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -19,13 +20,16 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "qualytics-emulator:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	var names []string
 	for _, p := range qualyticstest.Profiles() {
 		names = append(names, p.Name)
@@ -45,8 +49,6 @@ func run(args []string) error {
 	if !ok {
 		return fmt.Errorf("there is no profile %q; there are %s", *profile, strings.Join(names, ", "))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	server, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &p, Address: *address, Latency: *latency, Rate: *rate, Burst: *burst})
 	if err != nil {
 		return err
@@ -54,18 +56,18 @@ func run(args []string) error {
 	defer server.Close()
 	server.Seed(*accounts, *tokens)
 
-	fmt.Printf("# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n", p.Name)
-	fmt.Printf("export QUALYTICS_URL=%s\n", server.URL)
-	fmt.Printf("export QUALYTICS_API_PATH=%q\n", server.APIPath())
-	fmt.Printf("export QUALYTICS_TOKEN=%s\n", server.AdminToken())
+	fmt.Fprintf(out, "# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n", p.Name)
+	fmt.Fprintf(out, "export QUALYTICS_URL=%s\n", server.URL)
+	fmt.Fprintf(out, "export QUALYTICS_API_PATH=%q\n", server.APIPath())
+	fmt.Fprintf(out, "export QUALYTICS_TOKEN=%s\n", server.AdminToken())
 
-	follow(ctx, server)
-	fmt.Println("# stopped")
+	follow(ctx, server, out)
+	fmt.Fprintln(out, "# stopped")
 	return nil
 }
 
 // follow prints every request as a comment until ctx ends.
-func follow(ctx context.Context, server *qualyticstest.Server) {
+func follow(ctx context.Context, server *qualyticstest.Server, out io.Writer) {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	shown := 0
@@ -77,7 +79,7 @@ func follow(ctx context.Context, server *qualyticstest.Server) {
 		}
 		requests := server.Requests()
 		for _, r := range requests[shown:] {
-			fmt.Printf("# %s %3d %s\n", server.Clock.Now().Format(time.TimeOnly), r.Status, r)
+			fmt.Fprintf(out, "# %s %3d %s\n", server.Clock.Now().Format(time.TimeOnly), r.Status, r)
 		}
 		shown = len(requests)
 	}

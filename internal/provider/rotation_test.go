@@ -1,0 +1,191 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+var rotating = values{"name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 7}
+
+// The account of an expired token is deactivated: the token cannot be replaced
+// there, and the error says so; once the account is back, it is.
+func TestRotationOfDeactivatedAccount(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		owner := w.server.AddUser(qualyticstest.User{Name: "x"})
+		config := rotating.with(values{"service_account_id": fmt.Sprint(owner.ID)})
+		o := w.none(tokenType)
+		w.must(o, config, "create")
+		w.clock.Advance(31 * day)
+		now := w.server.Clock.Now()
+		w.server.EditUser(owner.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		_, diags := w.run(o, config)
+		wantText(t, diags.errors(), "could not be created", "may be deactivated")
+		w.server.EditUser(owner.ID, func(u *qualyticstest.User) { u.Deleted = nil })
+		action, diags := w.run(o, config)
+		if diags.errors() != "" || (action != "create" && action != "replace") {
+			t.Fatalf("%s %s", action, diags.errors())
+		}
+		w.clean(o, config)
+	})
+}
+
+// Rotation due and another account in the same plan: one replacement, and no
+// warning about a rotation that the user's own edit makes anyway.
+func TestRotationWithAnotherAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	config := rotating.with(values{"service_account_id": w.account()})
+	o := w.none(tokenType)
+	w.must(o, config, "create")
+	w.clock.Advance(25 * day)
+	if diags := w.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	p := w.plan(o, config.with(values{"service_account_id": unknown{}}))
+	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) || p.diags.warnings() != "" {
+		t.Errorf("planned %s %v, warned %q", p.action, p.replace, p.diags.warnings())
+	}
+	w.must(o, config.with(values{"service_account_id": w.account()}), "replace")
+}
+
+// Somebody deletes the old token between the plan of a rotation and its apply.
+func TestRotationOfDeletedToken(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		config := rotating.with(values{"service_account_id": w.account()})
+		o := w.none(tokenType)
+		w.must(o, config, "create")
+		w.clock.Advance(25 * day)
+		if diags := w.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		p := w.plan(o, config)
+		w.server.RemoveToken(w.token().ID)
+		after, diags := w.apply(p)
+		if diags.errors() != "" || !w.works(after) {
+			t.Fatal(diags.errors())
+		}
+		w.clean(after, config)
+	})
+}
+
+// The revocation is answered, the answer of the deletion is lost.
+func TestDeletionAnswerLost(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		o := w.none(tokenType)
+		w.must(o, rotating.with(values{"service_account_id": w.account()}), "create")
+		w.server.Fail(qualyticstest.Fault{Method: http.MethodDelete, Kind: qualyticstest.CloseAfter})
+		w.must(o, nil, "delete")
+		if n := len(w.server.Tokens()); n != 0 {
+			t.Errorf("%d tokens are left", n)
+		}
+	})
+}
+
+// The window is counted in days of 24 hours in UTC, across a leap day too.
+func TestRotationAcrossLeapDay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	w.clock.Advance(time.Date(2027, 12, 1, 12, 0, 0, 0, time.FixedZone("", 5*3600)).Sub(w.clock.Now()))
+	w.connect(values{"url": w.server.URL, "token": w.server.AdminToken()})
+	config := rotating.with(values{"service_account_id": w.account(), "expires_in_days": 365, "rotate_before_days": 364})
+	o := w.none(tokenType)
+	w.must(o, config, "create")
+	if got := get(o.state, "expires_at"); got[:10] != "2028-11-30" {
+		t.Errorf("365 days after 2027-12-01, with a leap day, is %s", got)
+	}
+	w.clock.Advance(day - 5*time.Second)
+	w.clean(o, config)
+	w.clock.Advance(10 * time.Second)
+	w.must(o, config, "replace")
+}
+
+// The machine's clock is an hour behind or ahead of the server's: the rotation
+// moves by that hour, and nothing else changes.
+func TestRotationWithSkewedClock(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		w := newWorld(t, qualyticstest.Build202609())
+		w.clock = &qualyticstest.Clock{}
+		w.clock.Advance(skew)
+		w.connect(values{"url": w.server.URL, "token": w.server.AdminToken()})
+		config := rotating.with(values{"service_account_id": w.account(), "expires_in_days": 2, "rotate_before_days": 1})
+		o := w.none(tokenType)
+		w.must(o, config, "create")
+		w.clean(o, config)
+		advance := func(d time.Duration) { w.clock.Advance(d); w.server.Clock.Advance(d) }
+		advance(day - skew - time.Minute)
+		w.clean(o, config)
+		advance(2 * time.Minute)
+		w.must(o, config, "replace")
+		w.clean(o, config)
+	}
+}
+
+func TestRotationWithoutCreationTimes(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.NoTokenCreated = true })
+		config := rotating.with(values{"service_account_id": w.account()})
+		o := w.none(tokenType)
+		w.must(o, config, "create")
+		w.clean(o, config)
+		if get(o.state, "created_at") != "" {
+			t.Errorf("made at %s", get(o.state, "created_at"))
+		}
+		w.must(o, config.with(values{"deletion_policy": "revoke"}), "update")
+		w.clock.Advance(24 * day)
+		w.must(o, config, "replace")
+		w.clean(o, config)
+	})
+}
+
+// Refresh-only stores the new status and changes nothing on the server.
+func TestRotationRefreshOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	o := w.none(tokenType)
+	w.must(o, rotating.with(values{"service_account_id": w.account()}), "create")
+	w.clock.Advance(24 * day)
+	w.server.ClearRequests()
+	if diags := w.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
+		t.Errorf("status %s %s", get(o.state, "status"), diags.errors())
+	}
+	wantWrites(t, w)
+}
+
+// An account that is not known yet: the token waits for it.
+func TestTokenOfUnknownAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	for _, config := range []values{
+		rotating.with(values{"service_account_id": unknown{}}),
+		{"service_account_id": unknown{}, "name": unknown{}, "expires_in_days": unknown{}, "revoked": unknown{}, "scim_endpoints_only": unknown{}},
+		{"service_account_id": "5", "name_prefix": unknown{}, "rotate_when_changed": unknown{}, "deletion_policy": unknown{}},
+	} {
+		if p := w.plan(w.none(tokenType), config); p.action != "create" || p.diags.errors() != "" {
+			t.Errorf("%v: %s %s", config, p.action, p.diags.errors())
+		}
+	}
+	o := w.none(tokenType)
+	config := values{"service_account_id": w.account(), "name": "ci", "expires_in_days": 30}
+	w.must(o, config, "create")
+	for name, action := range map[string]string{
+		"name": "replace", "expires_in_days": "replace", "revoked": "update", "scim_endpoints_only": "replace",
+		"rotate_before_days": "update", "rotate_when_changed": "update", "deletion_policy": "update",
+	} {
+		if p := w.plan(o, config.with(values{name: unknown{}})); p.action != action || p.diags.errors() != "" {
+			t.Errorf("unknown %s: %s %v %s, want %s", name, p.action, p.replace, p.diags.errors(), action)
+		}
+	}
+}
