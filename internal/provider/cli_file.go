@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -80,7 +81,7 @@ func parseCLIFile(text []byte, lookup func(string) (string, bool)) (cliFile, err
 			return v
 		})
 	}
-	file.URL, file.Token = value("url"), value("token")
+	file.URL, file.Token = strings.TrimSpace(value("url")), strings.TrimSpace(value("token"))
 	if s := value("ssl_verify"); s != "" {
 		verify, err := parseSwitch(s)
 		if err != nil {

@@ -30,17 +30,20 @@ func explainCreate(ctx context.Context, client *qualytics.Client, plan serviceAc
 		diags.AddAttributeError(path.Root("name"), failed, detail+"An account with this name exists. It could not be looked up: "+explain(listErr))
 		return
 	}
-	holders := holdersOf(plan.Name.ValueString(), accounts)
+	exact, alike := holdersOf(plan.Name.ValueString(), accounts)
 	switch {
-	case len(holders) == 0:
+	case len(exact) > 0 && exact[0].Deactivated():
+		detail += fmt.Sprintf("The name is held by the deactivated account %s. Reactivate it in Qualytics (Settings, Security), then import it:%s",
+			nameUser(exact[0]), importCommand("qualytics_service_account", exact[0].ID))
+	case len(exact) > 0:
+		detail += fmt.Sprintf("The name is held by the account %s. Nothing was changed. To manage it with Terraform, import it:%s",
+			nameUser(exact[0]), importCommand("qualytics_service_account", exact[0].ID))
+	case len(alike) > 0:
+		detail += fmt.Sprintf("The server makes the user_id of the name, and drops what is special in it. The account %s has a similar name and may be the one that holds it. "+
+			"Choose another name, or, if Terraform is to manage that account and does not yet, import it:%s", nameUser(alike[0]), importCommand("qualytics_service_account", alike[0].ID))
+	default:
 		detail += "An account whose user_id is made of the same letters exists, but the list of service accounts does not show it: " +
 			"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
-	case holders[0].Deactivated():
-		detail += fmt.Sprintf("The name is held by the deactivated account %s. Reactivate it in Qualytics (Settings, Security), then import it:%s",
-			nameUser(holders[0]), importCommand("qualytics_service_account", holders[0].ID))
-	default:
-		detail += fmt.Sprintf("The name is held by the account %s. Nothing was changed. To manage it with Terraform, import it:%s",
-			nameUser(holders[0]), importCommand("qualytics_service_account", holders[0].ID))
 	}
 	diags.AddAttributeError(path.Root("name"), failed, detail)
 }
@@ -52,11 +55,10 @@ func importCommand(resourceType string, id int64) string {
 	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
 }
 
-// holdersOf are the accounts that may hold a name, the likeliest first. The
-// server makes the user_id of the name by rules that only it knows, so names
-// are compared by their letters and digits.
-func holdersOf(name string, accounts []qualytics.User) []qualytics.User {
-	var exact, alike []qualytics.User
+// holdersOf are the accounts of exactly a name, and those of a similar one, the
+// active ones first. The server makes the user_id of the name by rules that
+// only it knows, so similar is what has the same letters and digits.
+func holdersOf(name string, accounts []qualytics.User) (exact, alike []qualytics.User) {
 	for _, u := range accounts {
 		switch {
 		case u.Name == name:
@@ -65,18 +67,20 @@ func holdersOf(name string, accounts []qualytics.User) []qualytics.User {
 			alike = append(alike, u)
 		}
 	}
-	holders := append(exact, alike...)
-	slices.SortStableFunc(holders, func(a, b qualytics.User) int {
-		switch {
-		case a.Deactivated() == b.Deactivated():
-			return 0
-		case b.Deactivated():
-			return -1
-		default:
-			return 1
-		}
-	})
-	return holders
+	slices.SortStableFunc(exact, activeFirst)
+	slices.SortStableFunc(alike, activeFirst)
+	return exact, alike
+}
+
+func activeFirst(a, b qualytics.User) int {
+	switch {
+	case a.Deactivated() == b.Deactivated():
+		return 0
+	case b.Deactivated():
+		return -1
+	default:
+		return 1
+	}
 }
 
 func lettersOf(s string) string {
@@ -141,7 +145,7 @@ func revokeTokens(ctx context.Context, client *qualytics.Client, state serviceAc
 	}
 	done := true
 	for _, t := range tokens {
-		if _, err := client.SetTokenRevoked(ctx, t.ID, true); err != nil && !qualytics.IsNotFound(err) {
+		if err := client.RevokeToken(ctx, t.ID); err != nil {
 			addError(diags, fmt.Sprintf("The token %q (id %d) could not be revoked", t.Name, t.ID), err)
 			done = false
 		}
@@ -149,13 +153,29 @@ func revokeTokens(ctx context.Context, client *qualytics.Client, state serviceAc
 	return done
 }
 
-// refuseLockout refuses to take away the account with which the provider works.
-// When it cannot be known whose token the provider uses, nothing is said.
+// refuseLockout refuses at plan time to take away the account with which the
+// provider works. When it cannot be known whose token that is, nothing is said.
 func (r *serviceAccountResource) refuseLockout(ctx context.Context, state serviceAccountModel, doing string, diags *diag.Diagnostics) {
-	me, err := r.data.client.CurrentUser(ctx)
-	if err != nil || state.ID.ValueString() != fmt.Sprint(me.ID) {
-		return
+	if me, err := r.data.client.Me(ctx); err == nil && state.ID.ValueString() == fmt.Sprint(me.ID) {
+		addLockout(state, doing, me, diags)
 	}
+}
+
+// mayTakeAway refuses at apply time also where it cannot be known.
+func mayTakeAway(ctx context.Context, client *qualytics.Client, state serviceAccountModel, doing string, diags *diag.Diagnostics) bool {
+	me, err := client.Me(ctx)
+	switch {
+	case err != nil:
+		addError(diags, fmt.Sprintf("%s the service account %q is refused: it may be the provider's own", doing, state.Name.ValueString()), err)
+	case state.ID.ValueString() == fmt.Sprint(me.ID):
+		addLockout(state, doing, me, diags)
+	default:
+		return true
+	}
+	return false
+}
+
+func addLockout(state serviceAccountModel, doing string, me *qualytics.User, diags *diag.Diagnostics) {
 	diags.AddError("The provider would lock itself out",
 		fmt.Sprintf("%s the service account %q (%s) is refused: the provider is logged in as this very account. "+
 			"Run Terraform with the token of another Admin, or take the account out of Terraform's hands with \"terraform state rm\".",

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -17,11 +18,16 @@ import (
 // importID is what the user gave: an id on the command line or in an import
 // block, or an identity.
 func importID(ctx context.Context, req resource.ImportStateRequest, diags *diag.Diagnostics) string {
-	if req.ID != "" || req.Identity == nil {
+	if req.ID != "" {
 		return req.ID
 	}
 	var identity identityModel
-	diags.Append(req.Identity.Get(ctx, &identity)...)
+	if req.Identity != nil && !req.Identity.Raw.IsNull() {
+		diags.Append(req.Identity.Get(ctx, &identity)...)
+	}
+	if identity.ID.ValueString() == "" {
+		diags.AddError("Nothing to import", "The id to import is empty. If it comes from a variable, check that it is set.")
+	}
 	return identity.ID.ValueString()
 }
 
@@ -59,10 +65,9 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 	if err != nil {
 		return nil, err
 	}
-	for i := range accounts {
-		if accounts[i].UserID == wanted {
-			return &accounts[i], nil
-		}
+	slices.SortStableFunc(accounts, activeFirst) // a deactivated one may have had the same user_id
+	if i := slices.IndexFunc(accounts, func(u qualytics.User) bool { return u.UserID == wanted }); i >= 0 {
+		return &accounts[i], nil
 	}
 	return nil, nil
 }

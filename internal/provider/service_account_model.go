@@ -91,23 +91,26 @@ func stringOrNull(s string) types.String {
 }
 
 // checkTaken compares the server's answer with what was asked, and reports what
-// the server ignored. managed is false where the teams are left to others.
+// the server ignored. managed is false where the teams are left to others: then
+// only one that was lost counts.
 func checkTaken(asked qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
 	if got.Role != "" && got.Role != asked.Role {
 		diags.AddAttributeError(path.Root("role"), "The server did not take the role",
 			fmt.Sprintf("It was asked for %q and answered with %q. %s", asked.Role, got.Role, tookNothing))
 	}
-	if !managed || len(got.Teams) == 0 || sameTeams(asked.Teams, got.Teams) {
+	if len(got.Teams) == 0 { // everybody is in Public: this answer says nothing of teams
 		return
 	}
 	var parts []string
 	if refused := missingFrom(asked.Teams, got.Teams); len(refused) > 0 {
-		parts = append(parts, "It did not add "+quoteList(refused)+".")
+		parts = append(parts, "It did not take "+quoteList(refused)+".")
 	}
-	if kept := missingFrom(got.Teams, asked.Teams); len(kept) > 0 {
+	if kept := missingFrom(got.Teams, asked.Teams); managed && len(kept) > 0 {
 		parts = append(parts, "It did not remove "+quoteList(kept)+".")
 	}
-	diags.AddAttributeError(path.Root("teams"), "The server did not take the teams", strings.Join(parts, " ")+" "+tookNothing)
+	if len(parts) > 0 {
+		diags.AddAttributeError(path.Root("teams"), "The server did not take the teams", strings.Join(parts, " ")+" "+tookNothing)
+	}
 }
 
 // tookNothing is what to do when the server ignored a part of a write.

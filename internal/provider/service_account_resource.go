@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -75,7 +76,7 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 			},
 			"teams": schema.SetAttribute{
 				ElementType: types.StringType, Optional: true, Computed: true,
-				Validators:    []validator.Set{setvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1), notBlank())},
+				Validators:    []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1), notBlank())},
 				PlanModifiers: []planmodifier.Set{sameTeamsModifier{}, setplanmodifier.UseStateForUnknown()},
 				MarkdownDescription: "Names of the account's teams. Left out, membership is left to its other writers, such as the Teams page, SCIM or OIDC. " +
 					"`[]` is no team but `Public`, which everybody is in: naming it or not makes no difference, nor does the case of a name.",
@@ -105,9 +106,15 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 	}
 }
 
-// ModifyPlan refuses what would lock the provider out.
+// ModifyPlan refuses what would lock the provider out, and names unknown teams.
 func (r *serviceAccountResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.State.Raw.IsNull() || r.data == nil || r.data.client == nil {
+	if r.data == nil || r.data.client == nil {
+		return
+	}
+	if !req.Plan.Raw.IsNull() {
+		r.checkTeams(ctx, req, resp)
+	}
+	if req.State.Raw.IsNull() {
 		return
 	}
 	var state serviceAccountModel
@@ -127,9 +134,32 @@ func (r *serviceAccountResource) ModifyPlan(ctx context.Context, req resource.Mo
 	switch {
 	case !plan.Name.Equal(state.Name):
 		r.refuseLockout(ctx, state, "Replacing", &resp.Diagnostics)
-	case state.Role.ValueString() == qualytics.RoleAdmin && !plan.Role.IsUnknown() && plan.Role.ValueString() != qualytics.RoleAdmin:
+	case demotes(state, plan):
 		r.refuseLockout(ctx, state, "Demoting", &resp.Diagnostics)
 	}
+}
+
+// checkTeams looks up teams that are new in the plan. What cannot be looked up
+// now is left to the apply.
+func (r *serviceAccountResource) checkTeams(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var config, plan, state types.Set
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("teams"), &config)...)
+	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, path.Root("teams"), &plan)...)
+	if !req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("teams"), &state)...)
+	}
+	added := missingFrom(namesOf(plan), namesOf(state))
+	if config.IsNull() || len(added) == 0 {
+		return
+	}
+	if teams, err := r.data.client.TeamNames(ctx); err == nil {
+		resolveTeams(added, teams, &resp.Diagnostics)
+	}
+}
+
+// demotes reports whether a plan takes the role Admin away.
+func demotes(state, plan serviceAccountModel) bool {
+	return state.Role.ValueString() == qualytics.RoleAdmin && !plan.Role.IsUnknown() && plan.Role.ValueString() != qualytics.RoleAdmin
 }
 
 // Create looks the teams up first, so that an unknown one leaves nothing behind.
@@ -172,31 +202,24 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	}
 	// Also of an account that goes out of state: an older Terraform keeps no identity.
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
-	user, err := client.User(ctx, id)
-	if qualytics.IsNotFound(err) {
-		// A wrong address answers like this too. Somebody is certainly there.
-		if _, meErr := client.CurrentUser(ctx); meErr != nil {
-			addError(&resp.Diagnostics, readFailed(state), meErr)
-			return
-		}
-	}
+	user, err := client.UserIfActive(ctx, id)
 	switch {
-	case qualytics.IsNotFound(err), err == nil && user.Deactivated():
+	case err != nil:
+		addError(&resp.Diagnostics, fmt.Sprintf("The service account %q could not be read", state.Name.ValueString()), err)
+		return
+	case user == nil:
 		resp.Diagnostics.AddWarning(fmt.Sprintf("The service account %q is gone", state.Name.ValueString()),
 			fmt.Sprintf("The account with the id %d was deactivated or removed outside of Terraform, so it is taken out of the state. "+
 				"The next apply makes a new one, unless its name is still taken: then reactivate it in Qualytics and import it.", id))
 		resp.State.RemoveResource(ctx)
 		return
-	case err != nil:
-		addError(&resp.Diagnostics, readFailed(state), err)
+	case !state.UserID.IsNull() && user.UserID != state.UserID.ValueString():
+		addOtherDeployment(&resp.Diagnostics, client, fmt.Sprintf("The service account %q is another one here", state.Name.ValueString()),
+			fmt.Sprintf("The account with the id %d is %q in the state and %q on the server. A user_id never changes.", id, state.UserID.ValueString(), user.UserID))
 		return
 	}
 	state.refresh(user)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-}
-
-func readFailed(m serviceAccountModel) string {
-	return fmt.Sprintf("The service account %q could not be read", m.Name.ValueString())
 }
 
 // Update sends role and teams together, because the API may replace both: the
@@ -218,6 +241,9 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 	if plan.Role.Equal(state.Role) && plan.Teams.Equal(state.Teams) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 		resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
+		return
+	}
+	if demotes(state, plan) && !mayTakeAway(ctx, client, state, "Demoting", &resp.Diagnostics) {
 		return
 	}
 	failed := fmt.Sprintf("The service account %q could not be changed", plan.Name.ValueString())
@@ -258,12 +284,15 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !mayTakeAway(ctx, client, state, "Destroying", &resp.Diagnostics) {
+		return
+	}
 	if state.RevokeTokensOnDestroy.ValueBool() && !revokeTokens(ctx, client, state, &resp.Diagnostics) {
 		return
 	}
 	err := client.DeactivateServiceAccount(ctx, id)
 	switch {
-	case err == nil || qualytics.IsNotFound(err):
+	case err == nil:
 	case qualytics.IsBadRequest(err):
 		explainActiveTokens(ctx, client, state, err, &resp.Diagnostics)
 	default:

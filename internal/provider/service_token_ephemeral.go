@@ -61,8 +61,8 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "Number that Qualytics gave the token."},
 			"service_account_id": schema.StringAttribute{
-				Required: true, Validators: []validator.String{isID()},
-				MarkdownDescription: "`id` of the service account that owns the token. While it is not known, nothing opens.",
+				Optional: true, Validators: []validator.String{idValidator{}},
+				MarkdownDescription: "`id` of the service account that owns the token. While it is not known, or where it is null, nothing opens and the results are null.",
 			},
 			"name_prefix": schema.StringAttribute{
 				Optional: true, Computed: true,
@@ -94,18 +94,25 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	var model ephemeralTokenModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	model.fillDefaults()
+	if model.ServiceAccountID.IsNull() { // "terraform.applying ? id : null" while planning
+		resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
+		return
+	}
 	client := r.client(&resp.Diagnostics)
 	accountID := parseID(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	model.fillDefaults()
 	name, err := uniqueName(model.NamePrefix.ValueString(), r.data.now(), r.data.random)
 	if err != nil {
 		resp.Diagnostics.AddError("No name for the service token", sentence(err.Error()))
 		return
 	}
-	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name))
+	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
 		explainTokenCreate(ctx, client, accountID, name, err, &resp.Diagnostics)
 		return

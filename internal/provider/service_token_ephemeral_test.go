@@ -20,7 +20,7 @@ import (
 func (w *world) open(config values) (tftypes.Value, []byte, diagnostics) {
 	w.t.Helper()
 	schema := w.schemas.EphemeralResourceSchemas[tokenType]
-	resp, err := w.p.OpenEphemeralResource(w.t.Context(), &tfprotov6.OpenEphemeralResourceRequest{
+	resp, err := w.p.OpenEphemeralResource(w.ctx, &tfprotov6.OpenEphemeralResourceRequest{
 		TypeName: tokenType, Config: w.dynamic(schema.ValueType(), w.value(schema, config)),
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,9 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 		if (!byName && id == wanted) || (byName && ofAccount && t.Name == name) {
 			found = append(found, t)
 		}
+	}
+	if len(found) > 1 { // a deactivated account may have had the same user_id
+		found = slices.DeleteFunc(found, func(t qualytics.Token) bool { return t.User.Deactivated() })
 	}
 	switch len(found) {
 	case 1:

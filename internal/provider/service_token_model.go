@@ -72,12 +72,26 @@ func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
 	if t.Name != "" {
 		m.Name = types.StringValue(t.Name)
 	}
-	m.Revoked = types.BoolValue(!t.Active)
+	// Some builds refuse to revoke what has expired; it is as good as revoked.
+	m.Revoked = types.BoolValue(!t.Active || m.Revoked.ValueBool() && t.Expired(now))
 	if t.Created != nil || m.CreatedAt.IsUnknown() {
 		m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	}
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
 	m.decideStatus(now)
+}
+
+// differsFrom says what of a token on the server cannot belong to the one in
+// state, although the id is the same. "" is nothing.
+func (m serviceTokenModel) differsFrom(t *qualytics.Token) string {
+	owner := strconv.FormatInt(t.User.ID, 10)
+	switch {
+	case t.User.ID != 0 && !m.ServiceAccountID.IsNull() && m.ServiceAccountID.ValueString() != owner:
+		return fmt.Sprintf("On the server it belongs to the service account %s. A token never changes hands.", owner)
+	case t.Name != "" && !m.Name.IsNull() && m.Name.ValueString() != t.Name:
+		return fmt.Sprintf("On the server it is called %q. A token's name never changes.", t.Name)
+	}
+	return ""
 }
 
 // fillDefaults completes what an import cannot know with the schema's defaults.

@@ -14,10 +14,10 @@ import (
 
 // tokenPlan is what becomes of a token that exists.
 type tokenPlan struct {
-	plan    serviceTokenModel
-	replace []string // names of the attributes that force a new token
-	// warnings, each a title and a text
-	warnings [][2]string
+	plan     serviceTokenModel
+	replace  []string    // names of the attributes that force a new token
+	warnings [][2]string // each a title and a text
+	problem  string      // why a new token cannot be made, if so
 }
 
 // planToken decides what becomes of a token: from the state as it was last
@@ -31,9 +31,11 @@ func planToken(state, plan serviceTokenModel, configName types.String, origin to
 		p.decidedByProvider(state, origin)
 	}
 	if len(p.replace) > 0 {
+		p.checkName(state, configName)
 		p.forget(configName)
 		return p
 	}
+	p.adopted(state, origin)
 	p.updateInPlace(state, now)
 	return p
 }
@@ -55,18 +57,41 @@ func (p *tokenPlan) editedByUser(state serviceTokenModel, configName types.Strin
 	if !plan.ExpiresInDays.Equal(state.ExpiresInDays) && !neverTold {
 		p.replace = append(p.replace, "expires_in_days")
 	}
-	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
-		if origin.Imported {
-			p.warn("The token is taken to be what the configuration says",
-				fmt.Sprintf("The API never tells whether a token is limited to SCIM. As %s was imported, scim_endpoints_only = %t is adopted without a change on the server. "+
-					"To be sure of it, make a new token with \"terraform apply -replace\".", describe(state), plan.SCIMEndpointsOnly.ValueBool()))
-		} else {
-			p.replace = append(p.replace, "scim_endpoints_only")
-		}
+	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !origin.Imported {
+		p.replace = append(p.replace, "scim_endpoints_only")
 	}
 	if !state.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.Equal(state.RotateWhenChanged) {
 		p.replace = append(p.replace, "rotate_when_changed")
 	}
+}
+
+// adopted warns of what is taken over for an imported token although the API
+// cannot confirm it.
+func (p *tokenPlan) adopted(state serviceTokenModel, origin tokenOrigin) {
+	if !origin.Imported {
+		return
+	}
+	if !p.plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
+		p.warn("The token is taken to be what the configuration says",
+			fmt.Sprintf("The API never tells whether a token is limited to SCIM. As %s was imported, scim_endpoints_only = %t is adopted without a change on the server. "+
+				"To be sure of it, make a new token with \"terraform apply -replace\".", describe(state), p.plan.SCIMEndpointsOnly.ValueBool()))
+	}
+	if prefix := p.plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() && !strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
+		p.warn("The prefix counts from the next rotation on",
+			fmt.Sprintf("As %s was imported, name_prefix = %q is adopted and the token keeps its name until it is replaced.", describe(state), prefix.ValueString()))
+	}
+}
+
+// checkName finds a replacement that the server would refuse, because the old
+// token's record keeps the name.
+func (p *tokenPlan) checkName(state serviceTokenModel, configName types.String) {
+	policy := state.DeletionPolicy.ValueString()
+	if configName.IsNull() || !p.plan.Name.Equal(state.Name) || !p.plan.ServiceAccountID.Equal(state.ServiceAccountID) || policy == policyDelete {
+		return
+	}
+	p.problem = fmt.Sprintf("%s has to be replaced because of %s. In the state it has deletion_policy = %q, so its record stays and keeps the name, "+
+		"and the server would refuse another token of the same name. Use name_prefix instead of name, or another name.",
+		sentenceStart(describe(state)), strings.Join(p.replace, " and "), policy)
 }
 
 // adoptsPrefix reports whether a prefix can be taken over for the token's
@@ -80,7 +105,7 @@ func adoptsPrefix(state, plan serviceTokenModel, origin tokenOrigin) bool {
 
 // decidedByProvider finds the reasons for a new token that lie in its status.
 func (p *tokenPlan) decidedByProvider(state serviceTokenModel, origin tokenOrigin) {
-	if p.plan.Revoked.IsUnknown() || p.plan.Revoked.ValueBool() {
+	if p.plan.Revoked.ValueBool() { // unknown counts as false: a planned replacement can still come out revoked
 		return
 	}
 	var reason string
@@ -96,7 +121,7 @@ func (p *tokenPlan) decidedByProvider(state serviceTokenModel, origin tokenOrigi
 		if origin.RevokedHere {
 			return
 		}
-		reason = "the last refresh found it revoked, and this configuration did not do that. It may have leaked, so it is never switched on again"
+		reason = "the last refresh found it revoked, and not by this configuration, or expired since. It may have leaked, so it is never switched on again"
 	default:
 		return
 	}

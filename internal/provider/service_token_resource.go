@@ -57,7 +57,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				MarkdownDescription: "Number that Qualytics gave the token. It rises with every rotation, so `tonumber(…id)` can serve as the version of another resource's write-only argument.",
 			},
 			"service_account_id": schema.StringAttribute{
-				Required: true, Validators: []validator.String{isID()},
+				Required: true, Validators: []validator.String{idValidator{}},
 				MarkdownDescription: "`id` of the service account that owns the token. Another account forces a new token.",
 			},
 			"name": schema.StringAttribute{
@@ -170,6 +170,10 @@ func (r *serviceTokenResource) ModifyPlan(ctx context.Context, req resource.Modi
 		return
 	}
 	p := planToken(state, plan, configName, origin, r.data.now())
+	if p.problem != "" {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), "The new token could not have the old one's name", p.problem)
+		return
+	}
 	for _, w := range p.warnings {
 		resp.Diagnostics.AddWarning(w[0], w[1])
 	}
@@ -198,7 +202,7 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 			return
 		}
 	}
-	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, name))
+	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, name), !plan.NamePrefix.IsNull())
 	if err != nil {
 		explainTokenCreate(ctx, client, accountID, name, err, &resp.Diagnostics)
 		return
@@ -211,8 +215,16 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	made.Token = types.StringValue(string(token.Bearer))
 	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: made.ID})...)
+	checkExpiry(plan, token, &resp.Diagnostics)
+	if token.Created == nil || token.Partial { // an older build; without it the next plan would show it as changed
+		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
+			made.refresh(listed, r.data.now())
+			made.Name, made.ServiceAccountID = plan.Name, plan.ServiceAccountID
+			resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+		}
+	}
 	if wantRevoked {
-		if _, err := client.SetTokenRevoked(ctx, token.ID, true); err != nil {
+		if err := client.RevokeToken(ctx, token.ID); err != nil {
 			addError(&resp.Diagnostics, sentenceStart(describe(made))+" was made, but could not be revoked", err)
 			return
 		}
@@ -247,6 +259,10 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		resp.State.RemoveResource(ctx)
 		return
 	}
+	if difference := state.differsFrom(token); difference != "" {
+		addOtherDeployment(&resp.Diagnostics, client, sentenceStart(describe(state))+" is another one here", difference)
+		return
+	}
 	now := r.data.now()
 	state.refresh(token, now)
 	if token.Active || token.Expired(now) { // nothing that could be restored
@@ -269,24 +285,19 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 		return
 	}
 	origin.Imported = false
-	if revoke := plan.Revoked.ValueBool(); revoke != state.Revoked.ValueBool() {
-		if revoke && !r.mayRevoke(ctx, client, state, &resp.Diagnostics) {
+	switch wanted := plan.Revoked.ValueBool(); {
+	case wanted == state.Revoked.ValueBool():
+	case wanted:
+		here, done := r.revoke(ctx, client, state, &resp.Diagnostics)
+		if !done {
 			return
 		}
-		token, err := client.SetTokenRevoked(ctx, id, revoke)
-		if err != nil {
-			explainRevoke(state, revoke, err, &resp.Diagnostics)
-			if !revoke && qualytics.IsRefused(err) { // it cannot be restored: the next plan replaces it
-				writeOrigin(ctx, resp.Private, tokenOrigin{}, &resp.Diagnostics)
-			}
+		origin.RevokedHere = here
+	default:
+		if !restore(ctx, client, id, state, resp) {
 			return
 		}
-		if token.Active == revoke {
-			resp.Diagnostics.AddAttributeError(path.Root("revoked"), "The server did not take the revocation",
-				fmt.Sprintf("It was asked for revoked = %t of %s, and answered that the token is unchanged.", revoke, describe(state)))
-			return
-		}
-		origin.RevokedHere = revoke
+		origin.RevokedHere = false
 	}
 	if plan.Status.IsUnknown() { // otherwise a saved plan promised what it was
 		plan.decideStatus(r.data.now())
@@ -294,6 +305,47 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
 	writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)
+}
+
+// revoke revokes in place. What somebody else revoked since the plan stays
+// theirs: it must never be restored. It reports whether it was revoked here,
+// and whether it is.
+func (r *serviceTokenResource) revoke(ctx context.Context, client *qualytics.Client, state serviceTokenModel, diags *diag.Diagnostics) (here, done bool) {
+	if !r.mayRevoke(ctx, client, state, diags) {
+		return false, false
+	}
+	id := parseID(state.ID, "id", diags)
+	token, found, err := client.FindServiceToken(ctx, id)
+	if err == nil && found && !token.Active {
+		return false, true
+	}
+	if err == nil {
+		err = client.RevokeToken(ctx, id)
+	}
+	if err != nil {
+		addError(diags, sentenceStart(describe(state))+" could not be revoked", err)
+		return false, false
+	}
+	return true, true
+}
+
+// restore takes back a revocation. One that the server refuses is final: the
+// next plan replaces the token.
+func restore(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel, resp *resource.UpdateResponse) bool {
+	token, err := client.SetTokenRevoked(ctx, id, false)
+	switch {
+	case err != nil:
+		explainRestore(state, err, &resp.Diagnostics)
+		if qualytics.IsRefused(err) {
+			writeOrigin(ctx, resp.Private, tokenOrigin{}, &resp.Diagnostics)
+		}
+	case !token.Active:
+		resp.Diagnostics.AddAttributeError(path.Root("revoked"), "The server did not take the restoration",
+			fmt.Sprintf("It was asked to restore %s, and answered that the token is still revoked.", describe(state)))
+	default:
+		return true
+	}
+	return false
 }
 
 // Delete does what deletion_policy in state says.
@@ -305,7 +357,15 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if state.DeletionPolicy.ValueString() == policyAbandon || !r.mayRevoke(ctx, client, state, &resp.Diagnostics) {
+	if state.DeletionPolicy.ValueString() == policyAbandon {
+		if state.ExpiresAt.IsNull() {
+			resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "An abandoned token must expire",
+				sentenceStart(describe(state))+" never expires on the server, whatever was asked, so it is not abandoned: it would stay valid for ever. "+
+					"Apply deletion_policy = \"delete\" or \"revoke\" first.")
+		}
+		return
+	}
+	if !r.mayRevoke(ctx, client, state, &resp.Diagnostics) {
 		return
 	}
 	var err error

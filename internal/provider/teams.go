@@ -102,19 +102,20 @@ func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRe
 // lookUpTeams gives the server's spelling of every wanted team. One that does
 // not exist is an error that names the nearest ones.
 func lookUpTeams(ctx context.Context, client *qualytics.Client, wanted []string, diags *diag.Diagnostics) []string {
-	out := []string{}
 	if len(teamKeys(wanted)) == 0 {
-		return out
+		return []string{}
 	}
-	teams, err := client.Teams(ctx)
+	existing, err := client.TeamNames(ctx)
 	if err != nil {
 		addError(diags, "The teams could not be looked up", err)
 		return nil
 	}
-	var existing []string
-	for _, t := range teams {
-		existing = append(existing, t.Name)
-	}
+	return resolveTeams(wanted, existing, diags)
+}
+
+// resolveTeams finds every wanted team among the existing ones.
+func resolveTeams(wanted, existing []string, diags *diag.Diagnostics) []string {
+	out := []string{}
 	slices.Sort(wanted)
 	for _, name := range wanted {
 		switch found := spelling(existing, name); {
@@ -140,7 +141,7 @@ func spelling(existing []string, name string) string {
 }
 
 func unknownTeamText(name string, existing []string) string {
-	text := "Nothing was changed. Create the team in Qualytics first, or correct the name."
+	text := "Create the team in Qualytics first, or correct the name."
 	if near := nearest(name, existing); len(near) > 0 {
 		text += " The nearest existing names are " + quoteList(near) + "."
 	}
@@ -155,7 +156,9 @@ func nearest(name string, existing []string) []string {
 	distance := func(other string) int {
 		return levenshtein.Distance(strings.ToLower(name), strings.ToLower(other), nil)
 	}
-	near := slices.DeleteFunc(slices.Clone(existing), isPublic)
+	near := slices.DeleteFunc(slices.Clone(existing), func(other string) bool {
+		return isPublic(other) || distance(other) > max(len(name), len(other))*2/3
+	})
 	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) })
 	return near[:min(maxNearest, len(near))]
 }

@@ -5,8 +5,10 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -81,7 +83,21 @@ func notBlank() validator.String {
 	return stringvalidator.RegexMatches(regexp.MustCompile(`\S`), "must not be blank")
 }
 
-// isID accepts what the API uses as ids.
-func isID() validator.String {
-	return stringvalidator.RegexMatches(regexp.MustCompile(`^[0-9]{1,19}$`), "must be the number that Qualytics gave the object")
+// idValidator accepts what the API uses as ids, in its only spelling.
+type idValidator struct{}
+
+func (idValidator) Description(context.Context) string {
+	return "must be the number that Qualytics gave the object"
+}
+
+func (v idValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v idValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	text := req.ConfigValue.ValueString()
+	if n, err := strconv.ParseInt(text, 10, 64); err != nil || strconv.FormatInt(n, 10) != text {
+		resp.Diagnostics.AddAttributeError(req.Path, "This is not an id of Qualytics", fmt.Sprintf("Got %q; it %s.", text, v.Description(ctx)))
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -33,6 +34,7 @@ const (
 // bug of the provider.
 type world struct {
 	t       tb
+	ctx     context.Context // of the provider's calls
 	server  *qualyticstest.Server
 	clock   *qualyticstest.Clock // the provider's
 	env     map[string]string
@@ -40,6 +42,8 @@ type world struct {
 	schemas *tfprotov6.GetProviderSchemaResponse
 	ids     *tfprotov6.GetResourceIdentitySchemasResponse
 	oldCLI  bool // one that knows no identity
+	killing sync.WaitGroup
+	opened  []byte // private data of an ephemeral token that is open
 }
 
 // tb is what a world needs of a test, or of one check of a property.
@@ -79,7 +83,7 @@ func newWorld(t tb, profile qualyticstest.Profile) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	w := &world{t: t, server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
+	w := &world{t: t, ctx: t.Context(), server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
 	w.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
 	return w
 }
@@ -105,7 +109,7 @@ func (w *world) environment() provider.Environment {
 
 func (w *world) configure(config values) []*tfprotov6.Diagnostic {
 	w.t.Helper()
-	ctx := w.t.Context()
+	ctx := w.ctx
 	w.p = providerserver.NewProtocol6(provider.New("test", w.environment())())()
 	var err error
 	if w.schemas, err = w.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
@@ -273,7 +277,7 @@ func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSever
 func (w *world) validate(kind string, config values) diagnostics {
 	w.t.Helper()
 	schema := w.schema(kind)
-	resp, err := w.p.ValidateResourceConfig(w.t.Context(), &tfprotov6.ValidateResourceConfigRequest{
+	resp, err := w.p.ValidateResourceConfig(w.ctx, &tfprotov6.ValidateResourceConfigRequest{
 		TypeName: kind, Config: w.dynamic(schema.ValueType(), w.value(schema, config)),
 	})
 	if err != nil {
@@ -289,7 +293,7 @@ func (w *world) refresh(o *object) diagnostics {
 	if !o.exists() {
 		return nil
 	}
-	resp, err := w.p.ReadResource(w.t.Context(), &tfprotov6.ReadResourceRequest{
+	resp, err := w.p.ReadResource(w.ctx, &tfprotov6.ReadResourceRequest{
 		TypeName: o.kind, CurrentState: w.dynamic(w.schema(o.kind).ValueType(), o.state), Private: o.private, CurrentIdentity: o.identity,
 	})
 	if err != nil {
@@ -406,17 +410,17 @@ func proposedState(schema *tfprotov6.Schema, prior, config tftypes.Value) tftype
 func (w *world) apply(p *plan) (*object, diagnostics) {
 	w.t.Helper()
 	if p.action == "replace" {
-		gone, diags := w.change(w.t.Context(), p.replaced, &plan{
+		gone, diags := w.change(w.ctx, p.replaced, &plan{
 			action: "delete", prior: p.replaced, private: p.replaced.private,
 			planned: tftypes.NewValue(p.planned.Type(), nil), config: tftypes.NewValue(p.planned.Type(), nil),
 		})
 		if diags.errors() != "" {
 			return gone, diags
 		}
-		made, more := w.change(w.t.Context(), &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
+		made, more := w.change(w.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
 		return made, append(diags, more...)
 	}
-	return w.change(w.t.Context(), p.prior, p)
+	return w.change(w.ctx, p.prior, p)
 }
 
 // change is one call of ApplyResourceChange. The object it returns is what
@@ -471,6 +475,9 @@ func (w *world) run(o *object, config values) (string, diagnostics) {
 	diags := w.refresh(o)
 	if diags.errors() != "" {
 		return "", diags
+	}
+	if !o.exists() && config == nil {
+		return "no-op", diags
 	}
 	p := w.plan(o, config)
 	diags = append(diags, p.diags...)

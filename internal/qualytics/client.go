@@ -86,6 +86,9 @@ type Client struct {
 	http       *http.Client
 	maxRetries int
 	mask       masker
+	clock      serverClock
+	me         me
+	teams      teamNames
 
 	log    func(ctx context.Context, message string, fields map[string]any)
 	now    func() time.Time
@@ -154,7 +157,7 @@ func (c *Client) Now() time.Time { return c.now() }
 func (c *Client) URL() string { return c.base.String() }
 
 // Format shows the client's address and nothing else, whatever the verb.
-func (c Client) Format(s fmt.State, _ rune) {
+func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "qualytics.Client(%s)", c.base)
 }
 
@@ -175,7 +178,7 @@ type request struct {
 // and never repeated after that.
 func (c *Client) do(ctx context.Context, r request) error {
 	if err := ctx.Err(); err != nil {
-		return &Error{Method: r.method, Path: r.path, Problem: "not sent", cause: err}
+		return &Error{Method: r.method, Path: r.path, Problem: "stopped before it was sent", Stopped: true, cause: err}
 	}
 	body, err := encode(r.in)
 	if err != nil {

@@ -108,7 +108,7 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 				t.Errorf("after the update: %+v, %v", got, err)
 			}
 			days := int64(30)
-			token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days})
+			token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days}, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -251,14 +251,14 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	get := func(ctx context.Context, c *Client) error { _, err := c.CurrentUser(ctx); return err }
 	post := func(ctx context.Context, c *Client) error {
-		_, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: RoleMember})
+		_, err := c.postServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: RoleMember})
 		return err
 	}
 	put := func(ctx context.Context, c *Client) error {
 		_, err := c.SetTokenRevoked(ctx, 999, true)
 		return err
 	}
-	remove := func(ctx context.Context, c *Client) error { return c.DeactivateServiceAccount(ctx, 999) }
+	remove := func(ctx context.Context, c *Client) error { return c.DeleteToken(ctx, 999) }
 	status := func(code int, header ...string) qualyticstest.Fault {
 		f := qualyticstest.HTML(code)
 		if len(header) > 0 {
@@ -340,7 +340,7 @@ func TestNoConnection(t *testing.T) {
 	s := newServer(t, qualyticstest.Build202609())
 	c, w := newClient(t, s, nil)
 	s.Close()
-	_, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember})
+	_, err := c.postServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember})
 	e := asError(t, err)
 	if e.Tries != 6 || len(w.all) != 5 || e.MaybeDone || !e.GaveUp || !contains(e.Problem, "no connection") {
 		t.Errorf("a POST that never left: %+v after %v", e, w.all)
@@ -422,7 +422,7 @@ func TestRedirects(t *testing.T) {
 		}
 		s.ClearRequests()
 		s.Fail(within.On(http.MethodPost, "/users"))
-		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember}); asError(t, err).Status != code || len(s.Requests()) != 1 {
+		if _, err := c.postServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember}); asError(t, err).Status != code || len(s.Requests()) != 1 {
 			t.Errorf("POST within, %d: %v after %v", code, err, s.Requests())
 		}
 	}
@@ -456,7 +456,7 @@ func TestWriteOutlivesItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s.Fail(qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.Delay, Do: cancel, Wait: 20 * time.Millisecond})
 	c, _ := newClient(t, s, nil)
-	token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID})
+	token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true)
 	if err != nil || token.Bearer == "" {
 		t.Errorf("got %v, %v, want the token", token, err)
 	}

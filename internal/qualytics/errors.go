@@ -20,6 +20,10 @@ import (
 type Error struct {
 	// Method and Path of the request, the path without the deployment's prefix.
 	Method, Path string
+	// Base is the deployment's address with its prefix.
+	Base string
+	// Stopped is true when the caller's context ended, rather than the request.
+	Stopped bool
 	// Status of the last answer, 0 when there was none.
 	Status int
 	// Detail is what the API said, in one line; empty when it said nothing or
@@ -40,6 +44,10 @@ type Error struct {
 	// MaybeDone is true for a write that may have taken effect although its
 	// answer is missing, unreadable or a gateway's.
 	MaybeDone bool
+	// Candidates are what a create with a lost answer may have made, where it
+	// could not be decided. NotLooked is true when looking for them failed.
+	Candidates []Candidate
+	NotLooked  bool
 
 	cause error
 }

@@ -79,7 +79,7 @@ func readClaims(token string) claims {
 		return claims{}
 	}
 	out := claims{read: true, issued: unixClaim(raw["iat"]), expires: unixClaim(raw["exp"])}
-	for _, key := range []string{"jti", "token_id", "tid"} {
+	for _, key := range []string{"jti", "token_id"} {
 		if v := raw[key]; v != nil {
 			out.ids = append(out.ids, fmt.Sprint(v))
 		}

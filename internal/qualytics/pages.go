@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"net/http"
@@ -123,8 +124,16 @@ func listAll[T any](ctx context.Context, c *Client, path string, query url.Value
 				break // a build that repeats its pages
 			}
 		}
-		if steady || attempt == maxListings {
+		switch {
+		case steady && len(all) >= total:
 			return all, nil
+		case attempt == maxListings && len(all) >= total:
+			return all, nil
+		case attempt == maxListings:
+			return nil, &Error{
+				Base: c.base.String(), Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: attempt,
+				Problem: fmt.Sprintf("the list says that it has %d entries and shows %d; it may be changing while it is read", total, len(all)),
+			}
 		}
 	}
 }

@@ -39,6 +39,7 @@ type try struct {
 	asked   time.Duration // the server's wish in the last answer
 	spent   time.Duration // of retryAfterBudget
 	tooLong bool          // the server asked for more than is left of the budget
+	last    error         // of the last try
 }
 
 // retrying is the machinery of go-retryablehttp with this request's rules. The
@@ -61,6 +62,10 @@ func (t *try) retrying() *retryablehttp.Client {
 // check says whether the request may be sent again. Its error, when not nil,
 // is the result.
 func (t *try) check(_ context.Context, resp *http.Response, err error) (bool, error) {
+	t.last = err
+	if resp != nil {
+		t.client.clock.observe(resp.Header, t.client.now())
+	}
 	if err == nil && success(resp.StatusCode) {
 		return false, nil
 	}
@@ -104,6 +109,8 @@ func (t *try) repeatableError(err error) bool {
 	switch {
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record):
 		return false
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return false
 	case errors.As(err, &shape), errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer), errors.Is(err, errTooLarge):
 		return false
 	case t.method != http.MethodPost:
@@ -146,12 +153,12 @@ func (t *try) result(resp *http.Response, err error) error {
 			e.Problem = joinText(e.Problem, fmt.Sprintf("it asks to wait %s, longer than this request may wait", t.asked.Round(time.Second)))
 		}
 	default:
-		e = &Error{Status: statusOf(resp), Problem: t.problem(err), MaybeDone: !t.noConnection(err), cause: err}
+		e = &Error{Status: statusOf(resp), Problem: t.problem(err), MaybeDone: !t.noConnection(t.last), cause: err}
 	}
 	if t.ctx.Err() != nil {
-		e.cause = t.ctx.Err()
+		e.cause, e.Stopped = t.ctx.Err(), true
 	}
-	e.Method, e.Path, e.Tries = t.method, t.path, t.count
+	e.Base, e.Method, e.Path, e.Tries = t.client.base.String(), t.method, t.path, t.count
 	e.GaveUp = t.ctx.Err() == nil && t.repeatable(resp, err)
 	e.MaybeDone = e.MaybeDone && t.method != http.MethodGet
 	return e
@@ -183,12 +190,12 @@ func (t *try) problem(err error) string {
 		return "the host " + host + " cannot be resolved: check url and the network"
 	case errors.As(err, &verify):
 		return "the certificate of " + host + " is not trusted (" + t.client.mask.clean(verify.Err.Error()) + "): set ca_cert_file to the authority that signed it"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return host + " does not speak TLS: check the scheme and port of url"
 	case t.noConnection(err):
 		return "no connection to " + host + ": check url, the network and proxies"
 	case errors.As(err, &netErr) && netErr.Timeout():
-		return fmt.Sprintf("no answer within %s", t.client.http.Timeout)
+		return fmt.Sprintf("no answer within %s (timeout)", t.client.http.Timeout)
 	case errors.As(err, &body):
 		return "the answer broke off"
 	default:

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -120,7 +121,7 @@ func (t *teamName) UnmarshalJSON(data []byte) error {
 type ServiceAccountCreate struct {
 	Name  string   `json:"name"`
 	Role  string   `json:"role"`
-	Teams []string `json:"teams,omitempty"` // names; Public is always added by the server
+	Teams []string `json:"teams,omitzero"` // names; nil sends none, Public is always added by the server
 }
 
 // ServiceAccountUpdate is everything of a service account that can change. The
@@ -153,8 +154,8 @@ func (f UserFilter) query() url.Values {
 
 func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
 
-// CreateServiceAccount makes a service account: POST /users.
-func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
+// postServiceAccount makes a service account: POST /users.
+func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
 	var out User
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/users", in: in, out: &out}); err != nil {
 		return nil, err
@@ -177,6 +178,25 @@ func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 	return &out, nil
 }
 
+// UserIfActive reads a user: GET /users/{id}. It gives nil for one that is
+// deactivated or does not exist. A 404 is believed only when the API answers
+// GET /users/me, so that a wrong address empties nothing, and says it again.
+func (c *Client) UserIfActive(ctx context.Context, id int64) (*User, error) {
+	user, err := c.User(ctx, id)
+	if IsNotFound(err) {
+		if _, err := c.CurrentUser(ctx); err != nil {
+			return nil, err
+		}
+		user, err = c.User(ctx, id)
+	}
+	switch {
+	case IsNotFound(err), err == nil && user.Deactivated():
+		return nil, nil
+	default:
+		return user, err
+	}
+}
+
 // CurrentUser reads the owner of the client's token: GET /users/me.
 func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
 	var out User
@@ -184,6 +204,26 @@ func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
 		return nil, err
 	}
 	return &out, nil
+}
+
+// me keeps the owner of the client's token.
+type me struct {
+	mu   sync.Mutex
+	user *User
+}
+
+// Me is CurrentUser, asked once: the owner of a token does not change.
+func (c *Client) Me(ctx context.Context) (*User, error) {
+	c.me.mu.Lock()
+	defer c.me.mu.Unlock()
+	if c.me.user != nil {
+		return c.me.user, nil
+	}
+	user, err := c.CurrentUser(ctx)
+	if err == nil {
+		c.me.user = user
+	}
+	return user, err
 }
 
 // UpdateServiceAccount sets role and teams: PUT /users/{id}.
@@ -199,7 +239,16 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 }
 
 // DeactivateServiceAccount deactivates: DELETE /users/{id}. The server refuses
-// with 400 while the account has active tokens. Nothing erases an account.
+// with 400 while the account has active tokens. Nothing erases an account. One
+// that is gone already is a success, once that is confirmed.
 func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
-	return c.do(ctx, request{method: http.MethodDelete, path: userPath(id)})
+	err := c.do(ctx, request{method: http.MethodDelete, path: userPath(id)})
+	if !IsNotFound(err) {
+		return err
+	}
+	user, confirmErr := c.UserIfActive(ctx, id)
+	if confirmErr == nil && user == nil {
+		return nil
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -72,14 +73,15 @@ func (t *Token) UnmarshalJSON(data []byte) error {
 type NewToken struct {
 	Token
 	Bearer Secret
+	// Partial is true when only the id and the secret could be read.
+	Partial bool
 }
 
-// UnmarshalJSON reads the answer of a create.
+// UnmarshalJSON reads the answer of a create. Id and secret are worth more than
+// the rest: a token whose other fields cannot be read is Partial.
 func (t *NewToken) UnmarshalJSON(data []byte) error {
-	if err := json.Unmarshal(data, &t.Token); err != nil {
-		return err
-	}
 	var wire struct {
+		ID     *int64 `json:"id"`
 		Bearer string `json:"bearer_token"`
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
@@ -87,6 +89,13 @@ func (t *NewToken) UnmarshalJSON(data []byte) error {
 	}
 	if wire.Bearer == "" {
 		return &shapeError{"the answer has no bearer_token, which the API documents for a new token"}
+	}
+	err := json.Unmarshal(data, &t.Token)
+	if err != nil && wire.ID == nil {
+		return err
+	}
+	if err != nil {
+		t.Token, t.Partial = Token{ID: *wire.ID, Active: true}, true
 	}
 	t.Bearer = Secret(wire.Bearer)
 	return nil
@@ -102,8 +111,8 @@ type TokenCreate struct {
 
 func tokenPath(id int64) string { return "/user-tokens/" + strconv.FormatInt(id, 10) }
 
-// CreateServiceToken makes a token for a service account: POST /user-tokens.
-func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
+// postServiceToken makes a token for a service account: POST /user-tokens.
+func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
 	var out NewToken
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/user-tokens", in: in, out: &out}); err != nil {
 		return nil, err
@@ -138,14 +147,14 @@ func (c *Client) tokens(ctx context.Context, path string) ([]Token, error) {
 
 // FindServiceToken reads one service token out of the list, because the API
 // cannot be asked for one: GET /user-tokens/service. It reports false for one
-// that is not in the list.
+// that two lists in a row do not show.
 func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
-	tokens, err := c.ServiceTokens(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	for i := range tokens {
-		if tokens[i].ID == id {
+	for range 2 {
+		tokens, err := c.ServiceTokens(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		if i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id }); i >= 0 {
 			return &tokens[i], true, nil
 		}
 	}
@@ -171,37 +180,36 @@ func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 }
 
 // RevokeToken revokes a token: PUT /user-tokens/{id}. One that is gone already
-// is a success.
+// is a success, and so is one that was revoked before or has expired.
 func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 	_, err := c.SetTokenRevoked(ctx, id, true)
 	if !IsRefused(err) {
 		return err
 	}
-	// Some builds refuse to revoke what is revoked, and what is gone is gone.
 	token, found, listErr := c.FindServiceToken(ctx, id)
-	if listErr == nil && (!found || !token.Active) {
+	if listErr == nil && (!found || !token.Usable(c.now())) {
 		return nil
 	}
 	return err
 }
 
-// RevokeAndDeleteToken revokes a token and erases it. One that is gone already
-// is a success; so is one whose revocation fails because it was revoked before.
+// RevokeAndDeleteToken revokes a token and erases it: PUT, then DELETE
+// /user-tokens/{id}. One that is gone already is a success, and so is one whose
+// revocation is refused because it was revoked before.
 func (c *Client) RevokeAndDeleteToken(ctx context.Context, id int64) error {
 	_, revokeErr := c.SetTokenRevoked(ctx, id, true)
-	if IsNotFound(revokeErr) {
-		return nil
-	}
 	if revokeErr != nil && !IsRefused(revokeErr) {
 		return revokeErr
 	}
-	deleteErr := c.DeleteToken(ctx, id)
-	switch {
-	case deleteErr == nil || IsNotFound(deleteErr):
-		return nil
-	case revokeErr != nil:
-		return revokeErr
-	default:
-		return deleteErr
+	err := c.DeleteToken(ctx, id)
+	if !IsNotFound(err) {
+		if err != nil && revokeErr != nil {
+			return revokeErr
+		}
+		return err
 	}
+	if _, found, listErr := c.FindServiceToken(ctx, id); listErr != nil || found {
+		return err
+	}
+	return nil
 }

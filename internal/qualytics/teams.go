@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // TeamPublic is the team that everybody is in. It cannot be left.
@@ -42,6 +43,29 @@ func (t *Team) UnmarshalJSON(data []byte) error {
 // Teams lists the teams: GET /teams, page by page. It needs Manager or Admin.
 func (c *Client) Teams(ctx context.Context) ([]Team, error) {
 	return listAll(ctx, c, "/teams", nil, func(t Team) int64 { return t.ID })
+}
+
+// teamNames keeps the names of the teams.
+type teamNames struct {
+	mu    sync.Mutex
+	known []string
+}
+
+// TeamNames are the names of all teams, asked once.
+func (c *Client) TeamNames(ctx context.Context) ([]string, error) {
+	c.teams.mu.Lock()
+	defer c.teams.mu.Unlock()
+	if c.teams.known != nil {
+		return c.teams.known, nil
+	}
+	teams, err := c.Teams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range teams {
+		c.teams.known = append(c.teams.known, t.Name)
+	}
+	return c.teams.known, nil
 }
 
 // TeamListing lists the teams' essentials: GET /teams/listing. Members may ask.

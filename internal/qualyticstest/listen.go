@@ -21,14 +21,24 @@ func (s *Server) listen(address string) error {
 	if err != nil {
 		return err
 	}
-	s.http = httptest.NewUnstartedServer(s)
-	_ = s.http.Listener.Close()
-	s.http.Listener = listener
-	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // cut connections are on purpose
-	s.http.Start()
-	s.URL = s.http.URL
+	server := httptest.NewUnstartedServer(s)
+	_ = server.Listener.Close()
+	server.Listener = listener
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // cut connections are on purpose
+	server.Start()
+	s.http, s.URL = server, server.URL
 	return nil
 }
+
+// Stop closes the port, as a crash does: connections are refused until Resume.
+// What the server knows stays.
+func (s *Server) Stop() {
+	s.http.CloseClientConnections()
+	s.http.Close()
+}
+
+// Resume opens the same port again.
+func (s *Server) Resume() error { return s.listen(s.http.Listener.Addr().String()) }
 
 // bucket is the ingress's rate limit: rate requests a second, and a burst on
 // top. It runs on the real time, because the requests do.

@@ -100,10 +100,7 @@ func NewServer(opts Options) (*Server, error) {
 }
 
 // Close stops the server.
-func (s *Server) Close() {
-	s.http.CloseClientConnections()
-	s.http.Close()
-}
+func (s *Server) Close() { s.Stop() }
 
 // AdminToken is the bearer token of the person who is Admin.
 func (s *Server) AdminToken() string { return s.Bearer(s.adminID) }
@@ -172,6 +169,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.log = append(s.log, entry)
 	s.mu.Unlock()
+	w.Header().Set("Date", s.Clock.Now().Format(http.TimeFormat))
 	rec.send(w)
 }
 

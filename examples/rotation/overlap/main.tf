@@ -4,6 +4,9 @@
 resource "qualytics_service_account" "spark" {
   name = "Spark"
   role = "Member"
+
+  # Destroying the account revokes the tokens that were left to expire.
+  revoke_tokens_on_destroy = true
 }
 
 resource "qualytics_service_token" "spark" {

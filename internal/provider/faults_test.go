@@ -1,0 +1,479 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// The fault matrix: every operation × every fault at every request it makes.
+// After each case, with the fault gone, apply runs again, and then nothing may
+// be lost, orphaned, leaked or touched that is foreign.
+
+// calamity is one way in which a request, or the run around it, goes wrong.
+type calamity struct {
+	name  string
+	group string // row of the published table
+	fault qualyticstest.Fault
+	// arrange, when not nil, completes the fault for a world.
+	arrange func(w *world, f *qualyticstest.Fault)
+}
+
+// slow is longer than the timeout of the matrix's provider.
+const (
+	matrixTimeout = 250 * time.Millisecond
+	slow          = 400 * time.Millisecond
+)
+
+func retryAfter(value string) qualyticstest.Fault {
+	f := qualyticstest.HTML(http.StatusTooManyRequests)
+	f.Header = f.Header.Clone()
+	f.Header.Set("Retry-After", value)
+	return f
+}
+
+func redirect(to string) qualyticstest.Fault {
+	return qualyticstest.Fault{Status: http.StatusFound, Header: http.Header{"Location": {to}}}
+}
+
+func afterwards(f qualyticstest.Fault) qualyticstest.Fault {
+	f.Kind = qualyticstest.Replace
+	return f
+}
+
+func cancelling(f qualyticstest.Fault) calamity {
+	return calamity{fault: f, arrange: func(w *world, f *qualyticstest.Fault) {
+		ctx, cancel := context.WithCancel(w.ctx)
+		w.ctx, f.Do = ctx, cancel
+	}}
+}
+
+func (c calamity) called(group, name string) calamity {
+	c.group, c.name = group, name
+	return c
+}
+
+func calamities() []calamity {
+	list := []calamity{
+		{"closed before the work", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, nil},
+		{"closed before the work, for the whole run", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore, Times: qualyticstest.Forever}, nil},
+		{"answer lost", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, nil},
+		{"answer lost twice", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter, Times: 2}, nil},
+		{"slower than the timeout", "connection", qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: slow}, nil},
+		{"truncated JSON", "answer", qualyticstest.Fault{Kind: qualyticstest.Truncate}, nil},
+		{"200 with HTML", "answer", qualyticstest.HTML(http.StatusOK), nil},
+		{"200 with HTML, after the work", "answer", afterwards(qualyticstest.HTML(http.StatusOK)), nil},
+		{"200, empty, after the work", "answer", qualyticstest.Fault{Kind: qualyticstest.Replace, Status: http.StatusOK}, nil},
+		{"wrong type in a field", "answer", afterwards(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
+		{"403 of a firewall", "gateway", qualyticstest.HTML(http.StatusForbidden), nil},
+		{"404 of a proxy", "gateway", qualyticstest.HTML(http.StatusNotFound), nil},
+		{"429 once", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests), nil},
+		{"429 for the whole run", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests).Repeat(qualyticstest.Forever), nil},
+		{"502 after the work", "gateway", afterwards(qualyticstest.HTML(http.StatusBadGateway)), nil},
+		{"504 after the work", "gateway", afterwards(qualyticstest.HTML(http.StatusGatewayTimeout)), nil},
+		{"redirect to another host", "redirect", redirect("http://127.0.0.1:1/api/users/me"), nil},
+		{"redirect to http", "redirect", redirect("http://example.com/"), nil},
+		{"redirect in a loop", "redirect", redirect("/api/users/me").Repeat(qualyticstest.Forever), nil},
+		cancelling(qualyticstest.Fault{Kind: qualyticstest.CloseBefore}).called("interrupt", "cancelled before the work"),
+		cancelling(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond}).called("interrupt", "cancelled during the work"),
+		cancelling(qualyticstest.Fault{Kind: qualyticstest.CloseAfter}).called("interrupt", "cancelled, and the answer lost"),
+		{"token revoked midway", "credential", qualyticstest.Fault{Kind: qualyticstest.Delay}, func(w *world, f *qualyticstest.Fault) {
+			f.Do = func() { w.server.EditToken(w.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = false }) }
+		}},
+		{"server killed", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, func(w *world, f *qualyticstest.Fault) {
+			f.Do = w.kill
+		}},
+		{"server killed after the work", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, func(w *world, f *qualyticstest.Fault) {
+			f.Do = w.kill
+		}},
+	}
+	for _, status := range []int{400, 401, 403, 404, 408, 409, 413, 422, 500} {
+		body := fmt.Sprintf(`{"detail":"fault %d"}`, status)
+		list = append(list, calamity{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil})
+	}
+	for _, status := range []int{408, 413, 500, 502, 503, 504} {
+		list = append(list, calamity{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil})
+	}
+	for _, value := range []string{"0", "1", "Fri, 31 Dec 2100 23:59:59 GMT", "nonsense", "3600"} {
+		list = append(list, calamity{"429, Retry-After " + value, "rate limit", retryAfter(value), nil})
+	}
+	return list
+}
+
+// operation is one thing that Terraform asks of the provider.
+type operation struct {
+	name    string
+	kind    string
+	config  values                    // that settles it; nil destroys
+	prepare func(w *world, o *object) // before the fault
+	run     func(w *world, o *object) diagnostics
+}
+
+// applying plans and applies a configuration, without a refresh.
+func applying(config func(w *world) values) func(*world, *object) diagnostics {
+	return func(w *world, o *object) diagnostics {
+		p := w.plan(o, config(w))
+		if p.diags.errors() != "" {
+			return p.diags
+		}
+		after, diags := w.apply(p)
+		*o = *after
+		return diags
+	}
+}
+
+func operations() []operation {
+	account := values{"name": "Matrix", "role": "Member", "teams": []string{"Data Quality"}}
+	token := values{"name": "matrix", "expires_in_days": 30}
+	prefixed := values{"name_prefix": "matrix-", "expires_in_days": 30}
+	made := func(config values) func(*world, *object) {
+		return func(w *world, o *object) { w.must(o, w.owned(o.kind, config), "create") }
+	}
+	to := func(kind string, config values) func(*world, *object) diagnostics {
+		return applying(func(w *world) values { return w.owned(kind, config) })
+	}
+	read := func(w *world, o *object) diagnostics { return w.refresh(o) }
+	load := func(id func(w *world) string) func(*world, *object) diagnostics {
+		return func(w *world, o *object) diagnostics {
+			loaded, diags := w.load(o.kind, id(w))
+			if diags.errors() == "" {
+				*o = *loaded
+			}
+			return diags
+		}
+	}
+	existing := func(w *world, o *object) { // made by hand
+		if o.kind == accountType {
+			w.server.AddUser(qualyticstest.User{Name: "Matrix", Teams: []string{"Data Quality"}})
+			return
+		}
+		until := w.server.Clock.Now().AddDate(0, 0, 30)
+		w.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: w.owner().ID, Expiration: &until})
+	}
+	return []operation{
+		{"create an account", accountType, account, nil, to(accountType, account)},
+		{"read an account", accountType, account, made(account), read},
+		{"update an account", accountType, account.with(values{"role": "Manager", "teams": []string{}}), made(account), to(accountType, account.with(values{"role": "Manager", "teams": []string{}}))},
+		{"update an account's role", accountType, values{"name": "Matrix", "role": "Manager"}, made(account), to(accountType, values{"name": "Matrix", "role": "Manager"})},
+		{"delete an account", accountType, nil, func(w *world, o *object) {
+			made(account.with(values{"revoke_tokens_on_destroy": true}))(w, o)
+			w.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: w.named("Matrix")[0].ID})
+		}, to(accountType, nil)},
+		{"import an account by id", accountType, account, existing, load(func(w *world) string { return fmt.Sprint(w.named("Matrix")[0].ID) })},
+		{"import an account by user_id", accountType, account, existing, load(func(*world) string { return "matrix@service" })},
+		{"create a token", tokenType, token, nil, to(tokenType, token)},
+		{"create a token with a prefix", tokenType, prefixed, nil, to(tokenType, prefixed)},
+		{"read a token", tokenType, token, made(token), read},
+		{"revoke a token", tokenType, token.with(values{"revoked": true}), made(token), to(tokenType, token.with(values{"revoked": true}))},
+		{"restore a token", tokenType, token, made(token.with(values{"revoked": true})), to(tokenType, token)},
+		{"replace a token", tokenType, token.with(values{"expires_in_days": 60}), made(token), to(tokenType, token.with(values{"expires_in_days": 60}))},
+		{"delete a token", tokenType, nil, made(token), to(tokenType, nil)},
+		{"import a token", tokenType, token, existing, load(func(w *world) string { return fmt.Sprint(w.owner().ID, "/matrix") })},
+		{"open an ephemeral token", tokenType, nil, nil, func(w *world, _ *object) diagnostics {
+			_, private, diags := w.open(values{"service_account_id": fmt.Sprint(w.owner().ID)})
+			if diags.errors() == "" {
+				w.opened = private
+			}
+			return diags
+		}},
+		{"close an ephemeral token", tokenType, nil, func(w *world, _ *object) {
+			var diags diagnostics
+			if _, w.opened, diags = w.open(values{"service_account_id": fmt.Sprint(w.owner().ID)}); diags.errors() != "" {
+				w.t.Fatal(diags.errors())
+			}
+		}, func(w *world, _ *object) diagnostics {
+			diags := w.shut(w.ctx, w.opened)
+			if len(diags) == 0 {
+				w.opened = nil
+			}
+			return diags
+		}},
+	}
+}
+
+const matrixOwner = "Owner of the matrix"
+
+// owner is the account whose tokens the matrix makes.
+func (w *world) owner() qualyticstest.User { return w.named(matrixOwner)[0] }
+
+// named are the active service accounts of a name.
+func (w *world) named(name string) []qualyticstest.User {
+	return slices.DeleteFunc(w.server.ServiceAccounts(), func(u qualyticstest.User) bool { return u.Name != name })
+}
+
+// owned completes a token's configuration with its owner.
+func (w *world) owned(kind string, config values) values {
+	if kind == accountType || config == nil {
+		return config
+	}
+	return config.with(values{"service_account_id": fmt.Sprint(w.owner().ID)})
+}
+
+// The canaries of the matrix: none may show in a diagnostic.
+const canaryHeader = "canary-of-the-gateway-header"
+
+// newMatrixWorld is a deployment with something foreign in it.
+func newMatrixWorld(t tb, profile qualyticstest.Profile) *world {
+	t.Helper()
+	profile.ExpiredIsInactive = true
+	w := newWorld(t, profile)
+	w.server.AddUser(qualyticstest.User{Name: matrixOwner})
+	foreign := w.server.AddUser(qualyticstest.User{Name: "Foreign", Role: "Manager", Teams: []string{"Data Engineering"}})
+	w.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: foreign.ID})
+	w.reconnect()
+	return w
+}
+
+// reconnect is the next run of Terraform.
+func (w *world) reconnect() {
+	w.connect(values{
+		"url": w.server.URL, "api_path": w.server.APIPath(), "token": w.server.AdminToken(), "max_retries": 2,
+		"timeout": matrixTimeout.Seconds(), "headers": map[string]string{"X-Gateway": canaryHeader},
+	})
+}
+
+// kill stops the server from within a request.
+func (w *world) kill() {
+	w.killing.Add(1)
+	go func() {
+		defer w.killing.Done()
+		w.server.Stop()
+	}()
+}
+
+// foreign describes everything that is not the matrix's.
+func (w *world) foreign() string {
+	var out []string
+	for _, u := range w.server.Users() {
+		if u.Name == "Foreign" || u.Type != "Service" {
+			out = append(out, fmt.Sprint(u.ID, u.Name, u.Role, u.Teams, u.Deleted != nil))
+			for _, t := range w.server.Tokens() {
+				if t.UserID == u.ID {
+					out = append(out, fmt.Sprint(t.ID, t.Name, t.Active))
+				}
+			}
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// requestsOf counts what an operation asks of a deployment without faults.
+func requestsOf(t *testing.T, op operation, profile qualyticstest.Profile) int {
+	t.Helper()
+	w := newMatrixWorld(t, profile)
+	o := w.none(op.kind)
+	if op.prepare != nil {
+		op.prepare(w, o)
+	}
+	w.reconnect()
+	w.server.ClearRequests()
+	if diags := op.run(w, o); diags.errors() != "" {
+		t.Fatalf("%s fails without a fault: %s", op.name, diags.errors())
+	}
+	return len(w.server.Requests())
+}
+
+// How a case ended.
+const (
+	carriedOn = "carried on"   // the operation succeeded in spite of the fault
+	repaired  = "repaired"     // it failed, and the next apply put it right
+	byHand    = "said by name" // it failed and said what to look for; a person did
+)
+
+// strike runs one case and checks what must hold after it.
+func strike(t *testing.T, op operation, profile qualyticstest.Profile, position int, c calamity) string {
+	w := newMatrixWorld(t, profile)
+	o := w.none(op.kind)
+	if op.prepare != nil {
+		op.prepare(w, o)
+	}
+	w.reconnect()
+	foreign, admin := w.foreign(), w.server.AdminToken()
+	fault := c.fault
+	fault.Skip = position
+	if c.arrange != nil {
+		c.arrange(w, &fault)
+	}
+	w.server.Fail(fault)
+	before := o.state
+	diags := op.run(w, o)
+	outcome := carriedOn
+	if said := diags.errors() + diags.warnings(); said != "" {
+		outcome = repaired
+		for _, canary := range []string{admin, admin[:20], canaryHeader} {
+			if strings.Contains(said, canary) {
+				t.Errorf("a diagnostic shows a secret: %s", said)
+			}
+		}
+		if op.name[:4] == "read" && !o.state.Equal(before) {
+			t.Errorf("a failed read changed the state: %s", said)
+		}
+	}
+
+	// The fault is gone; the next run.
+	w.server.Heal()
+	w.killing.Wait()
+	w.server.Stop()
+	if err := w.server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	w.ctx = t.Context()
+	w.server.EditToken(w.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = true })
+	w.reconnect()
+	if w.byHand(op, o, diags) {
+		outcome = byHand
+	}
+	w.settle(op, o)
+	w.holds(op, o)
+	if got := w.foreign(); got != foreign {
+		t.Errorf("something foreign was touched:\n%s\nwas\n%s", got, foreign)
+	}
+	return outcome
+}
+
+// byHand does what an error asks a person to do: look for what a create with a
+// lost answer may have made. It reports whether there was anything to do.
+func (w *world) byHand(op operation, o *object, diags diagnostics) bool {
+	said := diags.errors()
+	if !strings.Contains(said, "could not be looked up") && !strings.Contains(said, "may be what the attempt made") && !strings.Contains(said, "whose secret is lost") {
+		return false
+	}
+	if o.exists() {
+		w.t.Errorf("an object that is in the state is said to be lost: %s", said)
+	}
+	done := false
+	if op.kind == accountType {
+		if found := w.named("Matrix"); len(found) > 0 {
+			loaded, diags := w.load(accountType, fmt.Sprint(found[0].ID))
+			if diags.errors() != "" {
+				w.t.Fatal(diags.errors())
+			}
+			*o, done = *loaded, true
+		}
+		return done
+	}
+	for _, t := range w.made() {
+		w.server.RemoveToken(t.ID)
+		done = true
+	}
+	return done
+}
+
+// made are the tokens that the matrix made.
+func (w *world) made() []qualyticstest.Token {
+	owner := w.owner().ID
+	return slices.DeleteFunc(w.server.Tokens(), func(t qualyticstest.Token) bool { return t.UserID != owner })
+}
+
+// settle applies until nothing is left to do.
+func (w *world) settle(op operation, o *object) {
+	w.t.Helper()
+	if w.opened != nil {
+		if diags := w.shut(w.ctx, w.opened); len(diags) > 0 {
+			w.t.Errorf("closing again: %s", diags.warnings())
+		}
+		return
+	}
+	if strings.HasPrefix(op.name, "import") && !o.exists() {
+		if diags := op.run(w, o); diags.errors() != "" {
+			w.t.Fatalf("importing again: %s", diags.errors())
+		}
+	}
+	const enough = 4
+	for range enough {
+		if !o.exists() && op.config == nil {
+			return
+		}
+		action, diags := w.run(o, w.owned(op.kind, op.config))
+		if diags.errors() != "" {
+			w.t.Fatalf("the next apply failed: %s", diags.errors())
+		}
+		if action == "no-op" {
+			return
+		}
+	}
+	w.t.Errorf("still something to do after %d applies", enough)
+}
+
+// holds checks the invariants.
+func (w *world) holds(op operation, o *object) {
+	w.t.Helper()
+	want := 0
+	if op.config != nil {
+		want = 1
+		w.clean(o, w.owned(op.kind, op.config))
+	}
+	if o.exists() != (want == 1) {
+		w.t.Errorf("in state: %t, want %t", o.exists(), want == 1)
+	}
+	if op.kind == accountType {
+		if got := w.named("Matrix"); len(got) != want {
+			w.t.Errorf("%d accounts on the server, want %d: %+v", len(got), want, got)
+		}
+		return
+	}
+	tokens := w.made()
+	if len(tokens) != want {
+		w.t.Errorf("%d tokens on the server, want %d: %+v", len(tokens), want, tokens)
+	}
+	if want == 1 && !strings.HasPrefix(op.name, "import") && w.works(o) != (op.config["revoked"] != true) {
+		w.t.Errorf("the secret in the state works: %t", w.works(o))
+	}
+}
+
+func TestFaultMatrix(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	outcomes := map[string]map[string]int{}
+	cases := 0
+	list := calamities()
+	t.Run("cases", func(t *testing.T) {
+		for i, op := range operations() {
+			for j, profile := range qualyticstest.Profiles() {
+				for position := range requestsOf(t, op, profile) {
+					for k, c := range list {
+						if (i+position+k)%len(qualyticstest.Profiles()) != j {
+							continue // each case on one of the profiles
+						}
+						cases++
+						t.Run(fmt.Sprintf("%s/request %d/%s/%s", op.name, position+1, c.name, profile.Name), func(t *testing.T) {
+							t.Parallel()
+							outcome := strike(t, op, profile, position, c)
+							mu.Lock()
+							defer mu.Unlock()
+							if outcomes[c.name] == nil {
+								outcomes[c.name] = map[string]int{}
+							}
+							outcomes[c.name][outcome]++
+						})
+					}
+				}
+			}
+		}
+	})
+	const fewest = 300
+	if cases < fewest {
+		t.Errorf("%d cases, want at least %d", cases, fewest)
+	}
+	if t.Failed() {
+		return
+	}
+	table := &strings.Builder{}
+	fmt.Fprintf(table, "\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n", cases, "fault", carriedOn, repaired, byHand)
+	for _, c := range list {
+		row := outcomes[c.name]
+		fmt.Fprintf(table, "%-48s %12d %12d %14d\n", c.name, row[carriedOn], row[repaired], row[byHand])
+	}
+	_, _ = os.Stderr.WriteString(table.String())
+}
