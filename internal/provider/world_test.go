@@ -155,6 +155,12 @@ func valueOf(typ tftypes.Type, v any) tftypes.Value {
 			elements = append(elements, tftypes.NewValue(tftypes.String, s))
 		}
 		return tftypes.NewValue(typ, elements)
+	case []any: // with null or unknown elements
+		elements := []tftypes.Value{}
+		for _, e := range v {
+			elements = append(elements, valueOf(tftypes.String, e))
+		}
+		return tftypes.NewValue(typ, elements)
 	case map[string]string:
 		elements := map[string]tftypes.Value{}
 		for k, s := range v {

@@ -1,0 +1,207 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+var (
+	lostAnswer = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseAfter}
+	neverCame  = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseBefore}
+	wanted     = ServiceAccountCreate{Name: "API Access", Role: RoleManager, Teams: []string{"Data Quality"}}
+)
+
+func count(requests []qualyticstest.Request, what string) int {
+	n := 0
+	for _, r := range requests {
+		if r.String() == what {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLostAccount(t *testing.T) {
+	t.Parallel()
+	later := func(s *qualyticstest.Server) func() { // another run makes one while our request never arrives
+		return func() { s.AddUser(qualyticstest.User{Name: "API Access", Role: "Admin"}) }
+	}
+	for _, profile := range qualyticstest.Profiles() {
+		for _, tc := range []struct {
+			name       string
+			arrange    func(s *qualyticstest.Server)
+			posts      int
+			accounts   int
+			candidates int // 0: it succeeds
+		}{
+			{"answer lost", func(s *qualyticstest.Server) { s.Fail(lostAnswer) }, 1, 1, 0},
+			{"never came", func(s *qualyticstest.Server) { s.Fail(neverCame) }, 2, 1, 0},
+			{"never came, then lost", func(s *qualyticstest.Server) { s.Fail(neverCame); s.Fail(lostAnswer) }, 2, 1, 0},
+			{"gateway after the work", func(s *qualyticstest.Server) {
+				f := qualyticstest.HTML(502).On(http.MethodPost, "")
+				f.Kind = qualyticstest.Replace
+				s.Fail(f)
+			}, 1, 1, 0},
+			{"namesake of before, its 409 lost", func(s *qualyticstest.Server) {
+				s.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Created: s.Clock.Now().Add(-time.Minute)})
+				s.Fail(lostAnswer)
+			}, 1, 1, 1},
+			{"another run's", func(s *qualyticstest.Server) {
+				f := neverCame
+				f.Do = later(s)
+				s.Fail(f)
+			}, 1, 1, 1},
+		} {
+			t.Run(tc.name+" "+profile.Name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, profile)
+				tc.arrange(s)
+				before := s.Users()
+				c, _ := newClient(t, s, nil)
+				user, err := c.CreateServiceAccount(t.Context(), wanted)
+				if tc.candidates > 0 {
+					if e := asError(t, err); len(e.Candidates) != tc.candidates || e.NotLooked {
+						t.Errorf("candidates %+v of %v", e.Candidates, e)
+					}
+				} else if err != nil || user.Role != RoleManager || len(user.Teams) != 2 {
+					t.Errorf("got %+v, %v", user, err)
+				}
+				if n := count(s.Requests(), "POST /users"); n != tc.posts {
+					t.Errorf("%d POSTs, want %d", n, tc.posts)
+				}
+				if n := len(s.ServiceAccounts()); n != tc.accounts {
+					t.Errorf("%d accounts, want %d", n, tc.accounts)
+				}
+				for i, u := range before {
+					if now := s.Users()[i]; now.Role != u.Role || now.Deleted != nil {
+						t.Errorf("%q was touched", u.Name)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestLostToken(t *testing.T) {
+	t.Parallel()
+	days := int64(30)
+	for _, profile := range qualyticstest.Profiles() {
+		for _, tc := range []struct {
+			name       string
+			unique     bool
+			arrange    func(s *qualyticstest.Server, owner int64)
+			tokens     int
+			candidates int
+		}{
+			{"answer lost", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
+			{"answer lost, unique", true, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
+			{"answer lost twice", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer.Repeat(2)) }, 1, 0},
+			{"never came", false, func(s *qualyticstest.Server, _ int64) { s.Fail(neverCame) }, 1, 0},
+			{"namesake of before, its 409 lost", false, func(s *qualyticstest.Server, owner int64) {
+				until := s.Clock.Now().Add(30*24*time.Hour - time.Minute)
+				s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner, Created: s.Clock.Now().Add(-time.Minute), Expiration: &until})
+				s.Fail(lostAnswer)
+			}, 1, 1},
+			{"another run's, of another lifetime", false, func(s *qualyticstest.Server, owner int64) {
+				f := neverCame
+				f.Do = func() { s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner}) }
+				s.Fail(f)
+			}, 1, 1},
+			{"another run's, in use", false, func(s *qualyticstest.Server, owner int64) {
+				f := neverCame
+				f.Do = func() {
+					now := s.Clock.Now()
+					until := now.Add(30 * 24 * time.Hour)
+					s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner, Expiration: &until, LastUsed: &now})
+				}
+				s.Fail(f)
+			}, 1, 1},
+		} {
+			t.Run(tc.name+" "+profile.Name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, profile)
+				owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+				tc.arrange(s, owner.ID)
+				c, _ := newClient(t, s, nil)
+				token, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID, ExpiresInDays: &days}, tc.unique)
+				if tc.candidates > 0 {
+					if e := asError(t, err); len(e.Candidates) != tc.candidates {
+						t.Errorf("candidates %+v of %v", e.Candidates, e)
+					}
+				} else if err != nil || string(token.Bearer) != s.Bearer(token.ID) || token.Bearer == "" {
+					t.Errorf("got %v, %v", token, err)
+				}
+				tokens := s.Tokens()
+				if len(tokens) != tc.tokens || !tokens[0].Active {
+					t.Errorf("the server has %+v", tokens)
+				}
+			})
+		}
+	}
+}
+
+// The machine's clock and the server's differ by an hour, either way.
+func TestLostWithSkewedClocks(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		s := newServer(t, qualyticstest.Build202609())
+		c, _ := newClient(t, s, func(cfg *Config) { cfg.Now = func() time.Time { return s.Clock.Now().Add(skew) } })
+		s.Fail(lostAnswer)
+		if _, err := c.CreateServiceAccount(t.Context(), wanted); err != nil {
+			t.Errorf("skew %s: %v", skew, err)
+		}
+		s.AddUser(qualyticstest.User{Name: "Old", Role: "Member", Created: s.Clock.Now().Add(-10 * time.Second)})
+		s.Fail(lostAnswer)
+		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "Old", Role: RoleMember}); len(asError(t, err).Candidates) != 1 {
+			t.Errorf("skew %s: an older account was adopted: %v", skew, err)
+		}
+	}
+}
+
+// When looking fails too, the error says so.
+func TestLostAndNotLooked(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+	c, _ := newClient(t, s, nil)
+	s.Fail(lostAnswer.Repeat(2))
+	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
+	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/user-tokens/service").Repeat(qualyticstest.Forever))
+	_, err := c.CreateServiceAccount(t.Context(), wanted)
+	if e := asError(t, err); !e.NotLooked || !e.MaybeDone || e.Method != http.MethodPost {
+		t.Errorf("got %+v", e)
+	}
+	_, err = c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID}, true)
+	if e := asError(t, err); !e.NotLooked || e.Method != http.MethodPost {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// Interrupted while the answer is on its way: what was made is found all the
+// same, and nothing is sent again.
+func TestLostAndInterrupted(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+	c, _ := newClient(t, s, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := lostAnswer
+	f.Do = cancel
+	s.Fail(f)
+	if _, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true); err == nil || len(s.Tokens()) != 0 {
+		t.Errorf("got %v with %+v on the server, want an error and nothing left", err, s.Tokens())
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	f.Do = cancel
+	s.Fail(f)
+	if user, err := c.CreateServiceAccount(ctx, wanted); err != nil || user.Name != "API Access" {
+		t.Errorf("got %+v, %v, want the account", user, err)
+	}
+}
