@@ -1,0 +1,171 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// cli is a real Terraform with the provider built from this tree.
+func cli(t *testing.T, s *qualyticstest.Server, config string) (*tfexec.Terraform, map[string]string) {
+	t.Helper()
+	if os.Getenv("TF_ACC") == "" {
+		t.Skip("TF_ACC is not set")
+	}
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "plugins", "terraform-provider-qualytics"), "../..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	writeFile(t, filepath.Join(dir, "rc"), "provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir, "plugins")+"\"\n }\n direct {}\n}\n")
+	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if path == "" {
+		var err error
+		if path, err = exec.LookPath("terraform"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tf, err := tfexec.NewTerraform(dir, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{
+		"PATH": os.Getenv("PATH"), "HOME": dir, "TF_CLI_CONFIG_FILE": filepath.Join(dir, "rc"),
+		"QUALYTICS_URL": s.URL, "QUALYTICS_TOKEN": s.AdminToken(), "QUALYTICS_API_PATH": s.APIPath(),
+	}
+	if err := tf.SetEnv(env); err != nil {
+		t.Fatal(err)
+	}
+	return tf, env
+}
+
+// forms are a secret as it is, encoded, and cut to 20 characters.
+func forms(secret string) []string {
+	// The start of every bearer token is the same, and no secret.
+	middle := secret[len(secret)/2 : min(len(secret), len(secret)/2+20)]
+	return []string{secret, middle, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))}
+}
+
+// Everything that the provider writes at TRACE, and every diagnostic, plan and
+// private datum, is free of secrets; the state has one, in its one attribute.
+func TestAccNoSecretIsShown(t *testing.T) {
+	t.Parallel()
+	profile := qualyticstest.Build202609()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	tf, _ := cli(t, s, `
+provider "qualytics" {
+  headers = { X-Gateway = "`+canaryHeader+`" }
+}
+variable "days" { default = 30 }
+resource "qualytics_service_account" "test" {
+  name = "Canary"
+  role = "Member"
+}
+resource "qualytics_service_token" "test" {
+  service_account_id = qualytics_service_account.test.id
+  name               = "ci"
+  expires_in_days    = var.days
+}
+output "token" {
+  value     = qualytics_service_token.test.token
+  sensitive = true
+}
+`)
+	log := filepath.Join(t.TempDir(), "trace.log")
+	if err := tf.SetLogPath(log); err != nil {
+		t.Fatal(err)
+	}
+	if err := tf.SetLogProvider("TRACE"); err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	tf.SetStdout(&shown)
+	tf.SetStderr(&shown)
+	s.Fail(qualyticstest.HTML(429).Repeat(2))
+	s.Fail(qualyticstest.Fault{Method: "POST", Path: "/user-tokens", Kind: qualyticstest.CloseAfter})
+	if err := tf.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{s.AdminToken(), canaryHeader, s.Bearer(s.Tokens()[0].ID)}
+	s.Fail(qualyticstest.JSON(403, `{"detail":"you sent `+s.AdminToken()+`"}`).Repeat(qualyticstest.Forever))
+	if err := tf.Apply(t.Context()); err == nil {
+		t.Error("an apply with every answer a 403 succeeds")
+	} else {
+		shown.WriteString(err.Error())
+	}
+	s.Heal()
+	plan := filepath.Join(t.TempDir(), "plan")
+	if _, err := tf.Plan(t.Context(), tfexec.Var("days=60"), tfexec.Out(plan)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tf.Apply(t.Context(), tfexec.DirOrPlan(plan)); err != nil {
+		t.Fatal(err)
+	}
+	secrets = append(secrets, s.Bearer(s.Tokens()[0].ID))
+	state, err := os.ReadFile(filepath.Join(tf.WorkingDir(), "terraform.tfstate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tf.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil || !strings.Contains(string(text), "waiting before the next try") {
+		t.Fatalf("the log has no line about a wait: %v", err)
+	}
+	for i, secret := range secrets {
+		for _, form := range forms(secret) {
+			for name, where := range map[string]string{"the log": string(text), "what Terraform printed": shown.String(), "the state": withoutToken(t, state)} {
+				if strings.Contains(where, form) {
+					at := strings.Index(where, form)
+					t.Errorf("secret %d is in %s: …%s", i, name, where[max(0, at-200):at])
+				}
+			}
+		}
+	}
+}
+
+// withoutToken is a state without its one sensitive attribute and the output.
+func withoutToken(t *testing.T, state []byte) string {
+	t.Helper()
+	var tree map[string]any
+	if err := json.Unmarshal(state, &tree); err != nil {
+		t.Fatal(err)
+	}
+	delete(tree, "outputs")
+	found := 0
+	for _, r := range tree["resources"].([]any) {
+		for _, i := range r.(map[string]any)["instances"].([]any) {
+			values := i.(map[string]any)["attributes"].(map[string]any)
+			if s, ok := values["token"].(string); ok && s != "" {
+				delete(values, "token")
+				found++
+			}
+		}
+	}
+	if found != 1 {
+		t.Fatalf("the state has %d tokens, want one", found)
+	}
+	rest, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(rest)
+}
