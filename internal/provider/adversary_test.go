@@ -86,6 +86,9 @@ func TestLockoutAtApply(t *testing.T) {
 	_, diags := w.apply(w.plan(account, values{"name": "Terraform", "role": "Admin"}))
 	wantText(t, diags.errors(), "lock itself out")
 	token, _ := w.load(tokenType, fmt.Sprint(own.ID))
+	token.tainted = true
+	_, diags = w.apply(w.plan(token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}))
+	wantText(t, diags.errors(), "lock itself out", "the very token")
 	unreachable := qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever)
 	w.connect(values{"url": w.server.URL, "token": w.server.Bearer(own.ID), "max_retries": 0})
 	w.server.Fail(unreachable)

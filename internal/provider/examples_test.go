@@ -13,7 +13,9 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-testing/config"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
@@ -125,6 +127,24 @@ func TestAccRotationRoutines(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAccDataSourceExamples(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		owner := s.AddUser(qualyticstest.User{Name: "Airflow"})
+		s.AddToken(qualyticstest.Token{Name: "by hand", UserID: owner.ID})
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_5_0)} // check blocks
+		tc.CheckDestroy = nil
+		for _, name := range []string{"current_user", "service_account", "service_accounts", "service_tokens", "team", "teams"} {
+			tc.Steps = append(tc.Steps, resource.TestStep{Config: providerBlock(s) + example(t, "data-sources/qualytics_"+name)})
+		}
+		tc.Steps[3].ConfigStateChecks = []statecheck.StateCheck{
+			statecheck.ExpectKnownOutputValue("unused", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
+			statecheck.ExpectKnownOutputValue("never_expiring", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
+		}
+		resource.Test(t, tc)
+	})
 }
 
 func TestAccEphemeralExample(t *testing.T) {

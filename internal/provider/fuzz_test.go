@@ -32,6 +32,7 @@ func FuzzImportID(f *testing.F) {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
+		w.t, w.ctx = t, t.Context()
 		w.server.ClearRequests()
 		for _, kind := range []string{accountType, tokenType} {
 			o, diags := w.load(kind, id)

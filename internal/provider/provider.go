@@ -186,7 +186,11 @@ func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resourc
 	return []func() resource.Resource{newServiceAccountResource, newServiceTokenResource}
 }
 
-func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{
+		newCurrentUserDataSource, newServiceAccountDataSource, newServiceAccountsDataSource, newServiceTokensDataSource, newTeamDataSource, newTeamsDataSource,
+	}
+}
 
 func (p *qualyticsProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{newServiceTokenEphemeral}

@@ -209,6 +209,22 @@ func TestAccountReadErrors(t *testing.T) {
 	w.clean(o, values{"name": "x", "role": "Member"})
 }
 
+// A proxy that has a page of its own for this one path.
+func TestAccountReadBehindAProxy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	o := w.none(accountType)
+	w.must(o, values{"name": "x", "role": "Member"}, "create")
+	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404, `{"error":"no route"}`)} {
+		w.server.Heal()
+		w.server.Fail(fault.On("GET", "/users/"+get(o.state, "id")).Repeat(qualyticstest.Forever))
+		wantText(t, w.refresh(o).errors(), "could not be read")
+		if !o.exists() {
+			t.Fatal("the state was emptied")
+		}
+	}
+}
+
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, w *world) {

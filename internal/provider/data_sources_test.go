@@ -1,0 +1,265 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// look reads a data source as a plan does, after validating it.
+func (w *world) look(kind string, config values) (tftypes.Value, diagnostics) {
+	w.t.Helper()
+	schema := w.schemas.DataSourceSchemas[kind]
+	dv := w.dynamic(schema.ValueType(), w.value(schema, config))
+	valid, err := w.p.ValidateDataResourceConfig(w.ctx, &tfprotov6.ValidateDataResourceConfigRequest{TypeName: kind, Config: dv})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if diags := diagnostics(valid.Diagnostics); diags.errors() != "" {
+		return tftypes.Value{}, diags
+	}
+	resp, err := w.p.ReadDataSource(w.ctx, &tfprotov6.ReadDataSourceRequest{TypeName: kind, Config: dv})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if diags := diagnostics(resp.Diagnostics); diags.errors() != "" {
+		return tftypes.Value{}, diags
+	}
+	v, err := resp.State.Unmarshal(schema.ValueType())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v, resp.Diagnostics
+}
+
+// items are the objects of a list attribute.
+func items(v tftypes.Value, name string) []tftypes.Value {
+	var out []tftypes.Value
+	_ = attributes(v)[name].As(&out)
+	return out
+}
+
+// names are one attribute of every item.
+func names(list []tftypes.Value, attribute string) []string {
+	out := []string{}
+	for _, item := range list {
+		out = append(out, get(item, attribute))
+	}
+	return out
+}
+
+func TestAccountDataSource(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		const kind = "qualytics_service_account"
+		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
+		w.server.AddUser(qualyticstest.User{Name: "API Access 2"})
+		now := w.server.Clock.Now()
+		dead := w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+		person := w.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
+		for _, config := range []values{{"id": fmt.Sprint(u.ID)}, {"user_id": u.UserID}, {"name": "API Access"}} {
+			v, diags := w.look(kind, config)
+			if diags.errors() != "" {
+				t.Fatal(diags.errors())
+			}
+			if get(v, "id") != fmt.Sprint(u.ID) || get(v, "role") != "Manager" || get(v, "teams") != "Data Quality" || get(v, "user_id") != u.UserID || get(v, "last_login_at") != "" {
+				t.Errorf("%v: %s", config, v)
+			}
+		}
+		for _, tc := range []struct {
+			config values
+			want   []string
+		}{
+			{values{"name": "api access"}, []string{"0 active service accounts", `"API Access"`}},
+			{values{"user_id": "api_acess@service"}, []string{"0 active service accounts", "api_access@service"}},
+			{values{"id": "99999"}, []string{"No active service account has the id 99999"}},
+			{values{"id": fmt.Sprint(dead.ID)}, []string{"No active service account"}},
+			{values{"name": "Dead"}, []string{"0 active service accounts"}},
+			{values{"id": fmt.Sprint(person.ID)}, []string{"not a service account", "Human"}},
+			{values{}, []string{"id"}},
+			{values{"id": "1", "name": "x"}, []string{"id"}},
+		} {
+			_, diags := w.look(kind, tc.config)
+			wantText(t, diags.errors(), append(tc.want, "")...)
+			if diags.errors() == "" {
+				t.Errorf("%v is found", tc.config)
+			}
+		}
+	})
+}
+
+func TestAccountsDataSource(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		now := w.server.Clock.Now()
+		w.server.AddUser(qualyticstest.User{Name: "Airflow", Role: "Admin", Teams: []string{"Data Quality"}, LastLogin: &now})
+		w.server.AddUser(qualyticstest.User{Name: "airbyte", Teams: []string{"Data Engineering"}})
+		w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+		for _, tc := range []struct {
+			config values
+			want   []string
+		}{
+			{values{}, []string{"Airflow", "airbyte"}},
+			{values{"name": "AIR"}, []string{"Airflow", "airbyte"}},
+			{values{"name": "flow"}, []string{"Airflow"}},
+			{values{"role": "Admin"}, []string{"Airflow"}},
+			{values{"team": "data quality"}, []string{"Airflow"}},
+			{values{"team": "Public"}, []string{"Airflow", "airbyte"}},
+			{values{"team": "Nobody's"}, []string{}},
+			{values{"role": "Manager"}, []string{}},
+			{values{"include_deactivated": true}, []string{"Airflow", "airbyte", "Dead"}},
+		} {
+			v, diags := w.look("qualytics_service_accounts", tc.config)
+			if diags.errors() != "" {
+				t.Fatal(diags.errors())
+			}
+			list := items(v, "service_accounts")
+			if got := names(list, "name"); !slices.Equal(got, tc.want) {
+				t.Errorf("%v: %v, want %v", tc.config, got, tc.want)
+			}
+			for _, item := range list {
+				if (get(item, "deactivated_at") != "") != (get(item, "name") == "Dead") || (get(item, "last_login_at") != "") != (get(item, "name") == "Airflow") {
+					t.Errorf("%s", item)
+				}
+			}
+		}
+	})
+}
+
+// Complete and sorted, whatever the page size.
+func TestDataSourcesOfManyObjects(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		for _, n := range []int{0, 1, 100, 101, 1000} {
+			if n > 0 {
+				w.server.Seed(n-len(w.server.ServiceAccounts()), 1)
+			}
+			v, _ := w.look("qualytics_service_accounts", values{})
+			tokens, _ := w.look("qualytics_service_tokens", values{})
+			for _, list := range [][]tftypes.Value{items(v, "service_accounts"), items(tokens, "service_tokens")} {
+				ids := names(list, "id")
+				if len(list) != n || !slices.IsSortedFunc(ids, byNumber) {
+					t.Errorf("%d objects, want %d", len(list), n)
+				}
+			}
+		}
+	})
+}
+
+func TestTokensDataSource(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		u := w.server.AddUser(qualyticstest.User{Name: "x"})
+		other := w.server.AddUser(qualyticstest.User{Name: "y"})
+		soon := w.server.Clock.Now().Add(time.Hour)
+		w.server.AddToken(qualyticstest.Token{Name: "active", UserID: u.ID, LastUsed: &soon})
+		w.server.AddToken(qualyticstest.Token{Name: "expired", UserID: u.ID, Expiration: &soon})
+		revoked := w.server.AddToken(qualyticstest.Token{Name: "revoked", UserID: other.ID})
+		w.server.EditToken(revoked.ID, func(t *qualyticstest.Token) { t.Active = false })
+		w.clock.Advance(2 * time.Hour)
+		for _, tc := range []struct {
+			config values
+			want   []string
+		}{
+			{values{}, []string{"active", "expired", "revoked"}},
+			{values{"status": "active"}, []string{"active"}},
+			{values{"status": "expired"}, []string{"expired"}},
+			{values{"status": "revoked"}, []string{"revoked"}},
+			{values{"service_account_id": fmt.Sprint(other.ID)}, []string{"revoked"}},
+			{values{"service_account_id": fmt.Sprint(other.ID), "status": "active"}, []string{}},
+		} {
+			v, diags := w.look("qualytics_service_tokens", tc.config)
+			if diags.errors() != "" {
+				t.Fatal(diags.errors())
+			}
+			list := items(v, "service_tokens")
+			if got := names(list, "name"); !slices.Equal(got, tc.want) || !slices.Equal(names(list, "status"), got) {
+				t.Errorf("%v: %v %v, want %v", tc.config, got, names(list, "status"), tc.want)
+			}
+			for _, item := range list {
+				if (get(item, "last_used_at") != "") != (get(item, "name") == "active") {
+					t.Errorf("%s", item)
+				}
+			}
+		}
+		_, diags := w.look("qualytics_service_tokens", values{"status": "rotation_due"})
+		wantText(t, diags.errors(), `"expired"`)
+	})
+}
+
+func TestTeamDataSources(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		for _, config := range []values{{"id": "2"}, {"name": "Data Quality"}} {
+			v, diags := w.look("qualytics_team", config)
+			if diags.errors() != "" || get(v, "id") != "2" || get(v, "name") != "Data Quality" || (get(v, "permission") != "") != w.server.Profile.TeamDetails {
+				t.Errorf("%v: %s %s", config, v, diags.errors())
+			}
+		}
+		if v, diags := w.look("qualytics_team", values{"id": "-1"}); get(v, "name") != "Public" {
+			t.Errorf("Public: %s", diags.errors())
+		}
+		for want, config := range map[string]values{`"Data Quality"`: {"name": "data quality"}, "No team has the id 77": {"id": "77"}} {
+			_, diags := w.look("qualytics_team", config)
+			wantText(t, diags.errors(), "There is no such team", want)
+		}
+		for part, want := range map[string][]string{"": {"Public", "Data Engineering", "Data Quality"}, "data": {"Data Engineering", "Data Quality"}, "none": {}} {
+			config := values{}
+			if part != "" {
+				config["name"] = part
+			}
+			v, diags := w.look("qualytics_teams", config)
+			if got := names(items(v, "teams"), "name"); !slices.Equal(got, want) {
+				t.Errorf("%q: %v %s, want %v", part, got, diags.errors(), want)
+			}
+		}
+	})
+}
+
+func TestCurrentUserDataSource(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		v, diags := w.look("qualytics_current_user", values{})
+		if diags.errors() != "" || get(v, "role") != "Admin" || get(v, "user_type") != "Human" || get(v, "email") != "ada@example.com" || get(v, "name") != "Ada Admin" {
+			t.Errorf("%s %s", v, diags.errors())
+		}
+	})
+}
+
+// What a Manager may not read is explained, and so is everything that fails.
+func TestDataSourceErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	manager := w.server.AddUser(qualyticstest.User{Name: "Manager", Role: "Manager"})
+	token := w.server.AddToken(qualyticstest.Token{Name: "x", UserID: manager.ID})
+	w.connect(values{"url": w.server.URL, "token": w.server.Bearer(token.ID), "max_retries": 0})
+	for kind, config := range map[string]values{"qualytics_service_accounts": {}, "qualytics_service_tokens": {}, "qualytics_service_account": {"name": "x"}} {
+		_, diags := w.look(kind, config)
+		wantText(t, diags.errors(), "needs the role Admin", "403")
+	}
+	if _, diags := w.look("qualytics_teams", values{}); diags.errors() != "" {
+		t.Errorf("a Manager may not read teams: %s", diags.errors())
+	}
+	w.server.Fail(qualyticstest.HTML(502).Repeat(qualyticstest.Forever))
+	for kind := range w.schemas.DataSourceSchemas {
+		config := values{}
+		if kind == "qualytics_service_account" || kind == "qualytics_team" {
+			config["name"] = "x"
+		}
+		_, diags := w.look(kind, config)
+		wantText(t, diags.errors(), "could not be", "502")
+	}
+}
+
+// byNumber compares ids as numbers.
+func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
