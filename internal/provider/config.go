@@ -30,6 +30,8 @@ const (
 	envCACertFile = "QUALYTICS_CA_CERT_FILE"
 	envMaxRetries = "QUALYTICS_MAX_RETRIES"
 	envConfigHome = "QUALYTICS_CONFIG_HOME"
+	// envImportToken may hold the secret of a token that is imported.
+	envImportToken = "QUALYTICS_IMPORT_TOKEN" // #nosec G101 -- a name, not a credential.
 )
 
 // unknown names the arguments whose values are not known yet.

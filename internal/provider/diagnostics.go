@@ -30,6 +30,15 @@ func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, faile
 		client.URL()+". Nothing was changed. Check url; if the state really belongs here, take the object out with \"terraform state rm\" and import the right one.")
 }
 
+// asError is the client's error in err; a bare one where there is none.
+func asError(err error) *qualytics.Error {
+	var e *qualytics.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &qualytics.Error{Problem: err.Error()}
+}
+
 // explain says what the server said and what to do about it.
 func explain(err error) string {
 	var e *qualytics.Error

@@ -15,8 +15,10 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -29,7 +31,9 @@ import (
 
 var (
 	_ provider.Provider                       = (*qualyticsProvider)(nil)
+	_ provider.ProviderWithActions            = (*qualyticsProvider)(nil)
 	_ provider.ProviderWithEphemeralResources = (*qualyticsProvider)(nil)
+	_ provider.ProviderWithListResources      = (*qualyticsProvider)(nil)
 )
 
 // Environment is everything outside the configuration that the provider
@@ -72,9 +76,10 @@ type qualyticsProvider struct {
 type providerData struct {
 	client *qualytics.Client
 	// unknown names the arguments that are not known yet; client is nil then.
-	unknown []string
-	now     func() time.Time
-	random  io.Reader
+	unknown   []string
+	lookupEnv func(key string) (string, bool)
+	now       func() time.Time
+	random    io.Reader
 }
 
 // providerModel is the provider block.
@@ -161,8 +166,9 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	data := &providerData{now: p.env.Now, random: p.env.Random, unknown: block.unknown()}
+	data := &providerData{lookupEnv: p.env.LookupEnv, now: p.env.Now, random: p.env.Random, unknown: block.unknown()}
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = data, data, data
+	resp.ListResourceData, resp.ActionData = data, data
 	if len(data.unknown) > 0 {
 		return
 	}
@@ -194,6 +200,14 @@ func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.Dat
 
 func (p *qualyticsProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{newServiceTokenEphemeral}
+}
+
+func (p *qualyticsProvider) ListResources(context.Context) []func() list.ListResource {
+	return []func() list.ListResource{newServiceAccountList, newServiceTokenList}
+}
+
+func (p *qualyticsProvider) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{newRevokeServiceTokensAction}
 }
 
 // userAgent names the provider, then Terraform, then what TF_APPEND_USER_AGENT adds.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -48,6 +49,47 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 		diags.AddError(failed, fmt.Sprintf("%d service tokens are called like that. Import by id instead.", len(found)))
 	}
 	return nil
+}
+
+// importSecret gives the secret of an imported token from the environment, once
+// the server confirms that it is this token's; null where it is not known. No
+// diagnostic shows it.
+func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualytics.Client, t *qualytics.Token, model serviceTokenModel, diags *diag.Diagnostics) types.String {
+	secret, ok := r.data.lookupEnv(envImportToken)
+	if secret = strings.TrimSpace(secret); !ok || secret == "" {
+		diags.AddWarning("The secret of an imported token is unknown", unknownSecret(model)+
+			" Where you have it, set "+envImportToken+" to it and import again.")
+		return types.StringNull()
+	}
+	failed := "The secret in " + envImportToken + " is not stored"
+	as, err := client.As(qualytics.Secret(secret))
+	if err != nil {
+		diags.AddError(failed, sentence(err.Error()))
+		return types.StringNull()
+	}
+	owner, err := as.CurrentUser(ctx)
+	if err != nil {
+		diags.AddError(failed, "The server was asked whose token it is. "+said(asError(err))+" It may be expired, revoked, limited to SCIM, or not a token of this deployment.")
+		return types.StringNull()
+	}
+	if owner.ID != t.User.ID {
+		diags.AddError(failed, fmt.Sprintf("The server says that it belongs to another account than %s does. Set it to the secret of that token, or unset it.", describe(model)))
+		return types.StringNull()
+	}
+	switch own, err := as.IsOwnToken(ctx, t); {
+	case err == nil && own == qualytics.OwnYes:
+		return types.StringValue(secret)
+	case err == nil && own == qualytics.OwnNo:
+		diags.AddWarning("The secret of an imported token is unknown", unknownSecret(model)+" The one in "+envImportToken+" is that of another token of the same account.")
+	default:
+		diags.AddWarning("The secret of an imported token is unknown", unknownSecret(model)+" The one in "+envImportToken+
+			" is of the same account, but cannot be told apart from that of another token, so it is not stored.")
+	}
+	return types.StringNull()
+}
+
+func unknownSecret(model serviceTokenModel) string {
+	return fmt.Sprintf("The server never shows the secret of %s again, so its attribute token is null: whatever uses it gets nothing. A rotation gives a known one.", describe(model))
 }
 
 // namesOfAccount lists the names that an import could have meant.

@@ -71,6 +71,9 @@ func (p *tokenPlan) adopted(state serviceTokenModel, origin tokenOrigin) {
 	if !origin.Imported {
 		return
 	}
+	if state.Token.IsNull() && state.Status.ValueString() == statusActive {
+		p.warn("The secret of an imported token is unknown", unknownSecret(state)+" For example with \"terraform apply -replace\".")
+	}
 	if !p.plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
 		p.warn("The token is taken to be what the configuration says",
 			fmt.Sprintf("The API never tells whether a token is limited to SCIM. As %s was imported, scim_endpoints_only = %t is adopted without a change on the server. "+

@@ -396,6 +396,10 @@ func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.Imp
 	var model serviceTokenModel
 	model.fillDefaults(token)
 	model.refresh(token, r.data.now())
+	model.Token = r.importSecret(ctx, client, token, model, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: model.ID})...)
 	writeOrigin(ctx, resp.Private, tokenOrigin{Imported: true}, &resp.Diagnostics)

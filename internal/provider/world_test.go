@@ -147,6 +147,8 @@ func (w *world) value(schema *tfprotov6.Schema, config values) tftypes.Value {
 
 func valueOf(typ tftypes.Type, v any) tftypes.Value {
 	switch v := v.(type) {
+	case tftypes.Value:
+		return v
 	case unknown:
 		return tftypes.NewValue(typ, tftypes.UnknownValue)
 	case []string:

@@ -150,6 +150,21 @@ func httpClient(cfg Config) *http.Client {
 	return &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: checkRedirect}
 }
 
+// As is a client for the same deployment with another token. It shares the
+// connections.
+func (c *Client) As(token Secret) (*Client, error) {
+	if token == "" || !validHeaderValue(string(token)) {
+		return nil, errors.New("the token is empty, or contains a space or a control character")
+	}
+	cfg := Config{Token: token, Headers: c.headers}
+	other := &Client{
+		base: c.base, token: token, headers: c.headers, agent: c.agent, http: c.http, maxRetries: c.maxRetries,
+		log: c.log, now: c.now, sleep: c.sleep, jitter: c.jitter, mask: newMasker(cfg),
+	}
+	other.mask.add(string(c.token))
+	return other, nil
+}
+
 // Now is the client's clock.
 func (c *Client) Now() time.Time { return c.now() }
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -166,6 +167,33 @@ func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate
 // ServiceAccounts lists service accounts: GET /users, page by page.
 func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
 	return listAll(ctx, c, "/users", filter.query(), func(u User) int64 { return u.ID })
+}
+
+// EachServiceAccount gives the service accounts as their pages arrive:
+// GET /users. No page is asked for before one of its accounts is wanted. An
+// error ends it.
+func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
+	return func(yield func(*User, error) bool) {
+		known := map[int64]bool{}
+		for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			fresh := false
+			for i := range p.items {
+				if u := &p.items[i]; !known[u.ID] {
+					known[u.ID], fresh = true, true
+					if !yield(u, nil) {
+						return
+					}
+				}
+			}
+			if !fresh {
+				return // a build that repeats its pages
+			}
+		}
+	}
 }
 
 // User reads a user of any kind: GET /users/{id}. A deactivated one is

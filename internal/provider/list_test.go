@@ -1,0 +1,216 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// query lists as "terraform query" does: it stops asking at the limit.
+func (w *world) query(kind string, config values, limit int64) ([]tfprotov6.ListResourceResult, diagnostics) {
+	w.t.Helper()
+	schema := w.schemas.ListResourceSchemas[kind]
+	server, ok := w.p.(tfprotov6.ListResourceServer)
+	if !ok {
+		w.t.Fatal("the server lists nothing")
+	}
+	dv := w.dynamic(schema.ValueType(), w.value(schema, config))
+	valid, err := server.ValidateListResourceConfig(w.ctx, &tfprotov6.ValidateListResourceConfigRequest{TypeName: kind, Config: dv})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if diags := diagnostics(valid.Diagnostics); diags.errors() != "" {
+		return nil, diags
+	}
+	stream, err := server.ListResource(w.ctx, &tfprotov6.ListResourceRequest{TypeName: kind, Config: dv, IncludeResource: true, Limit: limit})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var results []tfprotov6.ListResourceResult
+	var diags diagnostics
+	for r := range stream.Results {
+		diags = append(diags, r.Diagnostics...)
+		if diagnostics(r.Diagnostics).errors() == "" {
+			results = append(results, r)
+		}
+		if int64(len(results)) == limit {
+			break
+		}
+	}
+	return results, diags
+}
+
+func displayed(results []tfprotov6.ListResourceResult) []string {
+	out := []string{}
+	for _, r := range results {
+		out = append(out, r.DisplayName)
+	}
+	return out
+}
+
+func TestListAccounts(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Admin", Teams: []string{"Data Quality"}})
+		w.server.AddUser(qualyticstest.User{Name: "dbt"})
+		now := w.server.Clock.Now()
+		w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+		for _, tc := range []struct {
+			config values
+			want   []string
+		}{
+			{values{}, []string{"API Access (api_access@service)", "dbt (dbt@service)"}},
+			{values{"name": "api"}, []string{"API Access (api_access@service)"}},
+			{values{"role": "Member"}, []string{"dbt (dbt@service)"}},
+			{values{"team": "data quality"}, []string{"API Access (api_access@service)"}},
+			{values{"team": "Public", "role": "Admin"}, []string{"API Access (api_access@service)"}},
+			{values{"team": "Nowhere"}, []string{}},
+		} {
+			results, diags := w.query(accountType, tc.config, 100)
+			if got := displayed(results); !slices.Equal(got, tc.want) || diags.errors() != "" {
+				t.Errorf("%v: %v %s, want %v", tc.config, got, diags.errors(), tc.want)
+			}
+		}
+		// What the list shows is what an import of it reads.
+		results, _ := w.query(accountType, values{"name": "api"}, 1)
+		loaded, diags := w.loadByIdentity(accountType, fmt.Sprint(u.ID))
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		if listed := w.read(accountType, results[0].Resource); !listed.Equal(loaded.state) {
+			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
+		}
+		_, diags = w.query(accountType, values{"role": "Boss"}, 1)
+		wantText(t, diags.errors(), `"Admin"`)
+	})
+}
+
+// Pages are asked for as they are needed, and an error comes after the items
+// of the pages before it.
+func TestListPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	w.server.Seed(250, 0)
+	for limit, requests := range map[int64]int{1: 1, 99: 1, 100: 1, 101: 2, 200: 2, 1000: 3} {
+		w.server.ClearRequests()
+		results, diags := w.query(accountType, values{}, limit)
+		if want := min(int(limit), 250); len(results) != want || len(w.server.Requests()) != requests || diags.errors() != "" {
+			t.Errorf("limit %d: %d results with %d requests, want %d with %d %s", limit, len(results), len(w.server.Requests()), want, requests, diags.errors())
+		}
+	}
+	w.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 2, Times: qualyticstest.Forever, Status: 500})
+	results, diags := w.query(accountType, values{}, 1000)
+	wantText(t, diags.errors(), "could not be listed", "500")
+	if len(results) != 200 {
+		t.Errorf("%d results before the error, want 200", len(results))
+	}
+}
+
+func TestListTokens(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		u := w.server.AddUser(qualyticstest.User{Name: "API Access"})
+		other := w.server.AddUser(qualyticstest.User{Name: "dbt"})
+		until := w.server.Clock.Now().Add(30 * day)
+		soon := w.server.Clock.Now().Add(time.Hour)
+		lasting := w.server.AddToken(qualyticstest.Token{Name: "api-production", UserID: u.ID, Expiration: &until})
+		w.server.AddToken(qualyticstest.Token{Name: "eternal", UserID: other.ID})
+		w.server.AddToken(qualyticstest.Token{Name: "over", UserID: other.ID, Expiration: &soon})
+		gone := w.server.AddToken(qualyticstest.Token{Name: "gone", UserID: other.ID})
+		w.server.EditToken(gone.ID, func(t *qualyticstest.Token) { t.Active = false })
+		w.clock.Advance(2 * time.Hour)
+		expires := "api-production of API Access, expires " + until.Format(time.DateOnly)
+		for _, tc := range []struct {
+			config values
+			want   []string
+		}{
+			{values{}, []string{expires, "eternal of dbt, never expires"}},
+			{values{"status": "expired"}, []string{"over of dbt, expired " + soon.Format(time.DateOnly)}},
+			{values{"status": "revoked"}, []string{"gone of dbt, revoked"}},
+			{values{"service_account_id": fmt.Sprint(u.ID)}, []string{expires}},
+		} {
+			results, diags := w.query(tokenType, tc.config, 100)
+			if got := displayed(results); !slices.Equal(got, tc.want) || diags.errors() != "" {
+				t.Errorf("%v: %v %s, want %v", tc.config, got, diags.errors(), tc.want)
+			}
+		}
+		results, _ := w.query(tokenType, values{}, 1)
+		loaded, _ := w.loadByIdentity(tokenType, fmt.Sprint(lasting.ID))
+		if listed := w.read(tokenType, results[0].Resource); len(results) != 1 || !listed.Equal(loaded.state) {
+			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
+		}
+		w.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
+		_, diags := w.query(tokenType, values{}, 1)
+		wantText(t, diags.errors(), "could not be listed")
+	})
+}
+
+// What a generated configuration says of an imported object plans no change:
+// every shape of account and token that can be made by hand.
+func TestAdoptEverything(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		now := w.server.Clock.Now()
+		for i, name := range []string{"plain", `"quoted"`, "${interpolated}", "%{directive}", "line\nbreak", "Ünïcödé 🚀", strings.Repeat("x", 255), "back\\slash", "  spaces  "} {
+			role := w.server.Profile.Roles[i%len(w.server.Profile.Roles)]
+			u := w.server.AddUser(qualyticstest.User{Name: name, UserID: fmt.Sprintf("u%d@service", i), Role: role})
+			for j, lifetime := range []time.Duration{0, day, 90 * day, 36 * time.Hour, 400 * day} {
+				token := qualyticstest.Token{Name: fmt.Sprint(name[:min(len(name), 200)], j), UserID: u.ID}
+				if lifetime > 0 {
+					until := now.Add(lifetime)
+					token.Expiration = &until
+				}
+				made := w.server.AddToken(token)
+				w.server.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = (i+j)%3 != 0 })
+			}
+		}
+		w.clock.Advance(2 * day) // some have expired
+		w.server.ClearRequests()
+		adopted := 0
+		for kind, filters := range map[string][]values{accountType: {{}}, tokenType: {{}, {"status": "expired"}, {"status": "revoked"}}} {
+			for _, filter := range filters {
+				results, diags := w.query(kind, filter, 1000)
+				if diags.errors() != "" {
+					t.Fatal(diags.errors())
+				}
+				for _, r := range results {
+					listed := w.read(kind, r.Resource)
+					o, diags := w.load(kind, get(listed, "id"))
+					if diags.errors() != "" {
+						t.Fatal(diags.errors())
+					}
+					p := w.plan(o, w.generated(kind, o))
+					if expired := get(o.state, "status") == "expired"; p.diags.errors() != "" || (p.action == "no-op") == expired {
+						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(), difference(o.state, p.planned))
+					}
+					adopted++
+				}
+			}
+		}
+		if adopted != 9+45 {
+			t.Errorf("%d objects adopted, want 54", adopted)
+		}
+		wantWrites(t, w)
+	})
+}
+
+// generated is the configuration that Terraform generates for an object: every
+// attribute that can be configured, with the value in the state.
+func (w *world) generated(kind string, o *object) values {
+	config := values{}
+	for _, a := range w.schema(kind).Block.Attributes {
+		if v := attributes(o.state)[a.Name]; (a.Optional || a.Required) && !v.IsNull() {
+			config[a.Name] = v
+		}
+	}
+	return config
+}
