@@ -147,6 +147,26 @@ func TestAccDataSourceExamples(t *testing.T) {
 	})
 }
 
+func TestAccAudit(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		// The configuration compares with the real time, so the server's is real as well.
+		owner := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Admin"})
+		until := s.Clock.Now().Add(300 * day)
+		s.AddToken(qualyticstest.Token{Name: "fine", UserID: owner.ID, Expiration: &until})
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_5_0)}
+		tc.CheckDestroy = nil
+		tc.Steps = []resource.TestStep{{
+			Config: providerBlock(s) + example(t, "audit"),
+			ConfigStateChecks: []statecheck.StateCheck{
+				statecheck.ExpectKnownOutputValue("stale_accounts", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
+				statecheck.ExpectKnownOutputValue("admins", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
+			},
+		}}
+		resource.Test(t, tc)
+	})
+}
+
 func TestAccEphemeralExample(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {

@@ -4,6 +4,8 @@
 package provider_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +13,34 @@ import (
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
+
+// The pages of list resources and actions are written by hand, because an older
+// Terraform tells the generator nothing of them: each attribute is on its page,
+// in the schema's words.
+func TestPagesByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	schemas := map[string]*tfprotov6.Schema{}
+	for name, s := range w.schemas.ListResourceSchemas {
+		schemas["list-resources/"+strings.TrimPrefix(name, "qualytics_")] = s
+	}
+	for name, s := range w.schemas.ActionSchemas {
+		schemas["actions/"+strings.TrimPrefix(name, "qualytics_")] = s.Schema
+	}
+	if len(schemas) != 3 {
+		t.Fatalf("%d schemas, want two lists and an action", len(schemas))
+	}
+	for page, s := range schemas {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", page+".md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, string(text), s.Block.Description)
+		for _, a := range s.Block.Attributes {
+			wantText(t, string(text), "- `"+a.Name+"` (", a.Description)
+		}
+	}
+}
 
 // House rules over every schema.
 func TestSchemas(t *testing.T) {

@@ -1,0 +1,5 @@
+list "qualytics_service_account" "all" {
+  provider         = qualytics
+  include_resource = true
+  limit            = 1000
+}
