@@ -268,7 +268,7 @@ func TestAccZeroDowntime(t *testing.T) {
 				PreConfig: func() {
 					s.Clock.Advance(80 * day)
 					s.ClearRequests()
-					s.Fail(qualyticstest.HTML(500).On("POST", "/user-tokens"))
+					s.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("POST", "/user-tokens"))
 				},
 				Config: config, ExpectError: regexp.MustCompile("could not be created"),
 			},

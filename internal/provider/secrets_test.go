@@ -95,9 +95,9 @@ output "token" {
 	if err := tf.SetLogProvider("TRACE"); err != nil {
 		t.Fatal(err)
 	}
-	var shown strings.Builder
+	var shown, complained strings.Builder
 	tf.SetStdout(&shown)
-	tf.SetStderr(&shown)
+	tf.SetStderr(&complained)
 	s.Fail(qualyticstest.HTML(429).Repeat(2))
 	s.Fail(qualyticstest.Fault{Method: "POST", Path: "/user-tokens", Kind: qualyticstest.CloseAfter})
 	if err := tf.Apply(t.Context()); err != nil {
@@ -132,7 +132,7 @@ output "token" {
 	}
 	for i, secret := range secrets {
 		for _, form := range forms(secret) {
-			for name, where := range map[string]string{"the log": string(text), "what Terraform printed": shown.String(), "the state": withoutToken(t, state)} {
+			for name, where := range map[string]string{"the log": string(text), "what Terraform printed": shown.String() + complained.String(), "the state": withoutToken(t, state)} {
 				if strings.Contains(where, form) {
 					at := strings.Index(where, form)
 					t.Errorf("secret %d is in %s: …%s", i, name, where[max(0, at-200):at])

@@ -202,7 +202,7 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	}
 	// Also of an account that goes out of state: an older Terraform keeps no identity.
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
-	user, err := client.UserIfActive(ctx, id)
+	user, err := client.ReadServiceAccount(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, fmt.Sprintf("The service account %q could not be read", state.Name.ValueString()), err)

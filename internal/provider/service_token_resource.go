@@ -247,7 +247,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	}
 	// Also of a token that goes out of state: an older Terraform keeps no identity.
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
-	token, found, err := client.FindServiceToken(ctx, id)
+	token, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, sentenceStart(describe(state))+" could not be read", err)

@@ -41,7 +41,8 @@ type world struct {
 	p       tfprotov6.ProviderServer
 	schemas *tfprotov6.GetProviderSchemaResponse
 	ids     *tfprotov6.GetResourceIdentitySchemasResponse
-	oldCLI  bool // one that knows no identity
+	config  values // of the provider block
+	oldCLI  bool   // one that knows no identity
 	killing sync.WaitGroup
 	opened  []byte // private data of an ephemeral token that is open
 }
@@ -91,6 +92,7 @@ func newWorld(t tb, profile qualyticstest.Profile) *world {
 // connect starts the provider afresh, as every run of Terraform does.
 func (w *world) connect(config values) {
 	w.t.Helper()
+	w.config = config
 	for _, d := range w.configure(config) {
 		if d.Severity == tfprotov6.DiagnosticSeverityError {
 			w.t.Fatalf("configure: %s: %s", d.Summary, d.Detail)
@@ -111,12 +113,14 @@ func (w *world) configure(config values) []*tfprotov6.Diagnostic {
 	w.t.Helper()
 	ctx := w.ctx
 	w.p = providerserver.NewProtocol6(provider.New("test", w.environment())())()
-	var err error
-	if w.schemas, err = w.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
-		w.t.Fatal(err)
-	}
-	if w.ids, err = w.p.GetResourceIdentitySchemas(ctx, &tfprotov6.GetResourceIdentitySchemasRequest{}); err != nil {
-		w.t.Fatal(err)
+	if w.schemas == nil {
+		var err error
+		if w.schemas, err = w.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
+			w.t.Fatal(err)
+		}
+		if w.ids, err = w.p.GetResourceIdentitySchemas(ctx, &tfprotov6.GetResourceIdentitySchemasRequest{}); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	dv := w.dynamic(w.schemas.Provider.ValueType(), w.value(w.schemas.Provider, config))
 	resp, err := w.p.ConfigureProvider(ctx, &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.11.4", Config: dv})
@@ -301,6 +305,13 @@ func (w *world) refresh(o *object) diagnostics {
 	if !o.exists() {
 		return nil
 	}
+	w.connect(w.config) // every run of Terraform starts the provider afresh
+	return w.reread(o)
+}
+
+// reread is a refresh within the same run.
+func (w *world) reread(o *object) diagnostics {
+	w.t.Helper()
 	resp, err := w.p.ReadResource(w.ctx, &tfprotov6.ReadResourceRequest{
 		TypeName: o.kind, CurrentState: w.dynamic(w.schema(o.kind).ValueType(), o.state), Private: o.private, CurrentIdentity: o.identity,
 	})
@@ -549,7 +560,8 @@ func (w *world) loadByIdentity(kind, id string) (*object, diagnostics) {
 
 func (w *world) imported(req *tfprotov6.ImportResourceStateRequest) (*object, diagnostics) {
 	w.t.Helper()
-	resp, err := w.p.ImportResourceState(w.t.Context(), req)
+	w.connect(w.config)
+	resp, err := w.p.ImportResourceState(w.ctx, req)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -562,7 +574,7 @@ func (w *world) imported(req *tfprotov6.ImportResourceStateRequest) (*object, di
 	if w.oldCLI {
 		o.identity = nil
 	}
-	return o, append(diags, w.refresh(o)...)
+	return o, append(diags, w.reread(o)...)
 }
 
 // account makes a service account behind Terraform's back, and gives its id.

@@ -90,6 +90,10 @@ type Client struct {
 	me         me
 	teams      teamNames
 
+	tokenSnapshot snapshot[Token]
+	userSnapshot  snapshot[User]
+	reads         accountReads
+
 	log    func(ctx context.Context, message string, fields map[string]any)
 	now    func() time.Time
 	sleep  func(ctx context.Context, d time.Duration) error

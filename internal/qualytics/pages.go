@@ -72,24 +72,30 @@ func (p *page[T]) last(seen int) bool {
 	}
 }
 
+// onePage asks for a page of GET path, counted from 1.
+func onePage[T any](ctx context.Context, c *Client, path string, query url.Values, number int) (*page[T], error) {
+	q := maps.Clone(query)
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("page", strconv.Itoa(number))
+	q.Set("size", strconv.Itoa(PageSize))
+	var p page[T]
+	return &p, c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &p})
+}
+
 // pages gives every page of GET path, in order, until the last one or an error.
 func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[page[T], error] {
 	return func(yield func(page[T], error) bool) {
 		seen := 0
 		for number := 1; number <= maxPages; number++ {
-			q := maps.Clone(query)
-			if q == nil {
-				q = url.Values{}
-			}
-			q.Set("page", strconv.Itoa(number))
-			q.Set("size", strconv.Itoa(PageSize))
-			var p page[T]
-			if err := c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &p}); err != nil {
+			p, err := onePage[T](ctx, c, path, query, number)
+			if err != nil {
 				yield(page[T]{}, err)
 				return
 			}
 			seen += len(p.items)
-			if !yield(p, nil) || p.last(seen) {
+			if !yield(*p, nil) || p.last(seen) {
 				return
 			}
 		}

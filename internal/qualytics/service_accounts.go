@@ -259,6 +259,7 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 	if in.Teams == nil {
 		in.Teams = []string{}
 	}
+	defer c.touchAccount(id)
 	var out User
 	if err := c.do(ctx, request{method: http.MethodPut, path: userPath(id), in: in, out: &out}); err != nil {
 		return nil, err
@@ -270,6 +271,7 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 // with 400 while the account has active tokens. Nothing erases an account. One
 // that is gone already is a success, once that is confirmed.
 func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
+	defer c.touchAccount(id)
 	err := c.do(ctx, request{method: http.MethodDelete, path: userPath(id)})
 	if !IsNotFound(err) {
 		return err

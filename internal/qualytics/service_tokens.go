@@ -167,6 +167,7 @@ func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*T
 	in := struct {
 		Revoke bool `json:"revoke"`
 	}{revoke}
+	defer c.tokenSnapshot.touch(id)
 	var out Token
 	if err := c.do(ctx, request{method: http.MethodPut, path: tokenPath(id), in: in, out: &out}); err != nil {
 		return nil, err
@@ -176,6 +177,7 @@ func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*T
 
 // DeleteToken erases a revoked token for good: DELETE /user-tokens/{id}.
 func (c *Client) DeleteToken(ctx context.Context, id int64) error {
+	defer c.tokenSnapshot.touch(id)
 	return c.do(ctx, request{method: http.MethodDelete, path: tokenPath(id)})
 }
 
