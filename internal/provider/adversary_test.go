@@ -220,6 +220,29 @@ func TestIgnoredLifetime(t *testing.T) {
 	}
 }
 
+// A flag that the server never echoes is tried out.
+func TestIgnoredSCIMFlag(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		config := values{"service_account_id": w.account(), "name": "scim", "scim_endpoints_only": true}
+		if diags := w.must(w.none(tokenType), config, "create"); diags.warnings() != "" {
+			t.Errorf("warned: %s", diags.warnings())
+		}
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreSCIM = true })
+		diags := w.must(w.none(tokenType), config.with(values{"name": "ignored"}), "create")
+		wantText(t, diags.warnings(), "did not limit the token to SCIM")
+		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreSCIM = false })
+		w.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodGet, "/users/me"))
+		o := w.none(tokenType)
+		p := w.plan(o, config.with(values{"name": "untold"}))
+		after, diags := w.apply(p)
+		wantText(t, diags.warnings(), "It is not known", "boom")
+		if !after.exists() {
+			t.Error("the token is not in the state")
+		}
+	})
+}
+
 // The secret survives an answer whose other fields cannot be read.
 func TestPartlyReadableAnswer(t *testing.T) {
 	t.Parallel()

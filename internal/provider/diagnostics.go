@@ -33,10 +33,14 @@ func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, faile
 // asError is the client's error in err; a bare one where there is none.
 func asError(err error) *qualytics.Error {
 	var e *qualytics.Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		return e
+	case err == nil:
+		return &qualytics.Error{}
+	default:
+		return &qualytics.Error{Problem: err.Error()}
 	}
-	return &qualytics.Error{Problem: err.Error()}
 }
 
 // explain says what the server said and what to do about it.

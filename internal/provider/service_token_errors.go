@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -50,6 +51,26 @@ func checkExpiry(plan serviceTokenModel, t *qualytics.NewToken, diags *diag.Diag
 	case asked.IsNull() != (t.Expiration == nil), tooFar():
 		diags.AddAttributeWarning(path.Root("expires_in_days"), "The server did not take the lifetime",
 			fmt.Sprintf("It was asked for %s, and the new token expires %s.", lifetimeText(asked), expiryText(t)))
+	}
+}
+
+// checkSCIM tries a new token that is to be limited to SCIM where it must not
+// work, because the server never says whether it is.
+func checkSCIM(ctx context.Context, client *qualytics.Client, plan serviceTokenModel, t *qualytics.NewToken, diags *diag.Diagnostics) {
+	if !plan.SCIMEndpointsOnly.ValueBool() {
+		return
+	}
+	as, err := client.As(t.Bearer)
+	if err == nil {
+		_, err = as.CurrentUser(ctx)
+	}
+	switch e := asError(err); {
+	case err == nil:
+		diags.AddAttributeWarning(path.Root("scim_endpoints_only"), "The server did not limit the token to SCIM",
+			fmt.Sprintf("The new token %q works outside of the SCIM endpoints too, with everything that its account may do. It is in the state; destroy it if that is too much.", t.Name))
+	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
+		diags.AddAttributeWarning(path.Root("scim_endpoints_only"), "It is not known whether the token is limited to SCIM",
+			"The API never says so, and trying it failed. "+said(e))
 	}
 }
 

@@ -115,8 +115,8 @@ func (p *tokenPlan) decidedByProvider(state serviceTokenModel, origin tokenOrigi
 	switch state.Status.ValueString() {
 	case statusRotationDue:
 		expires, _ := state.expiry()
-		reason = fmt.Sprintf("it is within the last %d days of its life since %s (rotate_before_days), and expires at %s",
-			state.RotateBeforeDays.ValueInt64(), stamp(state.rotationDueAt(expires)), stamp(expires))
+		reason = fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
+			stamp(state.rotationDueAt(expires)), state.RotateBeforeDays.ValueInt64(), stamp(expires))
 	case statusExpired:
 		expires, _ := state.expiry()
 		reason = fmt.Sprintf("it has been expired since %s and no longer works", stamp(expires))

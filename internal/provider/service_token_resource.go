@@ -216,6 +216,7 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: made.ID})...)
 	checkExpiry(plan, token, &resp.Diagnostics)
+	checkSCIM(ctx, client, plan, token, &resp.Diagnostics)
 	if token.Created == nil || token.Partial { // an older build; without it the next plan would show it as changed
 		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
 			made.refresh(listed, r.data.now())

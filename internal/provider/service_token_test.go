@@ -203,7 +203,7 @@ func TestTokenPlanningTable(t *testing.T) {
 		{"active", false, func(*world) {}, false, "active", "no-op", "active", ""},
 		{"active, revoke", false, func(*world) {}, true, "active", "update", "revoked", ""},
 		{"a second before the window", false, func(w *world) { w.clock.Advance(23*day - 5*time.Second) }, false, "active", "no-op", "active", ""},
-		{"the window is inclusive", false, func(w *world) { w.clock.Advance(23 * day) }, false, "rotation_due", "replace", "active", "is replaced because it is within the last 7 days"},
+		{"the window is inclusive", false, func(w *world) { w.clock.Advance(23 * day) }, false, "rotation_due", "replace", "active", "is replaced because its rotation has been due since"},
 		{"rotation due, revoke", false, func(w *world) { w.clock.Advance(24 * day) }, true, "rotation_due", "update", "revoked", ""},
 		{"expired", false, func(w *world) { w.clock.Advance(30 * day) }, false, "expired", "replace", "active", "has been expired since"},
 		{"expired, revoke", false, func(w *world) { w.clock.Advance(31 * day) }, true, "expired", "update", "revoked", ""},

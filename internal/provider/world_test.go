@@ -92,7 +92,6 @@ func newWorld(t tb, profile qualyticstest.Profile) *world {
 // connect starts the provider afresh, as every run of Terraform does.
 func (w *world) connect(config values) {
 	w.t.Helper()
-	w.config = config
 	for _, d := range w.configure(config) {
 		if d.Severity == tfprotov6.DiagnosticSeverityError {
 			w.t.Fatalf("configure: %s: %s", d.Summary, d.Detail)
@@ -111,6 +110,7 @@ func (w *world) environment() provider.Environment {
 
 func (w *world) configure(config values) []*tfprotov6.Diagnostic {
 	w.t.Helper()
+	w.config = config
 	ctx := w.ctx
 	w.p = providerserver.NewProtocol6(provider.New("test", w.environment())())()
 	if w.schemas == nil {

@@ -37,8 +37,9 @@ func (s *Server) Stop() {
 	s.http.Close()
 }
 
-// Resume opens the same port again.
-func (s *Server) Resume() error { return s.listen(s.http.Listener.Addr().String()) }
+// Resume serves what the server knows again, on a port of its own choice: the
+// old one may be somebody else's by now. URL changes.
+func (s *Server) Resume() error { return s.listen("") }
 
 // bucket is the ingress's rate limit: rate requests a second, and a burst on
 // top. It runs on the real time, because the requests do.

@@ -46,6 +46,8 @@ type Profile struct {
 
 	// IgnoreRole and IgnoreTeams make PUT and POST answer 200 and change nothing.
 	IgnoreRole, IgnoreTeams bool
+	// IgnoreSCIM makes new tokens work everywhere, whatever was asked.
+	IgnoreSCIM bool
 	// IgnoreExpiry makes new tokens live for ever, whatever was asked.
 	IgnoreExpiry bool
 }

@@ -121,7 +121,7 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 			return 0, nil, s.fail(http.StatusConflict, "A token with the name %s already exists", *in.Name)
 		}
 	}
-	t := Token{Name: *in.Name, UserID: owner.ID, SCIMOnly: in.SCIM}
+	t := Token{Name: *in.Name, UserID: owner.ID, SCIMOnly: in.SCIM && !s.Profile.IgnoreSCIM}
 	if in.Expires != nil && !s.Profile.IgnoreExpiry {
 		until := s.Clock.Now().AddDate(0, 0, *in.Expires)
 		t.Expiration = &until
