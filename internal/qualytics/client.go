@@ -87,6 +87,7 @@ type Client struct {
 	maxRetries int
 	mask       masker
 	clock      serverClock
+	pace       *pace // shared with clients made by As
 	me         me
 	teams      teamNames
 
@@ -120,7 +121,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
-		maxRetries: cfg.MaxRetries, mask: newMasker(cfg),
+		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{},
 		log: cfg.Log, now: cfg.Now, sleep: cfg.Sleep, jitter: cfg.Jitter,
 	}
 	if c.log == nil {
@@ -162,7 +163,7 @@ func (c *Client) As(token Secret) (*Client, error) {
 	}
 	cfg := Config{Token: token, Headers: c.headers}
 	other := &Client{
-		base: c.base, token: token, headers: c.headers, agent: c.agent, http: c.http, maxRetries: c.maxRetries,
+		base: c.base, token: token, headers: c.headers, agent: c.agent, http: c.http, maxRetries: c.maxRetries, pace: c.pace,
 		log: c.log, now: c.now, sleep: c.sleep, jitter: c.jitter, mask: newMasker(cfg),
 	}
 	other.mask.add(string(c.token))
@@ -196,7 +197,7 @@ type request struct {
 // only copy of a secret. It is waited for within the timeout of one request,
 // and never repeated after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	if err := ctx.Err(); err != nil {
+	if err := c.keepPace(ctx, false); err != nil {
 		return &Error{Method: r.method, Path: r.path, Problem: "stopped before it was sent", Stopped: true, cause: err}
 	}
 	body, err := encode(r.in)

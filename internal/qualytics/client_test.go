@@ -32,7 +32,9 @@ type waits struct {
 func (w *waits) sleep(ctx context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all = append(w.all, d)
+	if d >= baseWait/2 { // shorter ones keep the pace after a 429
+		w.all = append(w.all, d)
+	}
 	return ctx.Err()
 }
 

@@ -54,7 +54,12 @@ func (t *try) retrying() *retryablehttp.Client {
 			t.plan(attempt, resp)
 			return 0
 		},
-		PrepareRetry: func(*http.Request) error { return t.client.sleep(t.ctx, t.wait) },
+		PrepareRetry: func(*http.Request) error {
+			if err := t.client.sleep(t.ctx, t.wait); err != nil {
+				return err
+			}
+			return t.client.keepPace(t.ctx, true)
+		},
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 }
@@ -65,6 +70,9 @@ func (t *try) check(_ context.Context, resp *http.Response, err error) (bool, er
 	t.last = err
 	if resp != nil {
 		t.client.clock.observe(resp.Header, t.client.now())
+		if resp.StatusCode == http.StatusTooManyRequests {
+			t.client.pace.limited(t.client.now(), parseRetryAfter(resp.Header, t.client.now()))
+		}
 	}
 	if err == nil && success(resp.StatusCode) {
 		return false, nil

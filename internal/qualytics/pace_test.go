@@ -1,0 +1,103 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// A deployment that allows so many requests a second: no request fails, and
+// most of what is allowed is used, however many are sent at once.
+func TestPaceUnderALimit(t *testing.T) {
+	t.Parallel()
+	const limit, work = 50, 400 // beyond the burst
+	for _, burst := range []int{50, 250} {
+		for _, parallelism := range []int{1, 10, 100} {
+			t.Run(fmt.Sprint(burst, " ", parallelism), func(t *testing.T) {
+				t.Parallel()
+				profile := qualyticstest.Build202609()
+				s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Rate: limit, Burst: burst})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(s.Close)
+				c, err := New(Config{URL: s.URL, APIPath: s.APIPath(), Token: Secret(s.AdminToken()), MaxRetries: DefaultMaxRetries})
+				if err != nil {
+					t.Fatal(err)
+				}
+				requests := work + burst
+				queue := make(chan int)
+				failed := make(chan error, requests)
+				begin := time.Now()
+				for range parallelism {
+					go func() {
+						for range queue {
+							_, err := c.CurrentUser(t.Context())
+							failed <- err
+						}
+					}()
+				}
+				for i := range requests {
+					queue <- i
+				}
+				close(queue)
+				for range requests {
+					if err := <-failed; err != nil {
+						t.Error(err)
+					}
+				}
+				atBest := time.Duration(float64(work) / limit * float64(time.Second))
+				took := time.Since(begin)
+				t.Logf("%.0f %% of the limit", 100*float64(atBest)/float64(took))
+				if float64(atBest)/float64(took) < 0.77 {
+					t.Errorf("%d requests took %s, the limit allows %s", requests, took, atBest)
+				}
+			})
+		}
+	}
+}
+
+func TestPaceLearns(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	p := &pace{}
+	if d := p.delay(now, false); d != 0 {
+		t.Errorf("unlimited, it waits %s", d)
+	}
+	for range 50 { // those of one moment count once
+		p.limited(now, 0)
+	}
+	if p.limiter.Limit() != firstPace {
+		t.Errorf("after the first 429: %v a second", p.limiter.Limit())
+	}
+	now = now.Add(paceSilence)
+	p.limited(now, 0)
+	if p.limiter.Limit() != firstPace*slower {
+		t.Errorf("after another: %v a second", p.limiter.Limit())
+	}
+	now = now.Add(paceSilence)
+	p.delay(now, false)
+	if p.limiter.Limit() <= firstPace*slower {
+		t.Errorf("after silence: %v a second", p.limiter.Limit())
+	}
+	for range 100 {
+		now = now.Add(paceSilence)
+		p.limited(now, 0)
+	}
+	if p.limiter.Limit() != slowestPace {
+		t.Errorf("at worst: %v a second", p.limiter.Limit())
+	}
+	p.limited(now, 10*time.Second)
+	if d := p.delay(now, false); d < 10*time.Second {
+		t.Errorf("a Retry-After of 10 s holds another request for %s", d)
+	}
+	p.limited(now, time.Hour)
+	if d := p.delay(now.Add(11*time.Second), false); d > time.Minute {
+		t.Errorf("a Retry-After of an hour holds everybody for %s", d)
+	}
+}
