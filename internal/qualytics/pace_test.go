@@ -54,7 +54,8 @@ func TestPaceUnderALimit(t *testing.T) {
 				atBest := time.Duration(float64(work) / limit * float64(time.Second))
 				took := time.Since(begin)
 				t.Logf("%.0f %% of the limit", 100*float64(atBest)/float64(took))
-				if float64(atBest)/float64(took) < 0.77 {
+				// One at a time, the answers' own time counts as well.
+				if parallelism > 1 && float64(atBest)/float64(took) < 0.77 {
 					t.Errorf("%d requests took %s, the limit allows %s", requests, took, atBest)
 				}
 			})
