@@ -32,8 +32,8 @@ type calamity struct {
 
 // slow is longer than the timeout of the matrix's provider.
 const (
-	matrixTimeout = 250 * time.Millisecond
-	slow          = 400 * time.Millisecond
+	matrixTimeout = 500 * time.Millisecond
+	slow          = 700 * time.Millisecond
 )
 
 func retryAfter(value string) qualyticstest.Fault {
