@@ -243,13 +243,15 @@ func (w *world) reconnect() {
 	})
 }
 
-// kill stops the server from within a request.
+// kill stops the server once, also from within a request; killed is closed when
+// it is dead.
 func (w *world) kill() {
-	w.killing.Add(1)
-	go func() {
-		defer w.killing.Done()
-		w.server.Stop()
-	}()
+	w.killOnce.Do(func() {
+		go func() {
+			w.server.Stop()
+			close(w.killed)
+		}()
+	})
 }
 
 // foreign describes everything that is not the matrix's.
@@ -323,8 +325,8 @@ func strike(t *testing.T, op operation, profile qualyticstest.Profile, position 
 
 	// The fault is gone; the next run.
 	w.server.Heal()
-	w.killing.Wait()
-	w.server.Stop()
+	w.kill() // unless it is dead already
+	<-w.killed
 	if err := w.server.Resume(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,18 +33,19 @@ const (
 // provider's calls, and fail the test where Terraform would call the answer a
 // bug of the provider.
 type world struct {
-	t       tb
-	ctx     context.Context // of the provider's calls
-	server  *qualyticstest.Server
-	clock   *qualyticstest.Clock // the provider's
-	env     map[string]string
-	p       tfprotov6.ProviderServer
-	schemas *tfprotov6.GetProviderSchemaResponse
-	ids     *tfprotov6.GetResourceIdentitySchemasResponse
-	config  values // of the provider block
-	oldCLI  bool   // one that knows no identity
-	killing sync.WaitGroup
-	opened  []byte // private data of an ephemeral token that is open
+	t        tb
+	ctx      context.Context // of the provider's calls
+	server   *qualyticstest.Server
+	clock    *qualyticstest.Clock // the provider's
+	env      map[string]string
+	p        tfprotov6.ProviderServer
+	schemas  *tfprotov6.GetProviderSchemaResponse
+	ids      *tfprotov6.GetResourceIdentitySchemasResponse
+	config   values // of the provider block
+	oldCLI   bool   // one that knows no identity
+	killOnce sync.Once
+	killed   chan struct{}
+	opened   []byte // private data of an ephemeral token that is open
 }
 
 // tb is what a world needs of a test, or of one check of a property.
@@ -84,7 +85,7 @@ func newWorld(t tb, profile qualyticstest.Profile) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	w := &world{t: t, ctx: t.Context(), server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
+	w := &world{t: t, ctx: t.Context(), killed: make(chan struct{}), server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
 	w.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
 	return w
 }
