@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-exec/tfexec"
+
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -187,5 +189,80 @@ func TestTokenOfUnknownAccount(t *testing.T) {
 		if p := w.plan(o, config.with(values{name: unknown{}})); p.action != action || p.diags.errors() != "" {
 			t.Errorf("unknown %s: %s %v %s, want %s", name, p.action, p.replace, p.diags.errors(), action)
 		}
+	}
+}
+
+// An apply that is targeted at a consumer of the token rotates it; what the
+// target leaves behind, the next whole apply removes.
+func TestAccRotationWithTarget(t *testing.T) {
+	t.Parallel()
+	for name, lifecycle := range map[string]string{"destroy first": "false", "create first": "true"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			profile := qualyticstest.Build202609()
+			clock := &qualyticstest.Clock{}
+			clock.Advance(-2 * day) // the provider's program has the real clock: what is made now is two days old for it
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+variable "window" { default = 14 }
+resource "qualytics_service_account" "test" {
+  name = "Target"
+  role = "Member"
+}
+resource "qualytics_service_token" "test" {
+  service_account_id = qualytics_service_account.test.id
+  name_prefix        = "ci-"
+  expires_in_days    = 30
+  rotate_before_days = var.window
+  lifecycle {
+    create_before_destroy = %s
+  }
+}
+resource "terraform_data" "consumer" {
+  input = qualytics_service_token.test.id
+}
+resource "terraform_data" "bystander" {
+  input = "not targeted"
+}
+`, lifecycle))
+			due := tfexec.Var("window=29")
+			if err := tf.Apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			first := s.Tokens()[0].ID
+			if err := tf.Apply(t.Context(), due); err != nil { // from now on the window covers today
+				t.Fatal(err)
+			}
+			if got := s.Tokens(); len(got) != 1 || got[0].ID != first {
+				t.Fatalf("a wider window made tokens: %+v", got)
+			}
+			clock.Advance(2 * day) // what is made from here on is new
+			if err := tf.Apply(t.Context(), due, tfexec.Target("terraform_data.consumer")); err != nil {
+				t.Fatal(err)
+			}
+			usable := 0
+			for _, token := range s.Tokens() {
+				if token.Active && token.ID != first {
+					usable++
+				}
+			}
+			if usable != 1 {
+				t.Errorf("%d new tokens after the targeted apply, want one: %+v", usable, s.Tokens())
+			}
+			t.Logf("the targeted apply leaves %d tokens", len(s.Tokens()))
+			if err := tf.Apply(t.Context(), due); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Tokens(); len(got) != 1 || got[0].ID == first || !got[0].Active {
+				t.Errorf("after the whole apply: %+v", got)
+			}
+			if changes, err := tf.Plan(t.Context(), due); err != nil || changes {
+				t.Errorf("the plan after it: changes %v, error %v", changes, err)
+			}
+		})
 	}
 }

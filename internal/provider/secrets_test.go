@@ -6,9 +6,9 @@ package provider_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,39 +18,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// cli is a real Terraform with the provider built from this tree.
-func cli(t *testing.T, s *qualyticstest.Server, config string) (*tfexec.Terraform, map[string]string) {
-	t.Helper()
-	if os.Getenv("TF_ACC") == "" {
-		t.Skip("TF_ACC is not set")
-	}
-	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "plugins", "terraform-provider-qualytics"), "../..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	writeFile(t, filepath.Join(dir, "rc"), "provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir, "plugins")+"\"\n }\n direct {}\n}\n")
-	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
-	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if path == "" {
-		var err error
-		if path, err = exec.LookPath("terraform"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tf, err := tfexec.NewTerraform(dir, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := map[string]string{
-		"PATH": os.Getenv("PATH"), "HOME": dir, "TF_CLI_CONFIG_FILE": filepath.Join(dir, "rc"),
-		"QUALYTICS_URL": s.URL, "QUALYTICS_TOKEN": s.AdminToken(), "QUALYTICS_API_PATH": s.APIPath(),
-	}
-	if err := tf.SetEnv(env); err != nil {
-		t.Fatal(err)
-	}
-	return tf, env
-}
+const canaryImport = "eyJhbGciOiJIUzI1NiJ9.canary-of-an-import-that-nobody-knows.c2lnbmF0dXJl"
 
 // forms are a secret as it is, encoded, and cut to 20 characters.
 func forms(secret string) []string {
@@ -69,7 +37,7 @@ func TestAccNoSecretIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	tf, _ := cli(t, s, `
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), `
 provider "qualytics" {
   headers = { X-Gateway = "`+canaryHeader+`" }
 }
@@ -119,6 +87,21 @@ output "token" {
 		t.Fatal(err)
 	}
 	secrets = append(secrets, s.Bearer(s.Tokens()[0].ID))
+	tokenID := fmt.Sprint(s.Tokens()[0].ID)
+	if err := tf.StateRm(t.Context(), tokenAddress); err != nil {
+		t.Fatal(err)
+	}
+	tf.setenv(t, "QUALYTICS_IMPORT_TOKEN", canaryImport)
+	if err := tf.Import(t.Context(), tokenAddress, tokenID); err == nil {
+		t.Error("an import with a secret that the server does not know succeeds")
+	} else {
+		shown.WriteString(err.Error())
+	}
+	tf.setenv(t, "QUALYTICS_IMPORT_TOKEN", secrets[len(secrets)-1])
+	if err := tf.Import(t.Context(), tokenAddress, tokenID); err != nil {
+		t.Fatal(err)
+	}
+	secrets = append(secrets, canaryImport)
 	state, err := os.ReadFile(filepath.Join(tf.WorkingDir(), "terraform.tfstate"))
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -539,6 +540,41 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		if _, err := New(tc.cfg); err == nil || contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", tc.name, err)
+		}
+	}
+}
+
+// A crash in the middle of a call, with all that was known there in its message
+// and the stack of the goroutine, shows no secret.
+func TestPanicShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	const header = "canary-of-the-gateway-header"
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "x"})
+	var c *Client
+	c, _ = newClient(t, s, func(cfg *Config) {
+		cfg.Headers = map[string]Secret{"X-Gateway": header}
+		seen := *cfg
+		cfg.Log = func(_ context.Context, message string, fields map[string]any) {
+			if fields["method"] != http.MethodPost {
+				return
+			}
+			panic(fmt.Sprintf("%s %v %+v %#v %+v", message, fields, seen, seen, c))
+		}
+	})
+	crash := func() (text string) {
+		defer func() { text = fmt.Sprint(recover(), string(debug.Stack())) }()
+		_, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "x", UserID: owner.ID}, false)
+		t.Errorf("the call ended with %v, want a crash", err)
+		return ""
+	}
+	text := crash()
+	if !strings.Contains(text, "Qualytics API request") || !strings.Contains(text, "goroutine") {
+		t.Fatalf("the crash says %s", text)
+	}
+	for _, secret := range []string{s.AdminToken(), header, s.Bearer(s.Tokens()[0].ID)} {
+		if strings.Contains(text, secret) || strings.Contains(text, secret[len(secret)-20:]) {
+			t.Errorf("a crash shows %s: %s", secret, text)
 		}
 	}
 }

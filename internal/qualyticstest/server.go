@@ -32,6 +32,9 @@ type Options struct {
 	Rate, Burst int
 	// Address to listen on, such as "127.0.0.1:8765"; "" is any loopback port.
 	Address string
+	// Data is a file that holds what the server knows after every write, and
+	// that it starts from when it exists; "" keeps everything in memory.
+	Data string
 }
 
 // Server is an emulated deployment. Its methods are safe for concurrent use.
@@ -44,6 +47,7 @@ type Server struct {
 	mux     *http.ServeMux
 	latency time.Duration
 	key     []byte
+	data    string
 
 	mu      sync.Mutex
 	users   []*User
@@ -74,7 +78,7 @@ func (r Request) String() string { return r.Method + " " + r.Path }
 // NewServer starts a server with the team Public, the teams "Data Engineering"
 // and "Data Quality", and a person who is Admin.
 func NewServer(opts Options) (*Server, error) {
-	s := &Server{Clock: opts.Clock, latency: opts.Latency, key: []byte("qualyticstest signing key, not a secret"), nextID: 100}
+	s := &Server{Clock: opts.Clock, latency: opts.Latency, data: opts.Data, key: []byte("qualyticstest signing key, not a secret"), nextID: 100}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
 	}
@@ -93,6 +97,9 @@ func NewServer(opts Options) (*Server, error) {
 	admin := s.newUser(User{Name: "Ada Admin", UserID: "auth0|ada", UserName: "ada", Email: "ada@example.com", Role: "Admin", Type: "Human"})
 	s.adminID = s.newToken(Token{Name: "terraform", UserID: admin.ID}).ID
 	s.routes()
+	if err := s.load(); err != nil {
+		return nil, err
+	}
 	if err := s.listen(opts.Address); err != nil {
 		return nil, err
 	}
@@ -341,6 +348,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h ha
 		return
 	}
 	status, answer, p := h(c)
+	if p == nil && r.Method != http.MethodGet {
+		if err := s.save(); err != nil {
+			p = s.fail(http.StatusInternalServerError, "not saved: %v", err)
+		}
+	}
 	switch {
 	case p != nil:
 		writeProblem(w, p)

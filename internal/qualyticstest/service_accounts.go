@@ -4,6 +4,7 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -112,13 +113,13 @@ func (s *Server) userID(name string) string {
 	return id + "@service"
 }
 
+// userByID searches the users, which stand in the order of their ids.
 func (s *Server) userByID(id int64) *User {
-	for _, u := range s.users {
-		if u.ID == id {
-			return u
-		}
+	at, found := slices.BinarySearchFunc(s.users, id, func(u *User, id int64) int { return cmp.Compare(u.ID, id) })
+	if !found {
+		return nil
 	}
-	return nil
+	return s.users[at]
 }
 
 // userAnswer is a user as this build shows it; a stub leaves the teams out.

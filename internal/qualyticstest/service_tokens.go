@@ -4,6 +4,7 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -69,13 +70,13 @@ func (s *Server) newToken(t Token) *Token {
 	return &t
 }
 
+// tokenByID searches the tokens, which stand in the order of their ids.
 func (s *Server) tokenByID(id int64) *Token {
-	for _, t := range s.tokens {
-		if t.ID == id {
-			return t
-		}
+	at, found := slices.BinarySearchFunc(s.tokens, id, func(t *Token, id int64) int { return cmp.Compare(t.ID, id) })
+	if !found {
+		return nil
 	}
-	return nil
+	return s.tokens[at]
 }
 
 func (s *Server) tokenAnswer(t *Token) map[string]any {

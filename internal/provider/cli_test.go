@@ -1,0 +1,65 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+// buildProgram builds a main package of this tree.
+func buildProgram(t *testing.T, pkg, to string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", to, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// terraformCLI is a real Terraform in a folder of its own.
+type terraformCLI struct {
+	*tfexec.Terraform
+
+	env map[string]string
+}
+
+func (c *terraformCLI) setenv(t *testing.T, name, value string) {
+	t.Helper()
+	c.env[name] = value
+	if err := c.SetEnv(c.env); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cli is a Terraform with the provider built from this tree and a configuration.
+func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
+	t.Helper()
+	if os.Getenv("TF_ACC") == "" {
+		t.Skip("TF_ACC is not set")
+	}
+	dir := t.TempDir() // Terraform's working directory and home
+	buildProgram(t, "../..", filepath.Join(dir, "plugins", "terraform-provider-qualytics"))
+	writeFile(t, filepath.Join(dir, "rc"), "provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir, "plugins")+"\"\n }\n direct {}\n}\n")
+	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if path == "" {
+		var err error
+		if path, err = exec.LookPath("terraform"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tf, err := tfexec.NewTerraform(dir, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &terraformCLI{Terraform: tf, env: map[string]string{
+		"PATH": os.Getenv("PATH"), "HOME": dir, "TF_CLI_CONFIG_FILE": filepath.Join(dir, "rc"),
+		"QUALYTICS_URL": url, "QUALYTICS_TOKEN": token,
+	}}
+	c.setenv(t, "QUALYTICS_API_PATH", apiPath)
+	return c
+}

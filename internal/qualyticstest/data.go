@@ -1,0 +1,56 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualyticstest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// data is what a server knows, as its file holds it.
+type data struct {
+	Users           []*User
+	Tokens          []*Token
+	Teams           []*Team
+	NextID, AdminID int64
+}
+
+// load takes over what the file holds, if there is one.
+func (s *Server) load() error {
+	if s.data == "" {
+		return nil
+	}
+	text, err := os.ReadFile(s.data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.save()
+	}
+	if err != nil {
+		return err
+	}
+	var d data
+	if err := json.Unmarshal(text, &d); err != nil {
+		return fmt.Errorf("%s is not an emulator's data: %w", s.data, err)
+	}
+	s.users, s.tokens, s.teams, s.nextID, s.adminID = d.Users, d.Tokens, d.Teams, d.NextID, d.AdminID
+	return nil
+}
+
+// save replaces the file as a whole, so that a server killed at any moment
+// leaves a readable one. It is done before an answer is sent.
+func (s *Server) save() error {
+	if s.data == "" {
+		return nil
+	}
+	text, err := json.Marshal(data{s.users, s.tokens, s.teams, s.nextID, s.adminID})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.data+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(s.data+".new", s.data)
+}
