@@ -77,8 +77,7 @@ func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, strea
 func (l *serviceTokenList) result(ctx context.Context, req list.ListRequest, t *qualytics.Token, now time.Time) list.ListResult {
 	result := req.NewListResult(ctx)
 	var model serviceTokenModel
-	model.fillDefaults(t)
-	model.refresh(t, now)
+	model.adopt(t, now)
 	result.DisplayName = fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), lifeText(t, now))
 	result.Diagnostics.Append(result.Identity.Set(ctx, identityModel{ID: model.ID})...)
 	if req.IncludeResource {

@@ -73,12 +73,16 @@ func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
 		m.Name = types.StringValue(t.Name)
 	}
 	// Some builds refuse to revoke what has expired; it is as good as revoked.
-	m.Revoked = types.BoolValue(!t.Active || m.Revoked.ValueBool() && t.Expired(now))
+	asGood := t.Active && m.Revoked.ValueBool() && t.Expired(now)
+	m.Revoked = types.BoolValue(!t.Active || asGood)
 	if t.Created != nil || m.CreatedAt.IsUnknown() {
 		m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	}
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
 	m.decideStatus(now)
+	if asGood {
+		m.Status = types.StringValue(statusExpired)
+	}
 }
 
 // differsFrom says what of a token on the server cannot belong to the one in
@@ -94,12 +98,16 @@ func (m serviceTokenModel) differsFrom(t *qualytics.Token) string {
 	return ""
 }
 
-// fillDefaults completes what an import cannot know with the schema's defaults.
-func (m *serviceTokenModel) fillDefaults(t *qualytics.Token) {
+// adopt fills the model of a token that was not made here: with what the server
+// says, and the schema's defaults for what it cannot. One that no longer works
+// comes in as revoked, so that taking over what exists makes no new token.
+func (m *serviceTokenModel) adopt(t *qualytics.Token, now time.Time) {
+	m.Revoked = types.BoolValue(!t.Usable(now))
 	m.ExpiresInDays = types.Int64PointerValue(lifetimeDays(t))
 	m.SCIMEndpointsOnly = types.BoolValue(false)
 	m.DeletionPolicy = types.StringValue(policyDelete)
 	m.RotateWhenChanged = types.MapNull(types.StringType)
+	m.refresh(t, now)
 }
 
 // lifetimeTolerance is how far a lifetime may be from a whole number of days

@@ -395,8 +395,7 @@ func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.Imp
 		return
 	}
 	var model serviceTokenModel
-	model.fillDefaults(token)
-	model.refresh(token, r.data.now())
+	model.adopt(token, r.data.now())
 	model.Token = r.importSecret(ctx, client, token, model, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return

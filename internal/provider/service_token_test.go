@@ -546,7 +546,9 @@ func TestTokenImportRevokedAndExpired(t *testing.T) {
 		if get(o.state, "status") != "expired" {
 			t.Errorf("status %s", get(o.state, "status"))
 		}
-		w.must(o, config.with(values{"name": "expired", "expires_in_days": 1}), "replace")
+		w.clean(o, config.with(values{"name": "expired", "expires_in_days": 1, "revoked": true}))
+		diags := w.must(o, config.with(values{"name": "expired", "expires_in_days": 1}), "replace")
+		wantText(t, diags.warnings(), "has been expired since")
 	})
 }
 

@@ -1,0 +1,156 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/terraform-exec/tfexec"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+const (
+	adoptAccounts = 130 // with two tokens each
+	adoptTokens   = 2 * adoptAccounts
+)
+
+// addOfEveryShape fills a deployment with accounts of every shape and tokens in
+// every state, as years of work by hand leave them.
+func addOfEveryShape(s *qualyticstest.Server) {
+	names := []string{
+		"Plain", `Quotes " and \ backslash`, "Dollar ${var.x}", "Percent %{if true}", "Two\nlines", "A\ttab", "Ünïcödé 数据 🚀",
+		"With/a slash", "a@b", " spaces around ", strings.Repeat("long ", 49), "EOT", "# no comment",
+	}
+	roles := s.Profile.Roles
+	teams := [][]string{nil, {"Data Quality"}, {"Data Engineering", "Data Quality"}}
+	now := s.Clock.Now()
+	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
+	states := []qualyticstest.Token{
+		{},                               // never expires
+		{Expiration: at(30 * day)},       // a whole number of days
+		{Expiration: at(36 * time.Hour)}, // not one
+		{Expiration: at(400 * day)},      // longer than can be asked for
+		{Expiration: at(-day), Created: *at(-31 * day)},
+		{Expiration: at(time.Hour), LastUsed: at(-time.Minute)},
+	}
+	for i := range adoptAccounts {
+		u := s.AddUser(qualyticstest.User{
+			Name: fmt.Sprintf("%s%d", names[i%len(names)], i), Role: roles[i%len(roles)], Teams: teams[(i/5)%len(teams)],
+			LastLogin: at(-time.Duration(i) * day),
+		})
+		for j := range 2 {
+			token := states[(2*i+j)%len(states)]
+			token.Name, token.UserID = fmt.Sprintf("%s%d", names[(i+j)%len(names)], j), u.ID
+			made := s.AddToken(token)
+			if (i+j)%4 == 0 {
+				s.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = false })
+			}
+		}
+	}
+}
+
+// newAdoption is a deployment full of what was made by hand, and a Terraform
+// that knows nothing of it.
+func newAdoption(t *testing.T, profile qualyticstest.Profile) (*qualyticstest.Server, *terraformCLI) {
+	t.Helper()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	addOfEveryShape(s)
+	return s, cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
+}
+
+// Import blocks for everything, and a generated configuration: all is imported,
+// nothing changes.
+func TestAccAdoptWithImportBlocks(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, tf := newAdoption(t, profile)
+			skipBelow(t, tf, "1.5.0")
+			var blocks strings.Builder
+			for i, u := range s.ServiceAccounts() {
+				fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_account.a%d\n  id = \"%d\"\n}\n", i, u.ID)
+			}
+			for i, token := range s.Tokens() {
+				fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_token.t%d\n  id = \"%d\"\n}\n", i, token.ID)
+			}
+			writeFile(t, filepath.Join(tf.WorkingDir(), "imports.tf"), blocks.String())
+			if _, err := tf.Plan(t.Context(), tfexec.GenerateConfigOut("generated.tf")); err != nil {
+				t.Fatal(err)
+			}
+			adopted(t, s, tf)
+		})
+	}
+}
+
+// The same through terraform query.
+func TestAccAdoptWithQuery(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, tf := newAdoption(t, profile)
+			skipBelow(t, tf, "1.14.0")
+			var query strings.Builder
+			query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  include_resource = true\n  limit = 1000\n}\n")
+			for _, status := range []string{"active", "expired", "revoked"} {
+				fmt.Fprintf(&query, "list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
+			}
+			writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
+			cmd := exec.CommandContext(t.Context(), tf.ExecPath(), "query", "-no-color", "-generate-config-out=generated.tf")
+			cmd.Dir = tf.WorkingDir()
+			for name, value := range tf.env {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			adopted(t, s, tf)
+		})
+	}
+}
+
+// adopted applies what was generated.
+func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI) {
+	t.Helper()
+	var out bytes.Buffer
+	tf.SetStdout(&out)
+	if err := tf.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("Apply complete! Resources: %d imported, 0 added, 0 changed, 0 destroyed.", adoptAccounts+adoptTokens)
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("it ended with %q, want %q", out.String()[max(0, out.Len()-300):], want)
+	}
+	if changes, err := tf.Plan(t.Context()); err != nil || changes {
+		t.Errorf("the next plan: changes %v, error %v: %s", changes, err, out.String()[max(0, out.Len()-2000):])
+	}
+	if writes := s.Writes(); len(writes) > 0 {
+		t.Errorf("adopting wrote %q", writes)
+	}
+}
+
+// skipBelow skips a test that needs a feature of a later Terraform.
+func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
+	t.Helper()
+	have, _, err := tf.Version(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have.LessThan(version.Must(version.NewVersion(floor))) {
+		t.Skipf("needs Terraform %s or newer, this is %s: point TF_ACC_TERRAFORM_PATH at one", floor, have)
+	}
+}
