@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -152,6 +153,38 @@ func TestDataSourcesOfManyObjects(t *testing.T) {
 					t.Errorf("%d objects, want %d", len(list), n)
 				}
 			}
+		}
+	})
+}
+
+// Accounts that appear or vanish between two pages: none of the others is
+// missed, and none is there twice.
+func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, w *world) {
+		w.server.Seed(250, 0)
+		between := func(do func()) []string {
+			w.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: do})
+			v, _ := w.look("qualytics_service_accounts", values{})
+			return names(items(v, "service_accounts"), "id")
+		}
+		want := func() []string {
+			var ids []string
+			for _, u := range w.server.ServiceAccounts() {
+				ids = append(ids, fmt.Sprint(u.ID))
+			}
+			return ids
+		}
+		got := between(func() {
+			now := w.server.Clock.Now()
+			w.server.EditUser(w.server.ServiceAccounts()[7].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		})
+		if diff := gocmp.Diff(want(), got); diff != "" {
+			t.Errorf("one vanished, want -, got +:\n%s", diff)
+		}
+		got = between(func() { w.server.AddUser(qualyticstest.User{Name: "New"}) })
+		if diff := gocmp.Diff(want(), got); diff != "" {
+			t.Errorf("one appeared, want -, got +:\n%s", diff)
 		}
 	})
 }
