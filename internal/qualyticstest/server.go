@@ -68,6 +68,7 @@ type Request struct {
 	Header http.Header
 	Body   string
 	Status int // as sent; 0 when the connection was cut
+	Bytes  int // of the answer's body
 }
 
 // Write reports whether the request asks for a change.
@@ -169,7 +170,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.application(rec, r, body.Bytes())
 	}
-	entry.Status = rec.status
+	entry.Status, entry.Bytes = rec.status, rec.body.Len()
 	if rec.cut {
 		entry.Status = 0
 	}

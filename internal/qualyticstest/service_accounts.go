@@ -66,6 +66,19 @@ func (s *Server) Seed(accounts, tokens int) {
 	}
 }
 
+// SeedForeign adds accounts service accounts and spreads tokens tokens over them.
+func (s *Server) SeedForeign(accounts, tokens int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.nextID + 1
+	for i := range accounts {
+		s.newUser(User{Name: fmt.Sprintf("Foreign %05d", i)})
+	}
+	for i := range tokens {
+		s.newToken(Token{Name: fmt.Sprintf("token %d", i/accounts), UserID: first + int64(i%accounts)})
+	}
+}
+
 func (s *Server) newUser(u User) *User {
 	s.nextID++
 	u.ID = s.nextID

@@ -1,0 +1,121 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+// Command bench times the provider next to terraform_data, which does nothing:
+// the same number of objects in the same graph, driven by the same Terraform
+// against an emulated deployment. It prints a table and writes a report.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if _, name := filepath.Split(os.Args[0]); name == providerName { // Terraform starts the copy that stands for the provider
+		os.Exit(measureProvider())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// settings of a run.
+type settings struct {
+	sizes   []int
+	rounds  int
+	latency time.Duration
+	out     string // folder of the report; "" writes none
+	foreign bool
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	sizes := flags.String("n", "10,100,300,1000,2000", "how many accounts, and as many tokens")
+	flags.IntVar(&s.rounds, "rounds", 3, "how often each is run")
+	flags.DurationVar(&s.latency, "latency", 10*time.Millisecond, "how long the deployment takes for an answer")
+	flags.StringVar(&s.out, "out", "", "folder for the report as JSON, Markdown and SVG; none writes nothing")
+	flags.BoolVar(&s.foreign, "foreign", true, "also 20 of each in a deployment with 20,000 accounts and 50,000 tokens of others")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	for _, text := range strings.Split(*sizes, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 {
+			return s, fmt.Errorf("-n: %q is not a number of objects", text)
+		}
+		s.sizes = append(s.sizes, n)
+	}
+	if s.rounds < 1 {
+		return s, fmt.Errorf("-rounds: %d is too few", s.rounds)
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, args []string) error {
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "qualytics-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b, err := newBench(ctx, s, dir)
+	if err != nil {
+		return err
+	}
+	report := &report{Latency: s.latency, Rounds: s.rounds, Machine: b.machine(ctx)}
+	if report.Binary, report.Start, err = b.start(ctx); err != nil {
+		return err
+	}
+	if report.Emulator, err = emulatorAlone(ctx, s.latency); err != nil {
+		return err
+	}
+	for _, n := range s.sizes {
+		for round := 1; round <= s.rounds; round++ {
+			for _, w := range []workload{floor(n), ours(n)} {
+				fmt.Fprintf(os.Stderr, "%s: %d + %d %s, round %d of %d\n", time.Now().Format(time.TimeOnly), n, n, w.name, round, s.rounds)
+				if err := b.measure(ctx, w, report); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if s.foreign {
+		fmt.Fprintf(os.Stderr, "%s: among the objects of others\n", time.Now().Format(time.TimeOnly))
+		if err := b.measure(ctx, amongOthers(), report); err != nil {
+			return err
+		}
+	}
+	fmt.Println(report.markdown())
+	if s.out == "" {
+		return nil
+	}
+	return report.write(s.out)
+}
+
+// build builds the provider as a release does.
+func build(ctx context.Context, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, ".") // #nosec G204 -- a directory of our own making.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is everything that a run measured.
+type report struct {
+	Machine  string        `json:"machine"`
+	Latency  time.Duration `json:"latency_ns"`
+	Rounds   int           `json:"rounds"`
+	Binary   float64       `json:"binary_mb"`
+	Start    float64       `json:"start_to_configured_ms"`
+	Emulator float64       `json:"emulator_alone_requests_per_second"`
+	Runs     []measurement `json:"runs"`
+}
+
+// row is the median of all rounds of one operation.
+type row struct {
+	workload, operation string
+	n                   int
+	seconds, floor      float64 // floor is 0 where there is none
+	requests, bytes     int
+	routes              map[string]int
+	peak                float64
+}
+
+func (r *report) rows() []row {
+	var out []row
+	for _, run := range r.Runs {
+		if run.Workload == floorName || slices.ContainsFunc(out, func(x row) bool {
+			return x.workload == run.Workload && x.n == run.N && x.operation == run.Operation
+		}) {
+			continue
+		}
+		mine := r.of(run.Workload, run.N, run.Operation)
+		x := row{workload: run.Workload, operation: run.Operation, n: run.N, routes: mine[0].Routes}
+		x.seconds = medianOf(mine, func(m measurement) float64 { return m.Seconds })
+		if run.Workload == oursName {
+			x.floor = medianOf(r.of(floorName, run.N, run.Operation), func(m measurement) float64 { return m.Seconds })
+		}
+		for _, m := range mine { // what is counted is shown at its worst
+			if m.Requests >= x.requests {
+				x.requests, x.routes = m.Requests, m.Routes
+			}
+			x.bytes, x.peak = max(x.bytes, m.Bytes), max(x.peak, m.PeakMB)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func (r *report) of(workload string, n int, operation string) []measurement {
+	var out []measurement
+	for _, run := range r.Runs {
+		if run.Workload == workload && run.N == n && run.Operation == operation {
+			out = append(out, run)
+		}
+	}
+	return out
+}
+
+func medianOf(list []measurement, value func(measurement) float64) float64 {
+	var all []float64
+	for _, m := range list {
+		all = append(all, value(m))
+	}
+	return median(all)
+}
+
+func median(all []float64) float64 {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+// slope is how fast a quantity grows with n: the exponent of n that fits best,
+// 1 for linear growth. It is NaN for fewer than two sizes.
+func slope(ns []int, values []float64) float64 {
+	var sx, sy, sxx, sxy, k float64
+	for i, n := range ns {
+		if values[i] <= 0 {
+			continue
+		}
+		x, y := math.Log(float64(n)), math.Log(values[i])
+		sx, sy, sxx, sxy, k = sx+x, sy+y, sxx+x*x, sxy+x*y, k+1
+	}
+	if k < 2 {
+		return math.NaN()
+	}
+	return (k*sxy - sx*sy) / (k*sxx - sx*sx)
+}
+
+// slopes are the growth of each operation's time over the floor, from a hundred
+// objects on, where it is more than noise.
+func (r *report) slopes() map[string]float64 {
+	out := map[string]float64{}
+	for _, op := range operations {
+		var ns []int
+		var own []float64
+		for _, x := range r.rows() {
+			if x.workload == oursName && x.operation == op.name && x.n >= 100 {
+				ns, own = append(ns, x.n), append(own, x.seconds-x.floor)
+			}
+		}
+		if s := slope(ns, own); !math.IsNaN(s) {
+			out[op.name] = s
+		}
+	}
+	return out
+}
+
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d rounds, run in turns with as many `terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
+	fmt.Fprintf(&b, "- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start, r.Emulator)
+	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, x := range r.rows() {
+		ratio := "–"
+		if x.floor > 0 {
+			ratio = fmt.Sprintf("%.2f", x.seconds/x.floor)
+		}
+		name := fmt.Sprintf("%d + %d", x.n, x.n)
+		if x.workload == othersName {
+			name += " " + othersName
+		}
+		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio, routesText(x), float64(x.bytes)/1e6, x.peak)
+	}
+	if slopes := r.slopes(); len(slopes) > 0 {
+		b.WriteString("\nGrowth of the provider's own share, the time over that of `terraform_data`, as an exponent of the number of objects (1 is linear):")
+		for _, name := range slices.Sorted(maps.Keys(slopes)) {
+			fmt.Fprintf(&b, " %s %.2f,", name, slopes[name])
+		}
+		return strings.TrimSuffix(b.String(), ",") + ".\n"
+	}
+	return b.String()
+}
+
+func routesText(x row) string {
+	parts := []string{fmt.Sprint(x.requests)}
+	for _, route := range slices.Sorted(maps.Keys(x.routes)) {
+		parts = append(parts, fmt.Sprintf("%d `%s`", x.routes[route], route))
+	}
+	return strings.Join(parts, "<br>")
+}
+
+func (r *report) write(dir string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	page := r.markdown() + "\n![Seconds over the number of objects](growth.svg)\n"
+	for name, content := range map[string][]byte{"results.json": append(text, '\n'), "README.md": []byte(page), "growth.svg": []byte(r.svg())} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil { // #nosec G306 -- part of the repository.
+			return err
+		}
+	}
+	return nil
+}
