@@ -5,11 +5,11 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"log"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 )
@@ -20,11 +20,20 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "print what TF_REATTACH_PROVIDERS needs, for a debugger")
 	flag.Parse()
-	err := providerserver.Serve(context.Background(), provider.New(version, provider.Environment{}), providerserver.ServeOpts{
-		Address: "registry.terraform.io/qualytics/qualytics",
-		Debug:   *debug,
-	})
+	if !*debug { // a debugger's user reads the log where it is written
+		if err := tune(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	server, err := provider.NewServer(version, provider.Environment{})
 	if err != nil {
+		log.Fatal(err)
+	}
+	var opts []tf6server.ServeOpt
+	if *debug {
+		opts = append(opts, tf6server.WithManagedDebug())
+	}
+	if err := tf6server.Serve("registry.terraform.io/qualytics/qualytics", func() tfprotov6.ProviderServer { return server }, opts...); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/echoprovider"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -57,7 +56,7 @@ func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstes
 			}
 			test(t, s, resource.TestCase{
 				ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
-					"qualytics": providerserver.NewProtocol6WithError(provider.New("test", env)()),
+					"qualytics": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test", env) },
 				},
 				CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
 			})

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -113,7 +112,10 @@ func (w *world) configure(config values) []*tfprotov6.Diagnostic {
 	w.t.Helper()
 	w.config = config
 	ctx := w.ctx
-	w.p = providerserver.NewProtocol6(provider.New("test", w.environment())())()
+	var err error
+	if w.p, err = provider.NewServer("test", w.environment()); err != nil {
+		w.t.Fatal(err)
+	}
 	if w.schemas == nil {
 		var err error
 		if w.schemas, err = w.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {

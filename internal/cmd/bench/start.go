@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"google.golang.org/grpc"
@@ -91,7 +90,11 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 // emptyConfig is the protocol's ConfigureProvider request for a provider block
 // without arguments: field 2, a DynamicValue, whose field 1 is in MessagePack.
 func emptyConfig(ctx context.Context) ([]byte, error) {
-	schema, err := providerserver.NewProtocol6(provider.New("bench", provider.Environment{})())().GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
+	server, err := provider.NewServer("bench", provider.Environment{})
+	if err != nil {
+		return nil, err
+	}
+	schema, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		return nil, err
 	}
