@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -33,6 +35,14 @@ type serviceAccountModel struct {
 // identityModel is what identifies an object of any type of this provider.
 type identityModel struct {
 	ID types.String `tfsdk:"id"`
+}
+
+// keepIdentity sets the identity of an object that has none yet: it was made by
+// an older Terraform, or by an older version of this provider.
+func keepIdentity(ctx context.Context, before, after *tfsdk.ResourceIdentity, id types.String, diags *diag.Diagnostics) {
+	if after != nil && (before == nil || before.Raw.IsNull()) {
+		diags.Append(after.Set(ctx, identityModel{ID: id})...)
+	}
 }
 
 // createRequest takes the server's spelling of the teams, nil where membership

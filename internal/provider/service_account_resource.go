@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
@@ -108,7 +109,7 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 
 // ModifyPlan refuses what would lock the provider out, and names unknown teams.
 func (r *serviceAccountResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if r.data == nil || r.data.client == nil {
+	if r.data == nil || r.data.client == nil || req.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
 	if !req.Plan.Raw.IsNull() {
@@ -201,7 +202,7 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 		return
 	}
 	// Also of an account that goes out of state: an older Terraform keeps no identity.
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
+	keepIdentity(ctx, req.Identity, resp.Identity, state.ID, &resp.Diagnostics)
 	user, err := client.ReadServiceAccount(ctx, id)
 	switch {
 	case err != nil:
@@ -218,8 +219,10 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 			fmt.Sprintf("The account with the id %d is %q in the state and %q on the server. A user_id never changes.", id, state.UserID.ValueString(), user.UserID))
 		return
 	}
-	state.refresh(user)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	before := state
+	if state.refresh(user); !reflect.DeepEqual(before, state) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	}
 }
 
 // Update sends role and teams together, because the API may replace both: the

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -20,6 +21,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -152,6 +154,10 @@ func (r *serviceTokenResource) ModifyPlan(ctx context.Context, req resource.Modi
 	if req.State.Raw.IsNull() || r.data == nil {
 		return
 	}
+	origin := readOrigin(ctx, req.Private, &resp.Diagnostics)
+	if req.Plan.Raw.Equal(req.State.Raw) && !origin.Imported && isActive(ctx, req.State, &resp.Diagnostics) {
+		return // by far the most common plan
+	}
 	var state serviceTokenModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if resp.Diagnostics.HasError() {
@@ -165,7 +171,6 @@ func (r *serviceTokenResource) ModifyPlan(ctx context.Context, req resource.Modi
 	var configName types.String
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
-	origin := readOrigin(ctx, req.Private, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -183,6 +188,13 @@ func (r *serviceTokenResource) ModifyPlan(ctx context.Context, req resource.Modi
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
 	revokes := len(p.replace) > 0 && state.DeletionPolicy.ValueString() != policyAbandon || !state.Revoked.ValueBool() && plan.Revoked.ValueBool()
 	r.refuseLockout(ctx, state, revokes, &resp.Diagnostics)
+}
+
+// isActive reports whether a state says that the token works and is not due.
+func isActive(ctx context.Context, state tfsdk.State, diags *diag.Diagnostics) bool {
+	var status types.String
+	diags.Append(state.GetAttribute(ctx, path.Root("status"), &status)...)
+	return status.ValueString() == statusActive
 }
 
 // Create puts the secret into state before anything else may fail.
@@ -247,7 +259,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	// Also of a token that goes out of state: an older Terraform keeps no identity.
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: state.ID})...)
+	keepIdentity(ctx, req.Identity, resp.Identity, state.ID, &resp.Diagnostics)
 	token, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err != nil:
@@ -265,12 +277,15 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	now := r.data.now()
+	before := state
 	state.refresh(token, now)
-	if token.Active || token.Expired(now) { // nothing that could be restored
+	if origin.RevokedHere && (token.Active || token.Expired(now)) { // nothing that could be restored
 		origin.RevokedHere = false
 		writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	if !reflect.DeepEqual(before, state) {
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	}
 }
 
 // Update revokes or restores; everything else in place is the provider's own
