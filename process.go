@@ -12,7 +12,7 @@ import (
 const (
 	// gcPercent lets garbage grow to a multiple of what is in use before it is
 	// collected: a plugin lives for seconds and has little in use.
-	gcPercent = 400
+	gcPercent = 800
 	// memoryLimit is where it is collected earlier nevertheless, in bytes.
 	memoryLimit = 56 << 20
 )

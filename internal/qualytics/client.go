@@ -11,7 +11,7 @@
 package qualytics
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -261,23 +261,65 @@ func decode(resp *http.Response, out any) error {
 	if isHTML(resp.Header) {
 		return errWebPage
 	}
-	buf := &bytes.Buffer{}
-	if _, err := buf.ReadFrom(&boundedReader{r: resp.Body, left: MaxResponseBytes}); err != nil {
-		return &bodyError{err}
-	}
-	text := bytes.TrimSpace(buf.Bytes())
+	bounded := &boundedReader{r: resp.Body, left: MaxResponseBytes}
+	err := decodeBody(bufio.NewReader(bounded), out)
 	switch {
-	case bytes.HasPrefix(text, []byte("<")):
-		return errWebPage
-	case out == nil:
-		return nil
-	case len(text) == 0:
-		return errEmptyAnswer
-	}
-	if err := json.Unmarshal(text, out); err != nil {
+	case bounded.err != nil: // whatever the decoder made of it
+		return &bodyError{bounded.err}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &bodyError{io.ErrUnexpectedEOF}
+	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer):
+		return err
+	default:
 		return describeJSON(err)
 	}
+}
+
+// streamed is an answer that is read as it comes, because it may be long.
+type streamed interface{ read(dec *json.Decoder) error }
+
+// decodeBody reads a body to its end, so that its connection can be used again.
+func decodeBody(body *bufio.Reader, out any) error {
+	switch first, err := firstByte(body); {
+	case errors.Is(err, io.EOF) && out == nil:
+		return nil
+	case errors.Is(err, io.EOF):
+		return errEmptyAnswer
+	case err != nil:
+		return err
+	case first == '<':
+		return errWebPage
+	case out == nil:
+		_, err := io.Copy(io.Discard, body)
+		return err
+	}
+	dec := json.NewDecoder(body)
+	var err error
+	if s, ok := out.(streamed); ok {
+		err = s.read(dec)
+	} else {
+		err = dec.Decode(out)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(errTrailing, err)
+	}
 	return nil
+}
+
+// firstByte is the first byte of a body that is no white space; it stays there.
+func firstByte(body *bufio.Reader) (byte, error) {
+	for {
+		first, err := body.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !strings.ContainsRune(" \t\r\n", rune(first)) {
+			return first, body.UnreadByte()
+		}
+	}
 }
 
 func success(status int) bool { return status >= 200 && status < 300 }
@@ -298,17 +340,22 @@ func isHTML(h http.Header) bool {
 type boundedReader struct {
 	r    io.Reader
 	left int64
+	err  error // why it ended, other than at the end
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, errTooLarge
+		b.err = errTooLarge
+		return 0, b.err
 	}
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
 	return n, err
 }
 

@@ -132,7 +132,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"user with a fraction for an id", `{"id":1.5}`, &user, `"id" is a number`},
 		{"team without a name", `{"id":1,"teams":[{"id":3}]}`, &user, "team without a name"},
 		{"time that is none", `{"id":1,"created":"yesterday"}`, &user, "time that cannot be read"},
-		{"time that is a number", `{"id":1,"created":17}`, &user, "time that is not a string"},
+		{"time that is a number", `{"id":1,"created":17}`, &user, `"created" is a number`},
 		{"token without id", `{"name":"x"}`, &token, "without an id"},
 		{"new token without a secret", `{"id":1,"name":"x"}`, &made, "no bearer_token"},
 		{"team without an id", `{"name":"x"}`, &team, "without an id"},

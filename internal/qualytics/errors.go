@@ -117,6 +117,9 @@ type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
 
+// errTrailing is JSON with something behind it.
+var errTrailing = errors.New("something follows the answer")
+
 // describeJSON says what is wrong with an answer without quoting it.
 func describeJSON(err error) error {
 	var wrongType *json.UnmarshalTypeError

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -22,40 +23,127 @@ const PageSize = 100
 const maxPages = 100_000
 
 // page is one answer of a list call: a bare array, or an envelope whose total
-// is called total or total_count.
+// is called total or total_count. It is decoded item by item.
 type page[T any] struct {
 	items []T
+	count int // of the items, wherever they went
 	total int // -1 when the server did not say
 	size  int // as the server applied it; 0 when it did not say
 	whole bool
+
+	item    func(*json.Decoder) (T, error) // decodes the next one; nil is what T does
+	keep    func(T)                        // takes the items as they come, in place of the field; nil keeps them
+	restart func()                         // forgets what keep took: the answer is read again
 }
 
 func (p *page[T]) UnmarshalJSON(data []byte) error {
-	*p = page[T]{total: -1}
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) {
+	return p.read(json.NewDecoder(bytes.NewReader(data)))
+}
+
+// read reads a list from a stream.
+func (p *page[T]) read(dec *json.Decoder) error {
+	*p = page[T]{total: -1, item: p.item, keep: p.keep, restart: p.restart}
+	if p.restart != nil {
+		p.restart()
+	}
+	start, err := dec.Token()
+	switch {
+	case err != nil:
+		return err
+	case start == json.Delim('['):
 		p.whole = true
-		return json.Unmarshal(data, &p.items)
+		return p.readItems(dec)
+	case start != json.Delim('{'):
+		return &shapeError{"the answer is no list where the API documents one"}
 	}
-	var envelope struct {
-		Items      *[]T `json:"items"`
-		Total      *int `json:"total"`
-		TotalCount *int `json:"total_count"`
-		Size       int  `json:"size"`
+	found := false
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "items":
+			if found, err = p.readItemsOrNull(dec); err != nil {
+				return err
+			}
+		case "total", "total_count":
+			var n *int
+			if err := decodeField(dec, key, &n); err != nil {
+				return err
+			}
+			if n != nil {
+				p.total = *n
+			}
+		case "size":
+			if err := decodeField(dec, key, &p.size); err != nil {
+				return err
+			}
+		default:
+			var skipped json.RawMessage
+			if err := dec.Decode(&skipped); err != nil {
+				return err
+			}
+		}
 	}
-	if err := json.Unmarshal(data, &envelope); err != nil {
+	if _, err := dec.Token(); err != nil {
 		return err
 	}
-	if envelope.Items == nil {
+	if !found {
 		return &shapeError{"the answer has no items, which the API documents for a list"}
 	}
-	p.items, p.size = *envelope.Items, envelope.Size
-	if envelope.Total == nil {
-		envelope.Total = envelope.TotalCount
-	}
-	if envelope.Total != nil {
-		p.total = *envelope.Total
-	}
 	return nil
+}
+
+// decodeField decodes the value of a field, and names the field in an error.
+func decodeField(dec *json.Decoder, name json.Token, into any) error {
+	err := dec.Decode(into)
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		wrongType.Field = fmt.Sprint(name)
+	}
+	return err
+}
+
+// readItemsOrNull reads the value of items, and reports whether it is a list.
+func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
+	start, err := dec.Token()
+	switch {
+	case err != nil:
+		return false, err
+	case start == nil:
+		return false, nil
+	case start != json.Delim('['):
+		return false, &shapeError{"the answer's field \"items\" is no list, which the API does not document"}
+	}
+	return true, p.readItems(dec)
+}
+
+// readItems reads what follows the bracket that opens a list.
+func (p *page[T]) readItems(dec *json.Decoder) error {
+	for dec.More() {
+		item, err := p.next(dec)
+		if err != nil {
+			return err
+		}
+		p.count++
+		if p.keep != nil {
+			p.keep(item)
+		} else {
+			p.items = append(p.items, item)
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+func (p *page[T]) next(dec *json.Decoder) (T, error) {
+	if p.item != nil {
+		return p.item(dec)
+	}
+	var item T
+	err := dec.Decode(&item)
+	return item, err
 }
 
 // last reports whether no page follows, with seen items so far.

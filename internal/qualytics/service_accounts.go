@@ -52,41 +52,50 @@ type User struct {
 // Deactivated reports whether the user was deactivated.
 func (u *User) Deactivated() bool { return u.DeletedAt != nil }
 
-// UnmarshalJSON reads every variant of a user: created or created_at or
-// neither, teams as names or as objects, or absent in a stub.
-func (u *User) UnmarshalJSON(data []byte) error {
-	var wire struct {
-		ID        *int64     `json:"id"`
-		UserID    string     `json:"user_id"`
-		UserName  string     `json:"user_name"`
-		UserType  string     `json:"user_type"`
-		Name      string     `json:"name"`
-		Email     string     `json:"email"`
-		Role      string     `json:"role"`
-		Teams     []teamName `json:"teams"`
-		Created   timestamp  `json:"created"`
-		CreatedAt timestamp  `json:"created_at"`
-		LastLogin timestamp  `json:"last_login"`
-		DeletedAt timestamp  `json:"deleted_at"`
+// wireUser is a user as deployments write it, in every variant: created or
+// created_at or neither, teams as names or as objects, or absent in a stub.
+type wireUser struct {
+	ID        *int64     `json:"id"`
+	UserID    string     `json:"user_id"`
+	UserName  string     `json:"user_name"`
+	UserType  string     `json:"user_type"`
+	Name      string     `json:"name"`
+	Email     string     `json:"email"`
+	Role      string     `json:"role"`
+	Teams     []teamName `json:"teams"`
+	Created   timestamp  `json:"created"`
+	CreatedAt timestamp  `json:"created_at"`
+	LastLogin timestamp  `json:"last_login"`
+	DeletedAt timestamp  `json:"deleted_at"`
+}
+
+func (w *wireUser) user() (User, error) {
+	if w.ID == nil {
+		return User{}, &shapeError{"the answer describes a user without an id, which the API does not document"}
 	}
+	u := User{
+		ID: *w.ID, UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
+		Name: w.Name, Email: w.Email, Role: w.Role,
+		Created: w.Created.pointer(), LastLogin: w.LastLogin.pointer(), DeletedAt: w.DeletedAt.pointer(),
+	}
+	if u.Created == nil {
+		u.Created = w.CreatedAt.pointer()
+	}
+	for _, team := range w.Teams {
+		u.Teams = append(u.Teams, string(team))
+	}
+	return u, nil
+}
+
+// UnmarshalJSON reads every variant of a user.
+func (u *User) UnmarshalJSON(data []byte) error {
+	var wire wireUser
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return err
 	}
-	if wire.ID == nil {
-		return &shapeError{"the answer describes a user without an id, which the API does not document"}
-	}
-	*u = User{
-		ID: *wire.ID, UserID: wire.UserID, UserName: wire.UserName, UserType: wire.UserType,
-		Name: wire.Name, Email: wire.Email, Role: wire.Role,
-		Created: wire.Created.pointer(), LastLogin: wire.LastLogin.pointer(), DeletedAt: wire.DeletedAt.pointer(),
-	}
-	if u.Created == nil {
-		u.Created = wire.CreatedAt.pointer()
-	}
-	for _, team := range wire.Teams {
-		u.Teams = append(u.Teams, string(team))
-	}
-	return nil
+	var err error
+	*u, err = wire.user()
+	return err
 }
 
 // teamName is a team in a user's answer: its name, or an object that has one.

@@ -38,35 +38,56 @@ func (t *Token) Expired(now time.Time) bool {
 // Usable reports whether the token is neither revoked nor expired at the instant now.
 func (t *Token) Usable(now time.Time) bool { return t.Active && !t.Expired(now) }
 
+// wireToken is a token as deployments write it, in every variant.
+type wireToken struct {
+	ID         *int64    `json:"id"`
+	Name       string    `json:"name"`
+	Active     *bool     `json:"active"`
+	Created    timestamp `json:"created"`
+	CreatedAt  timestamp `json:"created_at"`
+	Expiration timestamp `json:"expiration"`
+	LastUsed   timestamp `json:"last_used"`
+	User       *wireUser `json:"user"`
+}
+
+func (w *wireToken) token() (Token, error) {
+	if w.ID == nil {
+		return Token{}, &shapeError{"the answer describes a token without an id, which the API does not document"}
+	}
+	t := Token{
+		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
+		Created: w.Created.pointer(), Expiration: w.Expiration.pointer(), LastUsed: w.LastUsed.pointer(),
+	}
+	if t.Created == nil {
+		t.Created = w.CreatedAt.pointer()
+	}
+	if w.User == nil {
+		return t, nil
+	}
+	var err error
+	t.User, err = w.User.user()
+	return t, err
+}
+
 // UnmarshalJSON reads every variant of a token.
 func (t *Token) UnmarshalJSON(data []byte) error {
-	var wire struct {
-		ID         *int64    `json:"id"`
-		Name       string    `json:"name"`
-		Active     *bool     `json:"active"`
-		Created    timestamp `json:"created"`
-		CreatedAt  timestamp `json:"created_at"`
-		Expiration timestamp `json:"expiration"`
-		LastUsed   timestamp `json:"last_used"`
-		User       *User     `json:"user"`
-	}
+	var wire wireToken
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return err
 	}
-	if wire.ID == nil {
-		return &shapeError{"the answer describes a token without an id, which the API does not document"}
+	var err error
+	*t, err = wire.token()
+	return err
+}
+
+// decodeToken reads the next token of a list, without the detour that a method
+// called UnmarshalJSON is.
+func decodeToken(dec *json.Decoder) (Token, error) {
+	var wire wireToken
+	if err := dec.Decode(&wire); err != nil {
+		return Token{}, err
 	}
-	*t = Token{
-		ID: *wire.ID, Name: wire.Name, Active: wire.Active == nil || *wire.Active,
-		Created: wire.Created.pointer(), Expiration: wire.Expiration.pointer(), LastUsed: wire.LastUsed.pointer(),
-	}
-	if t.Created == nil {
-		t.Created = wire.CreatedAt.pointer()
-	}
-	if wire.User != nil {
-		t.User = *wire.User
-	}
-	return nil
+	return wire.token()
 }
 
 // NewToken is a token with its secret, which the API shows once.
@@ -123,26 +144,29 @@ func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToke
 // ServiceTokens lists every service token of the deployment, revoked ones
 // included: GET /user-tokens/service. There is no filter and no page.
 func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
-	return c.tokens(ctx, "/user-tokens/service")
+	out := page[Token]{item: decodeToken}
+	err := c.readTokens(ctx, "/user-tokens/service", &out)
+	return out.items, err
 }
 
 // OwnTokens lists the tokens of the caller: GET /user-tokens.
 func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
-	return c.tokens(ctx, "/user-tokens")
+	out := page[Token]{item: decodeToken}
+	err := c.readTokens(ctx, "/user-tokens", &out)
+	return out.items, err
 }
 
-func (c *Client) tokens(ctx context.Context, path string) ([]Token, error) {
-	var out page[Token]
-	if err := c.do(ctx, request{method: http.MethodGet, path: path, out: &out}); err != nil {
-		return nil, err
+func (c *Client) readTokens(ctx context.Context, path string, out *page[Token]) error {
+	if err := c.do(ctx, request{method: http.MethodGet, path: path, out: out}); err != nil {
+		return err
 	}
-	if out.total > len(out.items) {
-		return nil, &Error{
+	if out.total > out.count {
+		return &Error{
 			Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: 1,
-			Problem: fmt.Sprintf("the list holds %d of %d tokens, and the API documents no further page", len(out.items), out.total),
+			Problem: fmt.Sprintf("the list holds %d of %d tokens, and the API documents no further page", out.count, out.total),
 		}
 	}
-	return out.items, nil
+	return nil
 }
 
 // FindServiceToken reads one service token out of the list, because the API

@@ -6,8 +6,11 @@ package qualytics
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A refresh reads every object once, within seconds. The API has no "read one
@@ -119,12 +122,15 @@ func (c *Client) ReadServiceToken(ctx context.Context, id int64) (*Token, bool, 
 	return nil, false, nil
 }
 
+// downloadTokens keeps of each token what a read needs, and one copy of what
+// the tokens of an account have in common.
 func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
-	tokens, err := c.ServiceTokens(ctx)
-	items := make(map[int64]Token, len(tokens))
-	for _, t := range tokens {
-		items[t.ID] = t
-	}
+	items := map[int64]Token{}
+	err := c.readTokens(ctx, "/user-tokens/service", &page[Token]{
+		item:    decodeToken,
+		keep:    func(t Token) { items[t.ID] = t },
+		restart: func() { clear(items) },
+	})
 	return items, err
 }
 
@@ -249,17 +255,46 @@ func (c *Client) downloadAccounts(ctx context.Context) (map[int64]User, error) {
 	if notYet {
 		return nil, errNotYet
 	}
+	return c.otherPages(ctx, query, first, pages)
+}
+
+// parallelPages is how many pages of a listing are asked for at once.
+const parallelPages = 4
+
+// otherPages completes the first page of GET /users with all others: those up to
+// the last one at once where the build says how many there are, and then one by
+// one until there are no more.
+func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[User], last int) (map[int64]User, error) {
+	all := make([]*page[User], last)
+	all[0] = first
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelPages)
+	for number := 2; number <= last; number++ {
+		group.Go(func() error {
+			p, err := onePage[User](groupCtx, c, "/users", query, number)
+			all[number-1] = p
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	items := map[int64]User{}
-	for p, number := first, 1; ; number++ {
+	for number := 1; ; number++ {
+		p := all[number-1]
 		for _, u := range p.items {
 			items[u.ID] = u
+		}
+		if number < last {
+			continue
 		}
 		if p.last(len(items)) || number >= maxPages {
 			return items, nil
 		}
-		var err error
-		if p, err = onePage[User](ctx, c, "/users", query, number+1); err != nil {
+		next, err := onePage[User](ctx, c, "/users", query, number+1)
+		if err != nil {
 			return nil, err
 		}
+		all = append(all, next)
 	}
 }

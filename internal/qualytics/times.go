@@ -4,8 +4,7 @@
 package qualytics
 
 import (
-	"encoding/json"
-	"strings"
+	"bytes"
 	"time"
 )
 
@@ -22,17 +21,14 @@ var layouts = []string{
 // timestamp reads a time of the API, in UTC; null and "" are the zero time.
 type timestamp time.Time
 
-func (t *timestamp) UnmarshalJSON(data []byte) error {
-	var text *string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return &shapeError{"the answer has a time that is not a string, which the API does not document"}
-	}
-	if text == nil || strings.TrimSpace(*text) == "" {
+func (t *timestamp) UnmarshalText(text []byte) error {
+	trimmed := string(bytes.TrimSpace(text))
+	if trimmed == "" {
 		*t = timestamp{}
 		return nil
 	}
 	for _, layout := range layouts {
-		if parsed, err := time.Parse(layout, strings.TrimSpace(*text)); err == nil {
+		if parsed, err := time.Parse(layout, trimmed); err == nil {
 			*t = timestamp(parsed.UTC())
 			return nil
 		}
