@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,14 +29,21 @@ const (
 	usageSuffix  = "-usage"
 )
 
+// usage is what a run of the provider took.
+type usage struct {
+	PeakMB     float64
+	CPUSeconds float64
+}
+
 // measureProvider runs the real provider in place of this program, and leaves
-// the memory that it took at most, in KiB, in a file.
+// what it took in a file, one for each run: Terraform starts it several times.
 func measureProvider() int {
 	cmd := exec.CommandContext(context.Background(), os.Args[0]+realSuffix, os.Args[1:]...) // #nosec G204 G702 -- the provider that this program built.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		_ = os.WriteFile(os.Args[0]+usageSuffix, []byte(strconv.FormatInt(usage.Maxrss, 10)), 0o600)
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok { // Maxrss is in KiB
+		text, _ := json.Marshal(usage{float64(r.Maxrss) * 1024 / 1e6, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()})
+		_ = os.WriteFile(fmt.Sprintf("%s%s-%d", os.Args[0], usageSuffix, os.Getpid()), text, 0o600)
 	}
 	var exit *exec.ExitError
 	switch {
@@ -176,7 +183,9 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 	}
 	for _, op := range operations {
 		s.ClearRequests()
-		_ = os.Remove(b.provider() + usageSuffix)
+		if _, err := b.usage(); err != nil { // of what ran before
+			return err
+		}
 		began := time.Now()
 		out, err := b.terraform(ctx, dir, env, op.args...)
 		took := time.Since(began)
@@ -192,13 +201,40 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 			run.Requests++
 			run.Bytes += req.Bytes
 		}
-		if text, err := os.ReadFile(b.provider() + usageSuffix); err == nil {
-			kib, _ := strconv.ParseInt(string(text), 10, 64)
-			run.PeakMB = float64(kib) * 1024 / 1e6
+		used, err := b.usage()
+		if err != nil {
+			return err
 		}
+		run.PeakMB, run.CPUSeconds = used.PeakMB, used.CPUSeconds
 		r.Runs = append(r.Runs, run)
 	}
 	return nil
+}
+
+// usage takes what the provider's runs since the last call used: the highest peak,
+// and the sum of the time.
+func (b *bench) usage() (usage, error) {
+	var all usage
+	files, err := filepath.Glob(b.provider() + usageSuffix + "-*")
+	if err != nil {
+		return all, err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file) // #nosec G304 -- written by this program.
+		if err != nil {
+			return all, err
+		}
+		var one usage
+		if err := json.Unmarshal(text, &one); err != nil {
+			return all, err
+		}
+		all.PeakMB = max(all.PeakMB, one.PeakMB)
+		all.CPUSeconds += one.CPUSeconds
+		if err := os.Remove(file); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
 }
 
 var ids = regexp.MustCompile(`/[0-9]+`)
@@ -275,4 +311,6 @@ type measurement struct {
 	Routes    map[string]int `json:"routes,omitempty"`
 	Bytes     int            `json:"bytes"`
 	PeakMB    float64        `json:"provider_peak_mb,omitempty"`
+	// CPUSeconds is the provider's processor time, of all cores.
+	CPUSeconds float64 `json:"provider_cpu_seconds,omitempty"`
 }

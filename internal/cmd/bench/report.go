@@ -33,7 +33,7 @@ type row struct {
 	seconds, floor      float64 // floor is 0 where there is none
 	requests, bytes     int
 	routes              map[string]int
-	peak                float64
+	peak, cpu           float64
 }
 
 func (r *report) rows() []row {
@@ -50,6 +50,7 @@ func (r *report) rows() []row {
 		if run.Workload == oursName {
 			x.floor = medianOf(r.of(floorName, run.N, run.Operation), func(m measurement) float64 { return m.Seconds })
 		}
+		x.cpu = medianOf(mine, func(m measurement) float64 { return m.CPUSeconds })
 		for _, m := range mine { // what is counted is shown at its worst
 			if m.Requests >= x.requests {
 				x.requests, x.routes = m.Requests, m.Routes
@@ -127,7 +128,7 @@ func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d rounds, run in turns with as many `terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
 	fmt.Fprintf(&b, "- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start, r.Emulator)
-	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n")
 	for _, x := range r.rows() {
 		ratio := "–"
 		if x.floor > 0 {
@@ -137,7 +138,7 @@ func (r *report) markdown() string {
 		if x.workload == othersName {
 			name += " " + othersName
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio, routesText(x), float64(x.bytes)/1e6, x.peak)
+		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio, x.cpu, routesText(x), float64(x.bytes)/1e6, x.peak)
 	}
 	if slopes := r.slopes(); len(slopes) > 0 {
 		b.WriteString("\nGrowth of the provider's own share, the time over that of `terraform_data`, as an exponent of the number of objects (1 is linear):")
