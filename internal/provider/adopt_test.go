@@ -6,7 +6,6 @@ package provider_test
 import (
 	"bytes"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,12 +109,7 @@ func TestAccAdoptWithQuery(t *testing.T) {
 				fmt.Fprintf(&query, "list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
 			}
 			writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
-			cmd := exec.CommandContext(t.Context(), tf.ExecPath(), "query", "-no-color", "-generate-config-out=generated.tf")
-			cmd.Dir = tf.WorkingDir()
-			for name, value := range tf.env {
-				cmd.Env = append(cmd.Env, name+"="+value)
-			}
-			if out, err := cmd.CombinedOutput(); err != nil {
+			if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			adopted(t, s, tf)

@@ -35,6 +35,18 @@ func (c *terraformCLI) setenv(t *testing.T, name, value string) {
 	}
 }
 
+// raw runs a command that tfexec does not know, and gives what it printed.
+func (c *terraformCLI) raw(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), c.ExecPath(), args...)
+	cmd.Dir = c.WorkingDir()
+	for name, value := range c.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 // cli is a Terraform with the provider built from this tree and a configuration.
 func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	t.Helper()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-testing/config"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -185,4 +186,112 @@ func TestAccEphemeralExample(t *testing.T) {
 		}}
 		resource.Test(t, tc)
 	})
+}
+
+// The whole scenarios. Providers that cannot be installed here are stubs with
+// the arguments that the scenario uses.
+func TestAccScenarios(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		folder string
+		kind   string // of the resource that takes the token, if any
+		floor  *version.Version
+	}{
+		{"scim-connector", "", tfversion.Version1_0_0},
+		{"hcp-terraform", "", tfversion.Version1_5_0},                   // check blocks
+		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
+		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
+		{"vault", "vault_kv_secret_v2", tfversion.Version1_11_0},
+		{"github-actions", "github_actions_secret", tfversion.Version1_0_0},
+	} {
+		t.Run(tc.folder, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
+				vault := &stubVault{written: map[string][]string{}}
+				if tc.kind != "" {
+					name := stubbed[tc.kind].provider
+					c.ProtoV6ProviderFactories[name] = vault.stub(name)
+				}
+				c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tc.floor)}
+				text := providerBlock(s) + example(t, "scenarios/"+tc.folder)
+				apply := resource.TestStep{Config: text, ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}}
+				rotate := apply
+				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 5*day) }
+				c.Steps = []resource.TestStep{apply, rotate}
+				if tc.folder == "scim-connector" { // its old token outlives the rotation
+					c.CheckDestroy = nil
+					c.Steps = append(c.Steps, resource.TestStep{
+						PreConfig: func() {
+							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
+							s.Clock.Advance(366 * day)
+						},
+						Config: providerBlock(s),
+					})
+				}
+				resource.Test(t, c)
+				if tc.kind == "" {
+					return
+				}
+				if got := vault.written[tc.kind]; len(got) != 2 || got[0] == got[1] || !strings.Contains(got[0], "eyJ") {
+					t.Errorf("the consumer was given %d secrets, want two different ones", len(got))
+				}
+			})
+		})
+	}
+}
+
+// The scenario with for_each, which the testing framework cannot read.
+func TestAccInfraRepo(t *testing.T) {
+	t.Parallel()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "scenarios/infra-repo"))
+	if err := tf.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if changes, err := tf.Plan(t.Context()); err != nil || changes {
+		t.Errorf("the next plan: changes %v, error %v", changes, err)
+	}
+	if accounts, tokens := s.ServiceAccounts(), s.Tokens(); len(accounts) != 3 || len(tokens) != 3 {
+		t.Errorf("%d accounts and %d tokens, want 3 of each", len(accounts), len(tokens))
+	}
+	if err := tf.Destroy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := nothingLeft(s); err != nil {
+		t.Error(err)
+	}
+}
+
+// The module's own tests, with terraform test.
+func TestAccModule(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
+			skipBelow(t, tf, "1.6.0")
+			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(tf.WorkingDir(), os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
+				t.Fatal(err)
+			}
+			out, err := tf.raw(t, "test", "-no-color")
+			if err != nil || !strings.Contains(out, "0 failed") {
+				t.Errorf("%v: %s", err, out)
+			}
+			if left := s.ServiceAccounts(); len(left) > 0 {
+				t.Errorf("the tests leave %+v", left)
+			}
+		})
+	}
 }

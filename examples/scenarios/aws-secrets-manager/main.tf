@@ -1,0 +1,28 @@
+resource "qualytics_service_account" "dbt" {
+  name  = "dbt"
+  role  = "Member"
+  teams = ["Data Engineering"]
+}
+
+resource "qualytics_service_token" "dbt" {
+  service_account_id = qualytics_service_account.dbt.id
+  name_prefix        = "dbt-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_secretsmanager_secret" "dbt" {
+  name = "qualytics/dbt"
+}
+
+# The secret is write-only here: it is not in this resource's part of the state.
+# The token's id rises with every rotation, which makes the provider write anew.
+resource "aws_secretsmanager_secret_version" "dbt" {
+  secret_id                = aws_secretsmanager_secret.dbt.id
+  secret_string_wo         = qualytics_service_token.dbt.token
+  secret_string_wo_version = tonumber(qualytics_service_token.dbt.id)
+}

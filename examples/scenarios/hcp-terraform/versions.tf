@@ -1,0 +1,17 @@
+terraform {
+  required_version = ">= 1.5"
+
+  cloud {
+    organization = "example"
+
+    workspaces {
+      name = "qualytics"
+    }
+  }
+
+  required_providers {
+    qualytics = {
+      source = "qualytics/qualytics"
+    }
+  }
+}

@@ -1,0 +1,41 @@
+# Everything that talks to Qualytics, in one table. A line more is an account
+# more, with a token that rotates itself.
+locals {
+  clients = {
+    airflow = { role = "Member", teams = ["Data Engineering"] }
+    dbt     = { role = "Member", teams = ["Data Engineering", "Data Quality"] }
+    ci      = { role = "Manager", teams = [] }
+  }
+}
+
+resource "qualytics_service_account" "client" {
+  for_each = local.clients
+
+  name  = "client-${each.key}"
+  role  = each.value.role
+  teams = each.value.teams
+}
+
+resource "qualytics_service_token" "client" {
+  for_each = local.clients
+
+  service_account_id = qualytics_service_account.client[each.key].id
+  name_prefix        = "${each.key}-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+output "tokens" {
+  description = "For whatever feeds the clients. Only the secrets are sensitive."
+  value       = { for name, token in qualytics_service_token.client : name => token.token }
+  sensitive   = true
+}
+
+output "expires_at" {
+  description = "For your monitoring: a token expires when nobody runs apply."
+  value       = { for name, token in qualytics_service_token.client : name => token.expires_at }
+}

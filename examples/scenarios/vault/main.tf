@@ -1,0 +1,26 @@
+resource "qualytics_service_account" "airflow" {
+  name  = "Airflow"
+  role  = "Member"
+  teams = ["Data Engineering"]
+}
+
+resource "qualytics_service_token" "airflow" {
+  service_account_id = qualytics_service_account.airflow.id
+  name_prefix        = "airflow-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# The secret is write-only here: it is not in this resource's part of the state.
+# The token's id rises with every rotation, which makes the provider write anew.
+resource "vault_kv_secret_v2" "airflow" {
+  mount = "secret"
+  name  = "qualytics/airflow"
+
+  data_json_wo         = jsonencode({ token = qualytics_service_token.airflow.token })
+  data_json_wo_version = tonumber(qualytics_service_token.airflow.id)
+}

@@ -1,0 +1,228 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// Every diagnostic of the provider has a heading of its title on the page
+// "Troubleshooting", and every heading is one.
+func TestTroubleshooting(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "guides", "troubleshooting.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for _, m := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		headings = append(headings, m[1])
+	}
+	titles := diagnosticTitles(t)
+	if len(titles) < 50 {
+		t.Fatalf("only %d titles are found in the source", len(titles))
+	}
+	for _, title := range titles {
+		if !slices.Contains(headings, title) {
+			t.Errorf("no heading %q", title)
+		}
+	}
+	for _, heading := range headings {
+		if !slices.Contains(titles, heading) {
+			t.Errorf("no diagnostic is called %q", heading)
+		}
+	}
+}
+
+// titleAt says which argument of a function is a diagnostic's title.
+var titleAt = map[string]int{
+	"AddError": 0, "AddWarning": 0, "AddAttributeError": 1, "AddAttributeWarning": 1, "warn": 0, "addError": 1, "addOtherDeployment": 2,
+}
+
+// diagnosticTitles are the titles in the provider's source, with … for what is
+// only known when it runs.
+func diagnosticTitles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed []*ast.File
+	known := map[string]ast.Expr{} // constants of the package
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == len(spec.Values) {
+				for i, name := range spec.Names {
+					known[name.Name] = spec.Values[i]
+				}
+			}
+			return true
+		})
+	}
+	titles := map[string]bool{}
+	for _, file := range parsed {
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			local := maps.Clone(known)
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.AssignStmt:
+					if name, ok := n.Lhs[0].(*ast.Ident); ok && len(n.Lhs) == 1 && len(n.Rhs) == 1 {
+						local[name.Name] = n.Rhs[0]
+					}
+				case *ast.CallExpr:
+					if at, ok := titleAt[calledName(n)]; ok && at < len(n.Args) {
+						if title := titleOf(n.Args[at], local); strings.Trim(title, "…") != "" {
+							titles[title] = true
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	return slices.Sorted(maps.Keys(titles))
+}
+
+func calledName(call *ast.CallExpr) string {
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+var verb = regexp.MustCompile(`%[a-z]`)
+
+func titleOf(e ast.Expr, known map[string]ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, _ := strconv.Unquote(e.Value)
+		return text
+	case *ast.BinaryExpr:
+		return titleOf(e.X, known) + titleOf(e.Y, known)
+	case *ast.Ident:
+		if value, ok := known[e.Name]; ok {
+			return titleOf(value, known)
+		}
+	case *ast.CallExpr:
+		switch calledName(e) {
+		case "Sprintf":
+			return verb.ReplaceAllString(titleOf(e.Args[0], known), "…")
+		case "sentenceStart": // of describe, which describes a token
+			return "The service token …"
+		}
+	}
+	return "…"
+}
+
+// Links between the pages lead to a page, an anchor or a file that exists.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	checked := 0
+	for _, page := range markdown(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(withoutCode(string(text)), -1) {
+			target, err := url.Parse(m[1])
+			if err != nil {
+				t.Errorf("%s: %v", page, err)
+				continue
+			}
+			if target.Scheme != "" { // somebody else's
+				continue
+			}
+			checked++
+			file := page
+			if target.Path != "" {
+				file = filepath.Join(filepath.Dir(page), filepath.FromSlash(target.Path))
+			}
+			if _, err := os.Stat(file); err != nil {
+				file += ".md" // the registry leaves it out
+			}
+			linked, err := os.ReadFile(file)
+			if info, statErr := os.Stat(file); statErr == nil && info.IsDir() && target.Fragment == "" {
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, m[1])
+				continue
+			}
+			if target.Fragment != "" && !slices.Contains(anchors(string(linked)), target.Fragment) {
+				t.Errorf("%s links to %s, and there is no such anchor: %q", page, m[1], anchors(string(linked)))
+			}
+		}
+	}
+	if checked < 30 {
+		t.Errorf("only %d links were checked", checked)
+	}
+}
+
+// markdown are the pages of this repository.
+func markdown(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "templates" || d.Name() == "bin" || d.Name() == "dist"):
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".md":
+			out = append(out, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func withoutCode(text string) string {
+	return regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(text, "")
+}
+
+// anchors are those of a page's headings, as GitHub and the registry make them.
+func anchors(text string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		slug := strings.ToLower(regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(m[1], ""))
+		out = append(out, strings.ReplaceAll(strings.TrimSpace(slug), " ", "-"))
+	}
+	for _, m := range regexp.MustCompile(`<a id="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
