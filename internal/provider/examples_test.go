@@ -42,14 +42,17 @@ func example(t *testing.T, folder string) string {
 		}
 		out.Write(text)
 	}
-	return out.String()
+	return terraformBlock.ReplaceAllString(out.String(), "")
 }
+
+// terraformBlock says where providers come from, which the tests say themselves.
+var terraformBlock = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n`)
 
 // Every published example applies, plans clean, and leaves nothing behind.
 func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{
-		"resources/qualytics_service_account", "resources/qualytics_service_token",
+		"getting-started", "resources/qualytics_service_account", "resources/qualytics_service_token",
 		"rotation/scheduled", "rotation/zero-downtime", "rotation/overlap", "rotation/on-demand",
 	} {
 		t.Run(folder, func(t *testing.T) {

@@ -1,0 +1,28 @@
+terraform {
+  required_providers {
+    qualytics = {
+      source = "qualytics/qualytics"
+    }
+  }
+}
+
+resource "qualytics_service_account" "airflow" {
+  name = "Airflow"
+  role = "Member"
+}
+
+resource "qualytics_service_token" "airflow" {
+  service_account_id = qualytics_service_account.airflow.id
+  name_prefix        = "airflow-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+output "airflow_token" {
+  value     = qualytics_service_token.airflow.token
+  sensitive = true
+}
