@@ -89,7 +89,10 @@ resource "qualytics_service_token" "test" {
   service_account_id = qualytics_service_account.test.id
   %s
 }
+`
 
+// consumerConfig needs Terraform 1.4 or OpenTofu 1.6.
+const consumerConfig = `
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.test.token)
 }
@@ -242,7 +245,8 @@ func TestAccZeroDowntime(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
-			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14\n  lifecycle {\n    create_before_destroy = true\n  }")
+			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14\n  lifecycle {\n    create_before_destroy = true\n  }") + consumerConfig
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
 		var first string
 		tc.Steps = []resource.TestStep{
 			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreate)},

@@ -62,6 +62,9 @@ func TestAccExamples(t *testing.T) {
 					Config:           providerBlock(s) + example(t, folder),
 					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 				}}
+				if strings.HasPrefix(folder, "rotation/") { // their consumers are terraform_data
+					tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
+				}
 				if folder == "rotation/overlap" { // its token outlives it; an account with an active token cannot go
 					tc.CheckDestroy = nil
 					tc.Steps = append(tc.Steps, resource.TestStep{
@@ -91,6 +94,7 @@ func TestAccRotationRoutines(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+				tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
 				text := providerBlock(s) + example(t, folder)
 				rotate := resource.TestStep{
 					PreConfig: func() {

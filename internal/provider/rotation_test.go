@@ -229,6 +229,7 @@ resource "terraform_data" "bystander" {
   input = "not targeted"
 }
 `, lifecycle))
+			skipBelow(t, tf, "1.4.0") // terraform_data
 			due := tfexec.Var("window=29")
 			if err := tf.Apply(t.Context()); err != nil {
 				t.Fatal(err)
