@@ -7,15 +7,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
 // buildProgram builds a main package of this tree.
-func buildProgram(t *testing.T, pkg, to string) {
+func buildProgram(t *testing.T, pkg, to string, flags ...string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", to, pkg).CombinedOutput(); err != nil {
+	args := slices.Concat([]string{"build", "-o", to}, flags, []string{pkg})
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 }

@@ -1,0 +1,73 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+// Command sweep removes what the tests against a real deployment left there:
+// the service accounts whose name starts with tfacc-, and their tokens. It
+// touches nothing else. QUALYTICS_URL, QUALYTICS_TOKEN and QUALYTICS_API_PATH
+// say where.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// prefix marks what the tests made.
+const prefix = "tfacc-"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.LookupEnv, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "sweep:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writer) error {
+	url, _ := lookupEnv("QUALYTICS_URL")
+	token, _ := lookupEnv("QUALYTICS_TOKEN")
+	apiPath, ok := lookupEnv("QUALYTICS_API_PATH")
+	if !ok {
+		apiPath = qualytics.DefaultAPIPath
+	}
+	client, err := qualytics.New(qualytics.Config{URL: url, Token: qualytics.Secret(token), APIPath: apiPath, MaxRetries: qualytics.DefaultMaxRetries})
+	if err != nil {
+		return fmt.Errorf("QUALYTICS_URL and QUALYTICS_TOKEN: %w", err)
+	}
+	accounts, err := client.ServiceAccounts(ctx, qualytics.UserFilter{Name: prefix}) // a part of the name, in any case
+	if err != nil {
+		return err
+	}
+	tokens, err := client.ServiceTokens(ctx)
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if !strings.HasPrefix(account.Name, prefix) {
+			continue
+		}
+		for _, t := range tokens {
+			if t.User.ID != account.ID {
+				continue
+			}
+			if err := client.RevokeAndDeleteToken(ctx, t.ID); err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "token %d (%s) of %s is deleted\n", t.ID, t.Name, account.Name)
+		}
+		if err := client.DeactivateServiceAccount(ctx, account.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "account %d (%s) is deactivated\n", account.ID, account.Name)
+	}
+	return nil
+}

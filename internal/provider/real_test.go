@@ -1,0 +1,73 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
+)
+
+// One account and its tokens on a real deployment: make testacc-real. What a
+// test that breaks off leaves behind, make sweep removes by the prefix.
+func TestAccRealDeployment(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("QUALYTICS_REAL") == "" {
+		t.Skip("it changes a real deployment: make testacc-real")
+	}
+	name := fmt.Sprintf("tfacc-%d", time.Now().Unix())
+	apiPath, ok := os.LookupEnv("QUALYTICS_API_PATH")
+	if !ok {
+		apiPath = "api"
+	}
+	tf := cli(t, os.Getenv("QUALYTICS_URL"), os.Getenv("QUALYTICS_TOKEN"), apiPath, fmt.Sprintf(`
+variable "generation" { default = 1 }
+resource "qualytics_service_account" "test" {
+  name                     = %q
+  role                     = "Member"
+  teams                    = []
+  revoke_tokens_on_destroy = true
+}
+resource "qualytics_service_token" "test" {
+  service_account_id  = qualytics_service_account.test.id
+  name_prefix         = "tfacc-"
+  expires_in_days     = 1
+  rotate_when_changed = { generation = var.generation }
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+data "qualytics_service_tokens" "test" {
+  service_account_id = qualytics_service_account.test.id
+  status             = "active"
+  depends_on         = [qualytics_service_token.test]
+}
+data "qualytics_current_user" "test" {}
+output "active" { value = length(data.qualytics_service_tokens.test.service_tokens) }
+`, name))
+	t.Cleanup(func() {
+		if err := tf.Destroy(t.Context()); err != nil {
+			t.Errorf("left behind: %v; make sweep", err)
+		}
+	})
+	for generation := 1; generation <= 2; generation++ {
+		vars := tfexec.Var(fmt.Sprintf("generation=%d", generation))
+		if err := tf.Apply(t.Context(), vars); err != nil {
+			t.Fatal(err)
+		}
+		if changes, err := tf.Plan(t.Context(), vars); err != nil || changes && generation == 1 {
+			t.Errorf("the plan after generation %d: changes %v, error %v", generation, changes, err)
+		}
+	}
+	if err := tf.Apply(t.Context(), tfexec.Var("generation=2")); err != nil {
+		t.Fatal(err)
+	}
+	outputs, err := tf.Output(t.Context())
+	if err != nil || string(outputs["active"].Value) != "1" {
+		t.Errorf("%s active tokens, %v; want one", outputs["active"].Value, err)
+	}
+}
