@@ -49,11 +49,11 @@ data "qualytics_service_tokens" "test" {
 data "qualytics_current_user" "test" {}
 output "active" { value = length(data.qualytics_service_tokens.test.service_tokens) }
 `, name))
-	t.Cleanup(func() {
+	defer func() { // not Cleanup, when the context is over
 		if err := tf.Destroy(t.Context()); err != nil {
 			t.Errorf("left behind: %v; make sweep", err)
 		}
-	})
+	}()
 	for generation := 1; generation <= 2; generation++ {
 		vars := tfexec.Var(fmt.Sprintf("generation=%d", generation))
 		if err := tf.Apply(t.Context(), vars); err != nil {
