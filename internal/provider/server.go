@@ -15,8 +15,8 @@ import (
 
 // protocol is everything that this provider has of Terraform's protocol.
 type protocol interface {
-	tfprotov6.ProviderServerWithListResource
-	tfprotov6.ProviderServerWithActions
+	tfprotov6.ProviderServerWithListResource //nolint:staticcheck // Deprecated until it is part of ProviderServer, and needed until then.
+	tfprotov6.ProviderServerWithActions      //nolint:staticcheck // The same.
 }
 
 // server is the framework's server, made to forget. The framework keeps the
@@ -66,8 +66,8 @@ func (s server) ImportResourceState(ctx context.Context, req *tfprotov6.ImportRe
 func lent[Req, Resp any](ctx context.Context, req Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
 	l := &loan{}
 	l.ctx.Store(&ctx)
-	defer l.ctx.Store(&over)
-	return call(l, req)
+	defer l.ctx.Store(&over) //nolint:contextcheck // What is left behind must not hold on to ctx.
+	return call(l, req)      //nolint:contextcheck // The loan is ctx, for as long as the call takes.
 }
 
 // over is what is left of a context after its call.

@@ -280,21 +280,21 @@ func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[U
 		return nil, err
 	}
 	items := map[int64]User{}
-	for number := 1; ; number++ {
-		p := all[number-1]
+	take := func(p *page[User]) {
 		for _, u := range p.items {
 			items[u.ID] = u
 		}
-		if number < last {
-			continue
-		}
-		if p.last(len(items)) || number >= maxPages {
-			return items, nil
-		}
-		next, err := onePage[User](ctx, c, "/users", query, number+1)
-		if err != nil {
+	}
+	for _, p := range all {
+		take(p)
+	}
+	for number, p := last, all[last-1]; !p.last(len(items)) && number < maxPages; {
+		number++
+		var err error
+		if p, err = onePage[User](ctx, c, "/users", query, number); err != nil {
 			return nil, err
 		}
-		all = append(all, next)
+		take(p)
 	}
+	return items, nil
 }

@@ -48,7 +48,7 @@ func (r *report) svg() string {
 	for tick := math.Pow(10, math.Floor(math.Log10(low))); tick <= high*1.01; tick *= 10 {
 		for _, m := range []float64{1, 2, 5} {
 			if v := tick * m; v >= low*0.99 && v <= high*1.01 {
-				fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%[3].1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%g s</text>`+"\n", plotLeft, plotWidth-plotRight, py(v), plotLeft-6, py(v)+4, v)
+				fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1[3]f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%g s</text>`+"\n", plotLeft, plotWidth-plotRight, py(v), plotLeft-6, py(v)+4, v)
 			}
 		}
 	}

@@ -163,6 +163,9 @@ func (r *report) write(dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- part of the repository.
+		return err
+	}
 	page := r.markdown() + "\n![Seconds over the number of objects](growth.svg)\n"
 	for name, content := range map[string][]byte{"results.json": append(text, '\n'), "README.md": []byte(page), "growth.svg": []byte(r.svg())} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil { // #nosec G306 -- part of the repository.

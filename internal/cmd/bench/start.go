@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -113,9 +114,10 @@ func emptyConfig(ctx context.Context) ([]byte, error) {
 	return field(2, field(1, value.MsgPack)), nil
 }
 
-// field is a length-delimited field of a protobuf message shorter than 16 KiB.
+// field is a length-delimited field of a protobuf message.
 func field(number byte, content []byte) []byte {
-	return slices.Concat([]byte{number<<3 | 2, byte(len(content)&0x7f) | 0x80, byte(len(content) >> 7)}, content)
+	head := binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(content)))
+	return append(head, content...)
 }
 
 // raw passes messages through as they are.
