@@ -40,6 +40,7 @@ type settings struct {
 	latency time.Duration
 	out     string // folder of the report; "" writes none
 	foreign bool
+	from    string // results to report again, in place of measuring
 }
 
 func parse(args []string) (settings, error) {
@@ -50,6 +51,7 @@ func parse(args []string) (settings, error) {
 	flags.DurationVar(&s.latency, "latency", 10*time.Millisecond, "how long the deployment takes for an answer")
 	flags.StringVar(&s.out, "out", "", "folder for the report as JSON, Markdown and SVG; none writes nothing")
 	flags.BoolVar(&s.foreign, "foreign", true, "also 20 of each in a deployment with 20,000 accounts and 50,000 tokens of others")
+	flags.StringVar(&s.from, "from", "", "results.json of an earlier run to report again, in place of measuring")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -70,6 +72,13 @@ func run(ctx context.Context, args []string) error {
 	s, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if s.from != "" {
+		report, err := readReport(s.from)
+		if err != nil {
+			return err
+		}
+		return report.publish(s.out)
 	}
 	dir, err := os.MkdirTemp("", "qualytics-bench-")
 	if err != nil {
@@ -103,11 +112,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	fmt.Println(report.markdown())
-	if s.out == "" {
-		return nil
-	}
-	return report.write(s.out)
+	return report.publish(s.out)
 }
 
 // build builds the provider as a release does.

@@ -105,16 +105,16 @@ func slope(ns []int, values []float64) float64 {
 	return (k*sxy - sx*sy) / (k*sxx - sx*sx)
 }
 
-// slopes are the growth of each operation's time over the floor, from a hundred
+// slopes are the growth of a share of each operation's time, from a hundred
 // objects on, where it is more than noise.
-func (r *report) slopes() map[string]float64 {
+func (r *report) slopes(share func(row) float64) map[string]float64 {
 	out := map[string]float64{}
 	for _, op := range operations {
 		var ns []int
 		var own []float64
 		for _, x := range r.rows() {
 			if x.workload == oursName && x.operation == op.name && x.n >= 100 {
-				ns, own = append(ns, x.n), append(own, x.seconds-x.floor)
+				ns, own = append(ns, x.n), append(own, share(x))
 			}
 		}
 		if s := slope(ns, own); !math.IsNaN(s) {
@@ -126,7 +126,7 @@ func (r *report) slopes() map[string]float64 {
 
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d rounds, run in turns with as many `terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
+	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d round(s), run in turns with as many `terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
 	fmt.Fprintf(&b, "- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start, r.Emulator)
 	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n")
 	for _, x := range r.rows() {
@@ -140,12 +140,22 @@ func (r *report) markdown() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio, x.cpu, routesText(x), float64(x.bytes)/1e6, x.peak)
 	}
-	if slopes := r.slopes(); len(slopes) > 0 {
-		b.WriteString("\nGrowth of the provider's own share, the time over that of `terraform_data`, as an exponent of the number of objects (1 is linear):")
-		for _, name := range slices.Sorted(maps.Keys(slopes)) {
-			fmt.Fprintf(&b, " %s %.2f,", name, slopes[name])
+	for _, growth := range []struct {
+		what  string
+		share func(row) float64
+	}{
+		{"Growth of the provider's processor time", func(x row) float64 { return x.cpu }},
+		{"Growth of the time over that of `terraform_data`, which has Terraform's own handling of a larger state in it", func(x row) float64 { return x.seconds - x.floor }},
+	} {
+		slopes := r.slopes(growth.share)
+		if len(slopes) == 0 {
+			continue
 		}
-		return strings.TrimSuffix(b.String(), ",") + ".\n"
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(slopes)) {
+			parts = append(parts, fmt.Sprintf("%s %.2f", name, slopes[name]))
+		}
+		fmt.Fprintf(&b, "\n%s, as an exponent of the number of objects (1 is linear): %s.\n", growth.what, strings.Join(parts, ", "))
 	}
 	return b.String()
 }
@@ -156,6 +166,24 @@ func routesText(x row) string {
 		parts = append(parts, fmt.Sprintf("%d `%s`", x.routes[route], route))
 	}
 	return strings.Join(parts, "<br>")
+}
+
+func readReport(file string) (*report, error) {
+	text, err := os.ReadFile(file) // #nosec G304 -- the file that was asked for.
+	if err != nil {
+		return nil, err
+	}
+	var r report
+	return &r, json.Unmarshal(text, &r)
+}
+
+// publish prints the report, and writes it into a folder when there is one.
+func (r *report) publish(dir string) error {
+	fmt.Println(r.markdown())
+	if dir == "" {
+		return nil
+	}
+	return r.write(dir)
 }
 
 func (r *report) write(dir string) error {
