@@ -27,8 +27,7 @@ func TestAccInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	config := strings.Replace(example(t, "getting-started"), "\n\n", "\n", 1)
-	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), config)
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "getting-started"))
 	mirror := t.TempDir()
 	host := "registry.terraform.io"
 	if v, err := tf.raw(t, "version"); err != nil || strings.Contains(v, "OpenTofu") {
@@ -40,6 +39,14 @@ func TestAccInstall(t *testing.T) {
 	}
 	target := runtime.GOOS + "_" + runtime.GOARCH
 	version := archive(t, folder, target)
+	// A version before a release is installed only where it is asked for.
+	main := filepath.Join(tf.WorkingDir(), "main.tf")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const source = `source = "qualytics/qualytics"`
+	writeFile(t, main, strings.Replace(string(text), source, source+fmt.Sprintf("\n      version = %q", "= "+version), 1))
 	writeFile(t, filepath.Join(tf.WorkingDir(), "rc"), fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
 
 	out, err := tf.raw(t, "init", "-no-color")
