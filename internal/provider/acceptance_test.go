@@ -145,7 +145,6 @@ func TestAccLifecycle(t *testing.T) {
 					attribute(tokenAddress, "status", knownvalue.StringExact("active")),
 					attribute(tokenAddress, "scim_endpoints_only", knownvalue.Bool(false)),
 					attribute(tokenAddress, "deletion_policy", knownvalue.StringExact("delete")),
-					statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token")),
 				},
 			},
 			{ResourceName: accountAddress, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"teams"}, ImportStateIdFunc: importID("%[1]d")},
@@ -167,6 +166,19 @@ func TestAccLifecycle(t *testing.T) {
 				},
 			},
 		}
+		resource.Test(t, tc)
+	})
+}
+
+// What is sensitive by its schema shows in the state's JSON from 1.4.6 on.
+func TestAccTokenIsSensitive(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_6)}
+		tc.Steps = []resource.TestStep{{
+			Config:            providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig, `name_prefix = "ci-"`),
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token"))},
+		}}
 		resource.Test(t, tc)
 	})
 }
