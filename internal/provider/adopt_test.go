@@ -6,6 +6,7 @@ package provider_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func TestAccAdoptWithImportBlocks(t *testing.T) {
 			if _, err := tf.Plan(t.Context(), tfexec.GenerateConfigOut("generated.tf")); err != nil {
 				t.Fatal(err)
 			}
-			adopted(t, s, tf)
+			adopted(t, s, tf, adoptAccounts+adoptTokens)
 		})
 	}
 }
@@ -112,20 +113,64 @@ func TestAccAdoptWithQuery(t *testing.T) {
 			if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			adopted(t, s, tf)
+			adopted(t, s, tf, adoptAccounts+adoptTokens)
 		})
 	}
 }
 
-// adopted applies what was generated.
-func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI) {
+// The examples of an import by identity, with the ids that the objects have here.
+func TestAccImportByIdentity(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			account := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Member"})
+			token := s.AddToken(qualyticstest.Token{Name: "nightly", UserID: account.ID})
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+resource "qualytics_service_account" "airflow" {
+  name = "Airflow"
+  role = "Member"
+}
+
+resource "qualytics_service_token" "airflow" {
+  service_account_id = "%d"
+  name               = "nightly"
+}
+`, account.ID))
+			skipBelow(t, tf, "1.12.0")
+			for kind, ids := range map[string][2]string{
+				"qualytics_service_account": {`"123"`, fmt.Sprintf("%q", fmt.Sprint(account.ID))},
+				"qualytics_service_token":   {`"456"`, fmt.Sprintf("%q", fmt.Sprint(token.ID))},
+			} {
+				text, err := os.ReadFile(filepath.Join("../../examples/resources", kind, "by-identity.tf"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				example := string(text)
+				if !strings.Contains(example, ids[0]) {
+					t.Fatalf("the example of %s has not the id %s", kind, ids[0])
+				}
+				writeFile(t, filepath.Join(tf.WorkingDir(), kind+".tf"), strings.Replace(example, ids[0], ids[1], 1))
+			}
+			adopted(t, s, tf, 2)
+		})
+	}
+}
+
+// adopted applies what imports a number of objects and changes nothing.
+func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI, imported int) {
 	t.Helper()
 	var out bytes.Buffer
 	tf.SetStdout(&out)
 	if err := tf.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("Apply complete! Resources: %d imported, 0 added, 0 changed, 0 destroyed.", adoptAccounts+adoptTokens)
+	want := fmt.Sprintf("Apply complete! Resources: %d imported, 0 added, 0 changed, 0 destroyed.", imported)
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("it ended with %q, want %q", out.String()[max(0, out.Len()-300):], want)
 	}

@@ -6,6 +6,7 @@ package provider_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -94,4 +95,43 @@ func TestRevokeTokensByID(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The page's example through the CLI: also what Terraform does not manage is
+// revoked, and each token is reported.
+func TestAccRevokeAction(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			example, err := os.ReadFile("../../examples/actions/qualytics_revoke_service_tokens/action.tf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), string(example))
+			skipBelow(t, tf, "1.14.0")
+			if err := tf.Apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"one", "two"} {
+				s.AddToken(qualyticstest.Token{Name: name, UserID: s.ServiceAccounts()[0].ID})
+			}
+			out, err := tf.raw(t, "apply", "-no-color", "-auto-approve", "-invoke=action.qualytics_revoke_service_tokens.airflow")
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			for _, token := range s.Tokens() {
+				wantText(t, out, fmt.Sprintf("Token %q (id %d) is revoked.", token.Name, token.ID))
+				if token.Active {
+					t.Errorf("%q still works", token.Name)
+				}
+			}
+			wantText(t, out, "Revoked 2, spared 0, failed 0.")
+		})
+	}
 }
