@@ -438,7 +438,12 @@ func readOrigin(ctx context.Context, private privateData, diags *diag.Diagnostic
 	return origin
 }
 
+// writeOrigin writes what has changed: what most tokens have is nothing, and so
+// is what is kept of them.
 func writeOrigin(ctx context.Context, private privateData, origin tokenOrigin, diags *diag.Diagnostics) {
+	if readOrigin(ctx, private, diags) == origin {
+		return
+	}
 	text, err := json.Marshal(origin)
 	if err != nil {
 		diags.AddError("Provider bug", "The private data of a service token cannot be written. Please report this.")
