@@ -40,6 +40,10 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 	}
 	switch len(found) {
 	case 1:
+		if owner := found[0].User; owner.UserType != "" && owner.UserType != qualytics.UserTypeService {
+			diags.AddError(failed, fmt.Sprintf("It belongs to the user %q of the type %s. Only tokens of service accounts can be managed.", owner.UserID, owner.UserType))
+			return nil
+		}
 		return &found[0]
 	case 0:
 		diags.AddError(failed, "No service token is called like that. The import takes the token's id, such as 456, "+

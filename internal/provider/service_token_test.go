@@ -489,6 +489,16 @@ func TestTokenImport(t *testing.T) {
 	})
 }
 
+// A build whose list holds more than it should.
+func TestTokenImportOfAPerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, qualyticstest.Build202609())
+	w.server.Fail(qualyticstest.JSON(200, `[{"id": 7, "name": "laptop", "active": true, "user": {"id": 3, "user_id": "auth0|bob", "user_type": "Human"}}]`).
+		On(http.MethodGet, "/user-tokens/service"))
+	_, diags := w.load(tokenType, "7")
+	wantText(t, diags.errors(), `"7" cannot be imported`, `"auth0|bob" of the type Human`)
+}
+
 // A lifetime that cannot be derived: the first value configured is adopted, the
 // next change replaces.
 func TestTokenImportOddLifetime(t *testing.T) {

@@ -252,17 +252,15 @@ func encode(in any) ([]byte, error) {
 }
 
 // decode reads a successful answer into out. An answer without a use for its
-// body may have any but a web page's: that is the ingress, not the API. Answers
-// that are no success are left alone.
+// body may have any but a web page's, which is the ingress, not the API: none at
+// all is fine, whatever its type is said to be. Answers that are no success are
+// left alone.
 func decode(resp *http.Response, out any) error {
 	if !success(resp.StatusCode) {
 		return nil
 	}
-	if isHTML(resp.Header) {
-		return errWebPage
-	}
 	bounded := &boundedReader{r: resp.Body, left: MaxResponseBytes}
-	err := decodeBody(bufio.NewReader(bounded), out)
+	err := decodeBody(bufio.NewReader(bounded), isHTML(resp.Header), out)
 	switch {
 	case bounded.err != nil: // whatever the decoder made of it
 		return &bodyError{bounded.err}
@@ -279,7 +277,7 @@ func decode(resp *http.Response, out any) error {
 type streamed interface{ read(dec *json.Decoder) error }
 
 // decodeBody reads a body to its end, so that its connection can be used again.
-func decodeBody(body *bufio.Reader, out any) error {
+func decodeBody(body *bufio.Reader, html bool, out any) error {
 	switch first, err := firstByte(body); {
 	case errors.Is(err, io.EOF) && out == nil:
 		return nil
@@ -287,7 +285,7 @@ func decodeBody(body *bufio.Reader, out any) error {
 		return errEmptyAnswer
 	case err != nil:
 		return err
-	case first == '<':
+	case html, first == '<':
 		return errWebPage
 	case out == nil:
 		_, err := io.Copy(io.Discard, body)

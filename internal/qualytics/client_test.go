@@ -477,6 +477,24 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// Some servers name a type also where there is nothing of it.
+func TestNothingOfAType(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusNoContent} {
+		for body, fails := range map[string]bool{"": false, "<html>the web app</html>": status != http.StatusNoContent} {
+			s := newServer(t, qualyticstest.Build202609())
+			c, _ := newClient(t, s, nil)
+			s.Fail(qualyticstest.Fault{
+				Method: http.MethodDelete, Kind: qualyticstest.Answer, Status: status,
+				Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Body: body,
+			})
+			if err := c.DeleteToken(t.Context(), 7); (err != nil) != fails {
+				t.Errorf("%d with the body %q: %v", status, body, err)
+			}
+		}
+	}
+}
+
 func TestAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
