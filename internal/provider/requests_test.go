@@ -43,6 +43,7 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			apply := map[string]int{"GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
 			destroy := map[string]int{"GET /users/me": 1, "PUT /user-tokens/{id}": n, "DELETE /user-tokens/{id}": n, "DELETE /users/{id}": n}
 			w := newWorld(t, qualyticstest.Build202609())
+			w.clock.Stop() // a slow machine must not outlive a snapshot
 			w.server.SeedForeign(tc.foreignAccounts, tc.foreignTokens)
 			w.connect(w.config)
 			w.server.ClearRequests()

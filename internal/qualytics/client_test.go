@@ -207,6 +207,35 @@ func TestListsAreComplete(t *testing.T) {
 	}
 }
 
+// A build whose list of tokens has pages, although none are documented.
+func TestTokensInPages(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 50, 51, 130} {
+		s := newServer(t, qualyticstest.Build202609())
+		s.EditProfile(func(p *qualyticstest.Profile) { p.TokenPages = true })
+		s.Seed(n, 1)
+		c, _ := newClient(t, s, nil)
+		tokens, err := c.ServiceTokens(t.Context())
+		if err != nil || len(tokens) != n {
+			t.Errorf("%d tokens, %v, want %d", len(tokens), err, n)
+		}
+		if want := max(1, (n+49)/50); len(s.Requests()) != want {
+			t.Errorf("%d requests for %d tokens, want %d", len(s.Requests()), n, want)
+		}
+	}
+}
+
+// A list that promises more than its pages show is no list to decide anything by.
+func TestTokensMissing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	s.Fail(qualyticstest.JSON(200, `{"items": [{"id": 7}], "total": 2}`).On(http.MethodGet, "/user-tokens/service").Repeat(qualyticstest.Forever))
+	c, _ := newClient(t, s, nil)
+	if tokens, err := c.ServiceTokens(t.Context()); err == nil || !contains(err.Error(), "1 of 2 tokens") {
+		t.Errorf("got %v and the error %v", tokens, err)
+	}
+}
+
 // An account that vanishes between two pages shifts the others; none may be missed.
 func TestListWhileAccountsVanish(t *testing.T) {
 	t.Parallel()

@@ -4,10 +4,13 @@
 package qualytics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -141,32 +144,48 @@ func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToke
 	return &out, nil
 }
 
-// ServiceTokens lists every service token of the deployment, revoked ones
-// included: GET /user-tokens/service. There is no filter and no page.
+// ServiceTokens lists every service token of the deployment by id, revoked ones
+// included: GET /user-tokens/service. There is no filter.
 func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
-	out := page[Token]{item: decodeToken}
-	err := c.readTokens(ctx, "/user-tokens/service", &out)
-	return out.items, err
+	return c.sortedTokens(ctx, "/user-tokens/service")
 }
 
-// OwnTokens lists the tokens of the caller: GET /user-tokens.
+// OwnTokens lists the tokens of the caller by id: GET /user-tokens.
 func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
-	out := page[Token]{item: decodeToken}
-	err := c.readTokens(ctx, "/user-tokens", &out)
-	return out.items, err
+	return c.sortedTokens(ctx, "/user-tokens")
 }
 
-func (c *Client) readTokens(ctx context.Context, path string, out *page[Token]) error {
-	if err := c.do(ctx, request{method: http.MethodGet, path: path, out: out}); err != nil {
-		return err
-	}
-	if out.total > out.count {
-		return &Error{
-			Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: 1,
-			Problem: fmt.Sprintf("the list holds %d of %d tokens, and the API documents no further page", out.count, out.total),
+func (c *Client) sortedTokens(ctx context.Context, path string) ([]Token, error) {
+	tokens, err := c.tokens(ctx, path)
+	return slices.SortedFunc(maps.Values(tokens), func(a, b Token) int { return cmp.Compare(a.ID, b.ID) }), err
+}
+
+// tokens downloads a list of tokens. It is documented as one answer without
+// pages; where an envelope says that there are more, they are asked for.
+func (c *Client) tokens(ctx context.Context, path string) (map[int64]Token, error) {
+	items := map[int64]Token{}
+	var query url.Values // none for the first
+	for number := 1; ; number++ {
+		before := len(items)
+		p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
+		if number == 1 {
+			p.restart = func() { clear(items) }
 		}
+		if err := c.do(ctx, request{method: http.MethodGet, path: path, query: query, out: &p}); err != nil {
+			return nil, err
+		}
+		more := p.total > len(items) || p.total < 0 && p.size > 0 && p.count >= p.size && len(items) > before
+		if p.whole || !more {
+			return items, nil
+		}
+		if len(items) == before {
+			return nil, &Error{
+				Base: c.base.String(), Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: number,
+				Problem: fmt.Sprintf("the list shows %d of %d tokens, and its next page no further one", len(items), p.total),
+			}
+		}
+		query = url.Values{"page": {strconv.Itoa(number + 1)}, "size": {strconv.Itoa(cmp.Or(p.size, p.count))}}
 	}
-	return nil
 }
 
 // FindServiceToken reads one service token out of the list, because the API

@@ -122,16 +122,8 @@ func (c *Client) ReadServiceToken(ctx context.Context, id int64) (*Token, bool, 
 	return nil, false, nil
 }
 
-// downloadTokens keeps of each token what a read needs, and one copy of what
-// the tokens of an account have in common.
 func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
-	items := map[int64]Token{}
-	err := c.readTokens(ctx, "/user-tokens/service", &page[Token]{
-		item:    decodeToken,
-		keep:    func(t Token) { items[t.ID] = t },
-		restart: func() { clear(items) },
-	})
-	return items, err
+	return c.tokens(ctx, "/user-tokens/service")
 }
 
 // accountReads decides between asking for each account and listing them all. As

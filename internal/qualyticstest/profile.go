@@ -40,6 +40,7 @@ type Profile struct {
 	ExpiredIsInactive      bool   // an expired token does not keep its owner from being deactivated
 	RevokedFreesName       bool   // a revoked token's name may be taken again
 	TokenEnvelope          bool   // the list of service tokens comes in an envelope
+	TokenPages             bool   // and in pages
 	KeepHyphens            bool   // in a user_id
 	SCIMOnlyStatus         int    // for a SCIM-only token outside /scim/v2
 	DetailShape            string // of an error's detail: "string", "list" or "object"

@@ -138,12 +138,15 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 	return s.Profile.CreateStatus, answer, nil
 }
 
-func (s *Server) listServiceTokens(*call) (int, any, *problem) {
+func (s *Server) listServiceTokens(c *call) (int, any, *problem) {
 	items := []any{}
 	for _, t := range s.tokens {
 		if s.userByID(t.UserID).Type == "Service" {
 			items = append(items, s.tokenAnswer(t))
 		}
+	}
+	if s.Profile.TokenPages {
+		return s.pageOf(c, items)
 	}
 	if s.Profile.TokenEnvelope {
 		return http.StatusOK, map[string]any{"items": items, "total": len(items)}, nil
