@@ -5,23 +5,25 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"log"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
+	"github.com/qualytics/terraform-provider-qualytics/internal/process"
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 )
 
-// version is set by the release's linker flags.
+// version is set by the linker flags of a release.
 var version = "dev"
 
 func main() {
-	debug := flag.Bool("debug", false, "print what TF_REATTACH_PROVIDERS needs, for a debugger")
+	debug := flag.Bool("debug", false, "print the value of TF_REATTACH_PROVIDERS for a debugger")
 	flag.Parse()
-	if !*debug { // a debugger's user reads the log where it is written
-		if err := tune(); err != nil {
+	if !*debug {
+		if err := process.Tune(); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -33,7 +35,12 @@ func main() {
 	if *debug {
 		opts = append(opts, tf6server.WithManagedDebug())
 	}
-	if err := tf6server.Serve("registry.terraform.io/qualytics/qualytics", func() tfprotov6.ProviderServer { return server }, opts...); err != nil {
+	err = tf6server.Serve(
+		"registry.terraform.io/qualytics/qualytics",
+		func() tfprotov6.ProviderServer { return server },
+		opts...)
+	server.Close(context.Background())
+	if err != nil {
 		log.Fatal(err)
 	}
 }

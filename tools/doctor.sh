@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Says what this machine lacks to work on the provider. Ends with 1 when
-# something that is needed is missing.
+# Checks whether this machine has what is required to work on the provider. Exits
+# with 1 if something is missing.
 set -u
 cd "$(dirname "$0")/.."
 missing=0
 
-have() { # command, what it is needed for, how to get it
+have() { # command, what requires it, how to install it, what to print
   if command -v "$1" >/dev/null; then
     printf 'ok       %-12s %s\n' "$1" "$(command -v "$1")"
     return 0
   fi
-  printf '%-8s %-12s needed for %s: %s\n' "$4" "$1" "$2" "$3"
+  printf '%-8s %-12s required for %s: %s\n' "$4" "$1" "$2" "$3"
   [ "$4" = MISSING ] && missing=1
   return 1
 }
@@ -27,17 +27,18 @@ have git "everything" "your package manager" MISSING
 if command -v "${TF_ACC_TERRAFORM_PATH:-terraform}" >/dev/null; then
   printf 'ok       %-12s %s\n' terraform "$("${TF_ACC_TERRAFORM_PATH:-terraform}" version 2>/dev/null | grep -m 1 -E '^(Terraform|OpenTofu) v')"
 elif ! command -v tofu >/dev/null; then
-  echo "MISSING  terraform    needed for make demo and make test: https://developer.hashicorp.com/terraform/install"
+  echo "MISSING  terraform    required for make demo and make test: https://developer.hashicorp.com/terraform/install"
   missing=1
 fi
 have tofu "make test-opentofu" "https://opentofu.org/docs/intro/install, or TOFU=" absent
 have goreleaser "make snapshot" "go install github.com/goreleaser/goreleaser/v2@v2.15.1" absent
 have dlv "debugging the provider" "go install github.com/go-delve/delve/cmd/dlv@latest" absent
 if [ -n "${TF_CLI_CONFIG_FILE:-}" ] && [ ! -e "$TF_CLI_CONFIG_FILE" ]; then
-  echo "note     TF_CLI_CONFIG_FILE names a file that does not exist; make takes no notice of it"
+  echo "note     TF_CLI_CONFIG_FILE names a file that does not exist; make ignores it"
 fi
 if ! GOFLAGS=-mod=mod go list -m -f '{{.Version}}' github.com/hashicorp/terraform-plugin-framework >/dev/null 2>&1; then
-  echo "MISSING  modules      they are neither in the cache nor can the proxy be reached: go mod download"
+  echo "MISSING  modules      not in the cache, and the proxy is unreachable: go mod download"
   missing=1
 fi
+if [ "$missing" = 0 ]; then echo "This machine has everything that is required."; else echo "Install what is MISSING above."; fi
 exit "$missing"

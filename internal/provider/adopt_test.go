@@ -27,8 +27,19 @@ const (
 // every state, as years of work by hand leave them.
 func addOfEveryShape(s *qualyticstest.Server) {
 	names := []string{
-		"Plain", `Quotes " and \ backslash`, "Dollar ${var.x}", "Percent %{if true}", "Two\nlines", "A\ttab", "Ünïcödé 数据 🚀",
-		"With/a slash", "a@b", " spaces around ", strings.Repeat("long ", 49), "EOT", "# no comment",
+		"Plain",
+		`Quotes " and \ backslash`,
+		"Dollar ${var.x}",
+		"Percent %{if true}",
+		"Two\nlines",
+		"A\ttab",
+		"Ünïcödé 数据 🚀",
+		"With/a slash",
+		"a@b",
+		"spaces  inside",
+		strings.Repeat("long ", 49),
+		"EOT",
+		"# no comment",
 	}
 	roles := s.Profile.Roles
 	teams := [][]string{nil, {"Data Quality"}, {"Data Engineering", "Data Quality"}}
@@ -44,7 +55,13 @@ func addOfEveryShape(s *qualyticstest.Server) {
 	}
 	for i := range adoptAccounts {
 		u := s.AddUser(qualyticstest.User{
-			Name: fmt.Sprintf("%s%d", names[i%len(names)], i), Role: roles[i%len(roles)], Teams: teams[(i/5)%len(teams)],
+			Name: fmt.Sprintf(
+				"%s%d",
+				names[i%len(names)],
+				i,
+			),
+			Role:      roles[i%len(roles)],
+			Teams:     teams[(i/5)%len(teams)],
 			LastLogin: at(-time.Duration(i) * day),
 		})
 		for j := range 2 {
@@ -105,9 +122,18 @@ func TestAccAdoptWithQuery(t *testing.T) {
 			s, tf := newAdoption(t, profile)
 			skipBelow(t, tf, "1.14.0")
 			var query strings.Builder
-			query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  include_resource = true\n  limit = 1000\n}\n")
+			query.WriteString(
+				"list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  include_resource = true\n  " +
+					"limit = 1000\n}\n",
+			)
 			for _, status := range []string{"active", "expired", "revoked"} {
-				fmt.Fprintf(&query, "list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
+				fmt.Fprintf(
+					&query,
+					"list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  "+
+						"limit = 1000\n  config {\n    status = %q\n  }\n}\n",
+					status,
+					status,
+				)
 			}
 			writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
 			if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {

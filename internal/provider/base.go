@@ -17,31 +17,37 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// base holds what Configure handed over; every kind of object embeds it
-// through one of the types below.
+// base contains the configured provider. Every kind of object embeds it through
+// one of the types below.
 type base struct{ data *providerData }
 
 func (b *base) configure(data any, diags *diag.Diagnostics) {
 	if data == nil {
-		return // validation, before the provider is configured
+		return // the provider is not configured during validation
 	}
 	d, ok := data.(*providerData)
 	if !ok {
-		diags.AddError("Provider bug", fmt.Sprintf("The provider's data has the type %T. Please report this.", data))
+		diags.AddError("Provider bug", fmt.Sprintf("The provider data has the type %T. Please report this.", data))
 		return
 	}
 	b.data = d
 }
 
-// client returns nil, and says why, when the provider's configuration is not
-// known yet.
+// client returns the client. If the provider configuration has unknown values, it
+// reports an error and returns nil.
 func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 	if b.data.client != nil {
 		return b.data.client
 	}
-	diags.AddError("The provider's configuration is not known yet",
-		fmt.Sprintf("Something has to be read from Qualytics now, but %s of the provider block depends on something that is only known after apply. "+
-			"Create that first, with terraform apply -target=…, or give the provider a value that is known.", strings.Join(b.data.unknown, " and ")))
+	diags.AddError(
+		"Unknown provider configuration",
+		fmt.Sprintf(
+			"A request to Qualytics is required now, but the value of %s in the provider configuration is only known "+
+				"after apply. "+
+				"Apply what it depends on first, with \"terraform apply -target=ADDRESS\", or use a known value.",
+			strings.Join(b.data.unknown, " and "),
+		),
+	)
 	return nil
 }
 
@@ -53,13 +59,21 @@ func (b *resourceBase) Configure(_ context.Context, req resource.ConfigureReques
 
 type ephemeralBase struct{ base }
 
-func (b *ephemeralBase) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
+func (b *ephemeralBase) Configure(
+	_ context.Context,
+	req ephemeral.ConfigureRequest,
+	resp *ephemeral.ConfigureResponse,
+) {
 	b.configure(req.ProviderData, &resp.Diagnostics)
 }
 
 type dataSourceBase struct{ base }
 
-func (b *dataSourceBase) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+func (b *dataSourceBase) Configure(
+	_ context.Context,
+	req datasource.ConfigureRequest,
+	resp *datasource.ConfigureResponse,
+) {
 	b.configure(req.ProviderData, &resp.Diagnostics)
 }
 

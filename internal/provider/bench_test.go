@@ -14,27 +14,30 @@ import (
 // it, one object after the other.
 func BenchmarkPlan(b *testing.B) {
 	const n = 300
-	w := newWorld(b, qualyticstest.Build202609())
+	h := newHarness(b, qualyticstest.Build202609())
 	type managed struct {
 		object *object
 		config values
 	}
 	var all []managed
 	for i := range n {
-		account := managed{w.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}}
-		w.must(account.object, account.config, "create")
-		token := managed{w.none(tokenType), values{"service_account_id": get(account.object.state, "id"), "name": "ci", "expires_in_days": 90}}
-		w.must(token.object, token.config, "create")
+		account := managed{h.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}}
+		h.must(account.object, account.config, "create")
+		token := managed{
+			h.none(tokenType),
+			values{"service_account_id": get(account.object.state, "id"), "name": "ci", "expires_in_days": 90},
+		}
+		h.must(token.object, token.config, "create")
 		all = append(all, account, token)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		w.connect(w.config)
+		h.connect(h.config)
 		for _, m := range all {
-			if diags := w.reread(m.object); len(diags) > 0 {
+			if diags := h.reread(m.object); len(diags) > 0 {
 				b.Fatal(diags.errors(), diags.warnings())
 			}
-			if p := w.plan(m.object, m.config); p.action != "no-op" {
+			if p := h.plan(m.object, m.config); p.action != "no-op" {
 				b.Fatal(p.action, p.diags.errors())
 			}
 		}

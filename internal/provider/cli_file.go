@@ -16,21 +16,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// cliFile is what the official CLI's configuration file says.
+// cliFile is the configuration file of the official CLI.
 type cliFile struct {
 	URL       string
 	Token     string
 	SSLVerify *bool
-	Timeout   float64 // seconds, 0 when absent
+	Timeout   float64 // seconds; 0: not set
 
-	name string // for messages, also when there is no such file
-	err  error  // why it cannot be used, without quoting it
+	name string // for messages, even if the file does not exist
+	err  error  // why it cannot be used, without its content
 }
 
 const cliFileName = "config.yaml"
 
 // readCLIFile reads $QUALYTICS_CONFIG_HOME/config.yaml, else
-// ~/.qualytics/config.yaml. A file that does not exist is an empty one.
+// ~/.qualytics/config.yaml. A file that does not exist is empty.
 func readCLIFile(env Environment) cliFile {
 	name, shown := "", "~/.qualytics/"+cliFileName
 	if dir, ok := env.LookupEnv(envConfigHome); ok && dir != "" {
@@ -42,7 +42,7 @@ func readCLIFile(env Environment) cliFile {
 	if name == "" {
 		return cliFile{name: shown}
 	}
-	text, err := os.ReadFile(name) // #nosec G304 -- the place that the official CLI documents.
+	text, err := os.ReadFile(name) // #nosec G304 -- the path that the official CLI documents.
 	if errors.Is(err, fs.ErrNotExist) {
 		return cliFile{name: shown}
 	}
@@ -57,10 +57,10 @@ func readCLIFile(env Environment) cliFile {
 	return file
 }
 
-// reference is ${VAR} in a value of the file.
+// reference matches ${VAR} in a value of the file.
 var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// parseCLIFile reads the file's text. Its errors never quote a value.
+// parseCLIFile decodes the file. Its errors contain no value.
 func parseCLIFile(text []byte, lookup func(string) (string, bool)) (cliFile, error) {
 	var raw map[string]any
 	if err := yaml.Unmarshal(text, &raw); err != nil {
@@ -83,16 +83,16 @@ func parseCLIFile(text []byte, lookup func(string) (string, bool)) (cliFile, err
 	}
 	file.URL, file.Token = strings.TrimSpace(value("url")), strings.TrimSpace(value("token"))
 	if s := value("ssl_verify"); s != "" {
-		verify, err := parseSwitch(s)
+		verify, err := parseBool(s)
 		if err != nil {
-			return cliFile{}, errors.New("ssl_verify is neither true nor false")
+			return cliFile{}, errors.New("ssl_verify must be true or false")
 		}
 		file.SSLVerify = &verify
 	}
 	if s := value("timeout"); s != "" {
 		seconds, err := strconv.ParseFloat(s, 64)
-		if err != nil || seconds < minTimeoutSeconds || seconds > maxTimeoutSeconds {
-			return cliFile{}, errors.New("timeout is not a number of seconds")
+		if err != nil || !(seconds >= minTimeoutSeconds && seconds <= maxTimeoutSeconds) { // also refuses NaN
+			return cliFile{}, errors.New("timeout must be a number of seconds")
 		}
 		file.Timeout = seconds
 	}

@@ -57,8 +57,20 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	}
 	dir := t.TempDir() // Terraform's working directory and home
 	buildProgram(t, "../..", filepath.Join(dir, "plugins", "terraform-provider-qualytics"))
-	writeFile(t, filepath.Join(dir, "rc"), "provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir, "plugins")+"\"\n }\n direct {}\n}\n")
-	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
+	writeFile(
+		t,
+		filepath.Join(dir, "rc"),
+		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(
+			dir,
+			"plugins",
+		)+"\"\n }\n direct {}\n}\n",
+	)
+	writeFile(
+		t,
+		filepath.Join(dir, "main.tf"),
+		"terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  "+
+			"}\n}\n"+config,
+	)
 	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
 	if path == "" {
 		var err error

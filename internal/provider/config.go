@@ -20,7 +20,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// Environment variables. The first five are also the official CLI's.
+// Environment variables. The official CLI uses the first five too.
 const (
 	envURL        = "QUALYTICS_URL"
 	envToken      = "QUALYTICS_TOKEN" // #nosec G101 -- a name, not a credential.
@@ -30,11 +30,11 @@ const (
 	envCACertFile = "QUALYTICS_CA_CERT_FILE"
 	envMaxRetries = "QUALYTICS_MAX_RETRIES"
 	envConfigHome = "QUALYTICS_CONFIG_HOME"
-	// envImportToken may hold the secret of a token that is imported.
+	// envImportToken may contain the secret of an imported token.
 	envImportToken = "QUALYTICS_IMPORT_TOKEN" // #nosec G101 -- a name, not a credential.
 )
 
-// unknown names the arguments whose values are not known yet.
+// unknown returns the names of the arguments with unknown values.
 func (m providerModel) unknown() []string {
 	var names []string
 	for _, a := range []struct {
@@ -46,7 +46,7 @@ func (m providerModel) unknown() []string {
 		{"api_path", m.APIPath.IsUnknown()},
 		{"ssl_verify", m.SSLVerify.IsUnknown()},
 		{"ca_cert_file", m.CACertFile.IsUnknown()},
-		{"headers", unknownInside(m.Headers)},
+		{"headers", hasUnknown(m.Headers)},
 		{"timeout", m.Timeout.IsUnknown()},
 		{"max_retries", m.MaxRetries.IsUnknown()},
 	} {
@@ -57,8 +57,8 @@ func (m providerModel) unknown() []string {
 	return names
 }
 
-// resolver finds each setting: the block first, then the environment, then the
-// official CLI's file.
+// resolver looks up each setting in the provider block, then in the environment,
+// then in the file of the official CLI.
 type resolver struct {
 	block providerModel
 	env   Environment
@@ -66,21 +66,21 @@ type resolver struct {
 	diags diag.Diagnostics
 }
 
-// resolve makes the client's configuration. It reads the environment, the CLI's
-// file and the CA file, and calls nobody.
+// resolve returns the client's configuration. It reads the environment, the CLI's
+// file, and the CA file, and sends no request.
 func resolve(block providerModel, env Environment) (qualytics.Config, diag.Diagnostics) {
 	r := &resolver{block: block, env: env}
 	r.file = readCLIFile(env)
 	cfg := qualytics.Config{Headers: r.headers()}
-	cfg.URL = firstOf(block.URL.ValueString(), r.getenv(envURL), r.file.URL)
-	fileIsForURL := sameAddress(cfg.URL, r.file.URL)
-	cfg.Token = qualytics.Secret(firstOf(block.Token.ValueString(), r.getenv(envToken)))
-	if cfg.Token == "" && fileIsForURL {
+	cfg.URL = firstNonEmpty(block.URL.ValueString(), r.getenv(envURL), r.file.URL)
+	fileHasURL := sameDeployment(cfg.URL, r.file.URL)
+	cfg.Token = qualytics.Secret(firstNonEmpty(block.Token.ValueString(), r.getenv(envToken)))
+	if cfg.Token == "" && fileHasURL {
 		cfg.Token = qualytics.Secret(r.file.Token)
 	}
 	r.checkMissing(cfg)
 	cfg.APIPath = r.apiPath()
-	cfg.InsecureSkipVerify = !r.sslVerify(fileIsForURL)
+	cfg.InsecureSkipVerify = !r.sslVerify(fileHasURL)
 	cfg.RootCAs = r.rootCAs()
 	cfg.Timeout = r.timeout()
 	cfg.MaxRetries = r.maxRetries()
@@ -90,7 +90,7 @@ func resolve(block providerModel, env Environment) (qualytics.Config, diag.Diagn
 	return cfg, r.diags
 }
 
-func firstOf(values ...string) string {
+func firstNonEmpty(values ...string) string {
 	for _, v := range values {
 		if v = strings.TrimSpace(v); v != "" {
 			return v
@@ -104,44 +104,64 @@ func (r *resolver) getenv(key string) string {
 	return value
 }
 
-// sameAddress reports whether two spellings name the same deployment.
-func sameAddress(a, b string) bool {
+// sameDeployment reports whether two URLs are those of the same deployment.
+func sameDeployment(a, b string) bool {
 	ua, errA := qualytics.BaseURL(a, "")
 	ub, errB := qualytics.BaseURL(b, "")
 	return errA == nil && errB == nil && ua.String() == ub.String()
 }
 
-// checkMissing names everything that is missing at once, with every way to set it.
+// checkMissing reports all missing settings together, with every way to set them.
 func (r *resolver) checkMissing(cfg qualytics.Config) {
 	var missing []string
 	if cfg.URL == "" {
-		missing = append(missing, fmt.Sprintf("url: the argument \"url\", the environment variable %s, or \"url\" in %s", envURL, r.file.name))
+		missing = append(
+			missing,
+			fmt.Sprintf(
+				"url: the argument \"url\", the environment variable %s, or \"url\" in %s",
+				envURL,
+				r.file.name,
+			),
+		)
 	}
 	if cfg.Token == "" {
-		line := fmt.Sprintf("token: the argument \"token\", the environment variable %s, or \"token\" in %s", envToken, r.file.name)
+		line := fmt.Sprintf(
+			"token: the argument \"token\", the environment variable %s, or \"token\" in %s",
+			envToken,
+			r.file.name,
+		)
 		if r.file.Token != "" && cfg.URL != "" {
-			line += ". That file has a token, but it was written for another address than " + withoutUserInfo(cfg.URL) + ", so it is not sent there"
+			line += ". That file has a token, but for another URL than " + withoutUserInfo(
+				cfg.URL,
+			) + ", so it is not sent there"
 		}
 		missing = append(missing, line)
 	}
 	switch {
 	case len(missing) > 0:
-		detail := "Each can be set in any of these ways, the first one found counts:\n\n  - " + strings.Join(missing, "\n  - ") +
-			"\n\nThe token is that of an Admin: a personal token or a service token."
+		detail := "The following settings are missing. Each can be set in one of these ways, in this order of " +
+			"precedence:\n\n  - " + strings.Join(
+			missing,
+			"\n  - ",
+		) +
+			"\n\nThe token is a personal token or a service token of an Admin."
 		if r.file.err != nil {
-			detail += "\n\nThe CLI's file could not be used: " + r.file.err.Error() + "."
+			detail += "\n\nThe file of the Qualytics CLI could not be used: " + r.file.err.Error() + "."
 		}
-		r.diags.AddError("The provider is not configured", detail)
+		r.diags.AddError("Missing provider configuration", detail)
 	case r.file.err != nil:
-		r.diags.AddWarning("The file of the Qualytics CLI was ignored", sentence(r.file.err.Error())+" Everything that is needed was found elsewhere.")
+		r.diags.AddWarning(
+			"Qualytics CLI file ignored",
+			sentence(r.file.err.Error())+" All required settings were found elsewhere.",
+		)
 	}
 }
 
-// withoutUserInfo shows an address without a user name and password.
-func withoutUserInfo(address string) string {
-	u, err := qualytics.BaseURL(address, "")
+// withoutUserInfo returns a URL without user name and password.
+func withoutUserInfo(raw string) string {
+	u, err := qualytics.BaseURL(raw, "")
 	if err != nil {
-		return "the one configured"
+		return "the configured one"
 	}
 	return u.String()
 }
@@ -149,12 +169,16 @@ func withoutUserInfo(address string) string {
 func (r *resolver) checkURL(cfg qualytics.Config) {
 	u, err := qualytics.BaseURL(cfg.URL, cfg.APIPath)
 	if err != nil {
-		r.diags.AddAttributeError(path.Root("url"), "The provider's address is not valid", sentence(err.Error()))
+		r.diags.AddAttributeError(path.Root("url"), "Invalid provider URL", sentence(err.Error()))
 		return
 	}
 	if u.Scheme == "http" && !qualytics.IsLoopback(u.Hostname()) {
-		r.diags.AddAttributeWarning(path.Root("url"), "The token is sent without encryption",
-			"The address "+u.String()+" uses http: everybody on the way can read the provider's token and every token it creates. Use https.")
+		r.diags.AddAttributeWarning(
+			path.Root("url"),
+			"Unencrypted connection",
+			"The URL "+u.String()+" uses http, so anyone on the network can read the provider's token and every "+
+				"token that it creates. Use https.",
+		)
 	}
 }
 
@@ -168,7 +192,7 @@ func (r *resolver) headers() map[string]qualytics.Secret {
 	return out
 }
 
-// apiPath may be set to nothing on purpose.
+// apiPath returns the API path, which may be set to "".
 func (r *resolver) apiPath() string {
 	if !r.block.APIPath.IsNull() {
 		return r.block.APIPath.ValueString()
@@ -179,31 +203,35 @@ func (r *resolver) apiPath() string {
 	return qualytics.DefaultAPIPath
 }
 
-// sslVerify takes the CLI's setting only for the address that the CLI's file names.
-func (r *resolver) sslVerify(fileIsForURL bool) bool {
+// sslVerify returns whether to verify the certificate. The CLI's setting counts only
+// for the CLI's URL.
+func (r *resolver) sslVerify(fileHasURL bool) bool {
 	verify, source := true, ""
 	fromEnv := r.getenv(envSSLVerify)
 	switch {
 	case !r.block.SSLVerify.IsNull():
 		verify, source = r.block.SSLVerify.ValueBool(), "the argument \"ssl_verify\""
 	case fromEnv != "":
-		v, err := parseSwitch(fromEnv)
+		v, err := parseBool(fromEnv)
 		if err != nil {
-			r.diags.AddError("The environment variable "+envSSLVerify+" is not valid", "It is "+strconv.Quote(fromEnv)+"; expected true or false.")
+			r.diags.AddError("Invalid environment variable", envSSLVerify+" must be true or false.")
 		}
 		verify, source = v, "the environment variable "+envSSLVerify
-	case r.file.SSLVerify != nil && (fileIsForURL || r.file.URL == ""):
+	case r.file.SSLVerify != nil && (fileHasURL || r.file.URL == ""):
 		verify, source = *r.file.SSLVerify, r.file.name
 	}
 	if !verify && !r.diags.HasError() {
-		r.diags.AddWarning("The server's certificate is not verified",
-			"It is turned off by "+source+". Anybody on the way can pose as the server and take the provider's token. "+
-				"If the certificate is signed by an authority of your own, set ca_cert_file instead.")
+		r.diags.AddWarning(
+			"Certificate verification is disabled",
+			"It is disabled by "+source+". Anyone on the network can impersonate the server and obtain the "+
+				"provider's token. "+
+				"If a private authority signed the certificate, set ca_cert_file instead.",
+		)
 	}
 	return verify
 }
 
-func parseSwitch(s string) (bool, error) {
+func parseBool(s string) (bool, error) {
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "0", "false", "no", "off", "f", "n":
 		return false, nil
@@ -214,7 +242,7 @@ func parseSwitch(s string) (bool, error) {
 }
 
 func (r *resolver) rootCAs() *x509.CertPool {
-	name := firstOf(r.block.CACertFile.ValueString(), r.getenv(envCACertFile))
+	name := firstNonEmpty(r.block.CACertFile.ValueString(), r.getenv(envCACertFile))
 	if name == "" {
 		return nil
 	}
@@ -225,7 +253,7 @@ func (r *resolver) rootCAs() *x509.CertPool {
 	}
 	text, err := os.ReadFile(name) // #nosec G304 -- the user names the file.
 	if err != nil {
-		r.diags.AddAttributeError(path.Root("ca_cert_file"), "The CA file cannot be read", sentence(err.Error()))
+		r.diags.AddAttributeError(path.Root("ca_cert_file"), "Unable to read CA file", sentence(err.Error()))
 		return nil
 	}
 	pool, err := x509.SystemCertPool()
@@ -233,8 +261,12 @@ func (r *resolver) rootCAs() *x509.CertPool {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(text) {
-		r.diags.AddAttributeError(path.Root("ca_cert_file"), "The CA file holds no certificate",
-			"No certificate in PEM form was found in "+name+". It should contain at least one block that begins with -----BEGIN CERTIFICATE-----.")
+		r.diags.AddAttributeError(
+			path.Root("ca_cert_file"),
+			"No certificate in CA file",
+			name+" contains no certificate in PEM format. It must have at least one block that begins with "+
+				"-----BEGIN CERTIFICATE-----.",
+		)
 	}
 	return pool
 }
@@ -246,9 +278,11 @@ func (r *resolver) timeout() time.Duration {
 		seconds = r.block.Timeout.ValueFloat64()
 	case fromEnv != "":
 		v, err := strconv.ParseFloat(strings.TrimSpace(fromEnv), 64)
-		if err != nil || v < minTimeoutSeconds || v > maxTimeoutSeconds {
-			r.diags.AddError("The environment variable "+envTimeout+" is not valid",
-				fmt.Sprintf("It is %q; expected a number of seconds, at most %d.", fromEnv, maxTimeoutSeconds))
+		if err != nil || !(v >= minTimeoutSeconds && v <= maxTimeoutSeconds) { // also refuses NaN
+			r.diags.AddError(
+				"Invalid environment variable",
+				fmt.Sprintf("%s must be a number of seconds, at most %d.", envTimeout, maxTimeoutSeconds),
+			)
 			return 0
 		}
 		seconds = v
@@ -268,8 +302,10 @@ func (r *resolver) maxRetries() int {
 	}
 	v, err := strconv.Atoi(strings.TrimSpace(fromEnv))
 	if err != nil || v < 0 || v > maxMaxRetries {
-		r.diags.AddError("The environment variable "+envMaxRetries+" is not valid",
-			fmt.Sprintf("It is %q; expected a whole number from 0 to %d.", fromEnv, maxMaxRetries))
+		r.diags.AddError(
+			"Invalid environment variable",
+			fmt.Sprintf("%s must be a whole number from 0 to %d.", envMaxRetries, maxMaxRetries),
+		)
 	}
 	return v
 }

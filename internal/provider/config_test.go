@@ -27,15 +27,15 @@ func writeFile(t *testing.T, name, text string) {
 }
 
 // configured configures the provider and reads something with it.
-func (w *world) configured(config values) (diagnostics, string) {
-	w.t.Helper()
-	w.server.ClearRequests()
-	diags := diagnostics(w.configure(config))
+func (h *harness) configured(config values) (diagnostics, string) {
+	h.t.Helper()
+	h.server.ClearRequests()
+	diags := diagnostics(h.configure(config))
 	if diags.errors() != "" {
 		return diags, ""
 	}
-	_, read := w.load(accountType, "1")
-	requests := w.server.Requests()
+	_, read := h.load(accountType, "1")
+	requests := h.server.Requests()
 	if len(requests) == 0 {
 		return diags, "nowhere: " + read.errors()
 	}
@@ -53,32 +53,81 @@ func TestConfigurationSources(t *testing.T) {
 		token  string // that reached the server
 		errors []string
 	}{
-		{"block", values{"url": "URL", "token": "block"}, map[string]string{"QUALYTICS_URL": "http://127.0.0.1:1", "QUALYTICS_TOKEN": "env"}, "", "block", nil},
-		{"environment", values{}, map[string]string{"QUALYTICS_URL": "URL", "QUALYTICS_TOKEN": "env"}, "url: http://127.0.0.1:1\ntoken: file", "env", nil},
+		{"block", values{"url": "URL", "token": "block"}, map[string]string{
+			"QUALYTICS_URL":   "http://127.0.0.1:1",
+			"QUALYTICS_TOKEN": "env",
+		}, "", "block", nil},
+		{
+			"environment",
+			values{},
+			map[string]string{"QUALYTICS_URL": "URL", "QUALYTICS_TOKEN": "env"},
+			"url: http://127.0.0.1:1\ntoken: file", "env", nil,
+		},
 		{"file", values{}, nil, "url: URL\ntoken: file\ntimeout: 5\nssl_verify: true", "file", nil},
 		{"file, spelled differently", values{"url": "URL/api/"}, nil, "url: URL/\ntoken: file", "file", nil},
-		{"file with a variable", values{}, map[string]string{"SECRET": "interpolated"}, "url: URL\ntoken: ${SECRET}", "interpolated", nil},
-		{"file with an unset variable", values{}, nil, "url: URL\ntoken: ${NOWHERE}", "", []string{"NOWHERE", "not set"}},
-		{"file of another deployment", values{"url": "URL"}, nil, "url: https://other.qualytics.io\ntoken: file", "", []string{"written for another address", "QUALYTICS_TOKEN"}},
-		{"file without a url", values{"url": "URL"}, nil, "token: file", "", []string{"written for another address"}},
-		{"nothing", values{}, nil, "", "", []string{"url: the argument", "QUALYTICS_URL", "token: the argument", "QUALYTICS_TOKEN", "config.yaml"}},
+		{
+			"file with a variable",
+			values{},
+			map[string]string{"SECRET": "interpolated"},
+			"url: URL\ntoken: ${SECRET}",
+			"interpolated", nil,
+		},
+		{"file with an unset variable", values{}, nil, "url: URL\ntoken: ${NOWHERE}", "", []string{
+			"NOWHERE",
+			"not set",
+		}},
+		{
+			"file of another deployment",
+			values{"url": "URL"},
+			nil, "url: https://other.qualytics.io\ntoken: file", "",
+			[]string{"for another URL", "QUALYTICS_TOKEN"},
+		},
+		{"file without a url", values{"url": "URL"}, nil, "token: file", "", []string{"for another URL"}},
+		{"nothing", values{}, nil, "", "", []string{
+			"url: the argument", "QUALYTICS_URL", "token: the argument",
+			"QUALYTICS_TOKEN", "config.yaml",
+		}},
 		{"only the url", values{"url": "URL"}, nil, "", "", []string{"QUALYTICS_TOKEN"}},
 		{"broken file", values{}, nil, "{", "", []string{"not valid YAML", "QUALYTICS_URL"}},
-		{"empty values", values{"url": "", "token": ""}, map[string]string{"QUALYTICS_URL": "URL", "QUALYTICS_TOKEN": "env"}, "", "env", nil},
-		{"odd timeout", values{"url": "URL", "token": "x"}, map[string]string{"QUALYTICS_TIMEOUT": "soon"}, "", "", []string{"QUALYTICS_TIMEOUT", `"soon"`}},
-		{"odd retries", values{"url": "URL", "token": "x"}, map[string]string{"QUALYTICS_MAX_RETRIES": "-1"}, "", "", []string{"QUALYTICS_MAX_RETRIES"}},
-		{"odd switch", values{"url": "URL", "token": "x"}, map[string]string{"QUALYTICS_SSL_VERIFY": "maybe"}, "", "", []string{"QUALYTICS_SSL_VERIFY", "true or false"}},
+		{"empty values", values{"url": "", "token": ""}, map[string]string{
+			"QUALYTICS_URL":   "URL",
+			"QUALYTICS_TOKEN": "env",
+		}, "", "env", nil},
+		{
+			"odd timeout",
+			values{"url": "URL", "token": "x"},
+			map[string]string{"QUALYTICS_TIMEOUT": "soon"},
+			"", "",
+			[]string{"QUALYTICS_TIMEOUT", "must be a number of seconds"},
+		},
+		{
+			"odd retries",
+			values{"url": "URL", "token": "x"},
+			map[string]string{"QUALYTICS_MAX_RETRIES": "-1"},
+			"", "",
+			[]string{"QUALYTICS_MAX_RETRIES"},
+		},
+		{
+			"odd switch",
+			values{"url": "URL", "token": "x"},
+			map[string]string{"QUALYTICS_SSL_VERIFY": "maybe"},
+			"", "",
+			[]string{"QUALYTICS_SSL_VERIFY", "true or false"},
+		},
 		{"odd URL", values{"token": "x"}, map[string]string{"QUALYTICS_URL": "ftp://x"}, "", "", []string{"scheme"}},
 		{"token with a line break", values{"url": "URL", "token": "a\nb"}, nil, "", "", []string{"control character"}},
-		{"environment path", values{"url": "URL", "token": "x"}, map[string]string{"QUALYTICS_API_PATH": "/api/", "QUALYTICS_TIMEOUT": "2.5", "QUALYTICS_MAX_RETRIES": "0", "QUALYTICS_SSL_VERIFY": "yes"}, "", "x", nil},
+		{"environment path", values{"url": "URL", "token": "x"}, map[string]string{
+			"QUALYTICS_API_PATH": "/api/",
+			"QUALYTICS_TIMEOUT":  "2.5", "QUALYTICS_MAX_RETRIES": "0", "QUALYTICS_SSL_VERIFY": "yes",
+		}, "", "x", nil},
 	} {
 		for _, home := range []string{"HOME", "QUALYTICS_CONFIG_HOME"} {
 			t.Run(tc.name+" "+home, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, qualyticstest.Build202609())
-				put := func(s string) string { return strings.ReplaceAll(s, "URL", w.server.URL) }
+				h := newHarness(t, qualyticstest.Build202609())
+				put := func(s string) string { return strings.ReplaceAll(s, "URL", h.server.URL) }
 				dir := t.TempDir()
-				w.env = map[string]string{home: dir}
+				h.env = map[string]string{home: dir}
 				if tc.file != "" {
 					name := filepath.Join(dir, "config.yaml")
 					if home == "HOME" {
@@ -87,13 +136,13 @@ func TestConfigurationSources(t *testing.T) {
 					writeFile(t, name, put(tc.file))
 				}
 				for k, v := range tc.env {
-					w.env[k] = strings.ReplaceAll(v, "URL", w.server.URL)
+					h.env[k] = strings.ReplaceAll(v, "URL", h.server.URL)
 				}
 				block := values{}
 				for k, v := range tc.block {
-					block[k] = strings.ReplaceAll(v.(string), "URL", w.server.URL)
+					block[k] = strings.ReplaceAll(v.(string), "URL", h.server.URL)
 				}
-				diags, token := w.configured(block)
+				diags, token := h.configured(block)
 				wantText(t, diags.errors(), tc.errors...)
 				if tc.errors == nil && diags.errors() != "" {
 					t.Fatalf("refused: %s", diags.errors())
@@ -118,26 +167,51 @@ func TestConfigurationWarnings(t *testing.T) {
 		file  string
 		want  string // "" is no warning
 	}{
-		{"http elsewhere", values{"url": "http://example.com", "token": "x"}, nil, "", "sent without encryption"},
+		{"http elsewhere", values{"url": "http://example.com", "token": "x"}, nil, "", "Unencrypted connection"},
 		{"http here", values{"url": "http://localhost:1", "token": "x"}, nil, "", ""},
-		{"no verification", values{"url": "https://x", "token": "x", "ssl_verify": false}, nil, "", `the argument "ssl_verify"`},
-		{"no verification by environment", values{"url": "https://x", "token": "x"}, map[string]string{"QUALYTICS_SSL_VERIFY": "no"}, "", "QUALYTICS_SSL_VERIFY"},
+		{
+			"no verification",
+			values{"url": "https://x", "token": "x", "ssl_verify": false},
+			nil, "",
+			`the argument "ssl_verify"`,
+		},
+		{
+			"no verification by environment",
+			values{"url": "https://x", "token": "x"},
+			map[string]string{"QUALYTICS_SSL_VERIFY": "no"},
+			"", "QUALYTICS_SSL_VERIFY",
+		},
 		{"no verification by file", values{}, nil, "url: https://x\ntoken: x\nssl_verify: false", "config.yaml"},
-		{"no verification of another address", values{"url": "https://y", "token": "x"}, nil, "url: https://x\ntoken: x\nssl_verify: false", ""},
-		{"broken file that is not needed", values{"url": "https://x", "token": "x"}, nil, "{", "was ignored"},
-		{"verification", values{"url": "https://x", "token": "x", "ssl_verify": true}, map[string]string{"QUALYTICS_SSL_VERIFY": "0"}, "", ""},
+		{
+			"no verification of another address",
+			values{"url": "https://y", "token": "x"},
+			nil,
+			"url: https://x\ntoken: x\nssl_verify: false", "",
+		},
+		{
+			"broken file that is not needed",
+			values{"url": "https://x", "token": "x"},
+			nil, "{",
+			"Qualytics CLI file ignored",
+		},
+		{
+			"verification",
+			values{"url": "https://x", "token": "x", "ssl_verify": true},
+			map[string]string{"QUALYTICS_SSL_VERIFY": "0"},
+			"", "",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, qualyticstest.Build202609())
-			w.env = map[string]string{"QUALYTICS_CONFIG_HOME": t.TempDir()}
+			h := newHarness(t, qualyticstest.Build202609())
+			h.env = map[string]string{"QUALYTICS_CONFIG_HOME": t.TempDir()}
 			if tc.file != "" {
-				writeFile(t, filepath.Join(w.env["QUALYTICS_CONFIG_HOME"], "config.yaml"), tc.file)
+				writeFile(t, filepath.Join(h.env["QUALYTICS_CONFIG_HOME"], "config.yaml"), tc.file)
 			}
 			for k, v := range tc.env {
-				w.env[k] = v
+				h.env[k] = v
 			}
-			diags := diagnostics(w.configure(tc.block))
+			diags := diagnostics(h.configure(tc.block))
 			if diags.errors() != "" {
 				t.Fatal(diags.errors())
 			}
@@ -151,8 +225,8 @@ func TestConfigurationWarnings(t *testing.T) {
 
 func TestConfigurationValidation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	w.server.ClearRequests()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.ClearRequests()
 	for _, tc := range []struct {
 		block values
 		want  string
@@ -164,26 +238,34 @@ func TestConfigurationValidation(t *testing.T) {
 		{values{"headers": map[string]string{"authorization": "x"}}, "Authorization cannot be set"},
 		{values{"headers": map[string]string{"X-Break": "a\nb"}}, "line break"},
 	} {
-		dv := w.dynamic(w.schemas.Provider.ValueType(), w.value(w.schemas.Provider, tc.block))
-		resp, err := w.p.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: dv})
+		dv := h.dynamic(h.schemas.Provider.ValueType(), h.value(h.schemas.Provider, tc.block))
+		resp, err := h.p.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: dv})
 		if err != nil {
 			t.Fatal(err)
 		}
 		wantText(t, diagnostics(resp.Diagnostics).errors(), tc.want)
 	}
-	if len(w.server.Requests()) != 0 {
+	if len(h.server.Requests()) != 0 {
 		t.Error("validation made requests")
 	}
 }
 
 func TestHeadersAndUserAgent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	w.env["TF_APPEND_USER_AGENT"] = "infra-repo/7"
-	w.connect(values{"url": w.server.URL, "token": w.server.AdminToken(), "headers": map[string]string{"X-Gateway": "canary"}, "timeout": 5, "max_retries": 1})
-	w.server.ClearRequests()
-	w.must(w.none(accountType), values{"name": "x", "role": "Member"}, "create")
-	r := w.server.Requests()[0]
+	h := newHarness(t, qualyticstest.Build202609())
+	h.env["TF_APPEND_USER_AGENT"] = "infra-repo/7"
+	h.connect(
+		values{
+			"url":         h.server.URL,
+			"token":       h.server.AdminToken(),
+			"headers":     map[string]string{"X-Gateway": "canary"},
+			"timeout":     5,
+			"max_retries": 1,
+		},
+	)
+	h.server.ClearRequests()
+	h.must(h.none(accountType), values{"name": "x", "role": "Member"}, "create")
+	r := h.server.Requests()[0]
 	if got := r.Header.Get("User-Agent"); got != "terraform-provider-qualytics/test terraform/1.11.4 infra-repo/7" {
 		t.Errorf("user agent %q", got)
 	}
@@ -194,54 +276,68 @@ func TestHeadersAndUserAgent(t *testing.T) {
 
 func TestCACertFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	tls := httptest.NewTLSServer(w.server)
+	h := newHarness(t, qualyticstest.Build202609())
+	tls := httptest.NewTLSServer(h.server)
 	t.Cleanup(tls.Close)
 	home := t.TempDir()
-	w.env["HOME"] = home
-	block := values{"url": tls.URL, "token": w.server.AdminToken(), "max_retries": 0}
-	_, read := w.configured(block)
+	h.env["HOME"] = home
+	block := values{"url": tls.URL, "token": h.server.AdminToken(), "max_retries": 0}
+	_, read := h.configured(block)
 	wantText(t, read, "nowhere", "set ca_cert_file")
 	name := filepath.Join(home, "ca.pem")
 	writeFile(t, name, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})))
 	for _, file := range []string{name, "~/ca.pem"} {
-		if diags, token := w.configured(block.with(values{"ca_cert_file": file})); token != w.server.AdminToken() {
+		if diags, token := h.configured(block.with(values{"ca_cert_file": file})); token != h.server.AdminToken() {
 			t.Errorf("%s: %s %s", file, diags.errors(), token)
 		}
 	}
 	writeFile(t, name, "no certificate")
-	wantText(t, diagnostics(w.configure(block.with(values{"ca_cert_file": name}))).errors(), "holds no certificate")
-	wantText(t, diagnostics(w.configure(block.with(values{"ca_cert_file": name + "x"}))).errors(), "cannot be read")
-	if diags, token := w.configured(block.with(values{"ssl_verify": false})); token != w.server.AdminToken() || !strings.Contains(diags.warnings(), "not verified") {
+	wantText(t, diagnostics(h.configure(block.with(values{"ca_cert_file": name}))).errors(), "contains no certificate")
+	wantText(
+		t,
+		diagnostics(h.configure(block.with(values{"ca_cert_file": name + "x"}))).errors(),
+		"Unable to read CA file",
+	)
+	if diags, token := h.configured(
+		block.with(values{"ssl_verify": false}),
+	); token != h.server.AdminToken() ||
+		!strings.Contains(diags.warnings(), "verification is disabled") {
 		t.Errorf("without verification: %s %s", diags.errors(), token)
 	}
 }
 
 func TestErrorsOfWrongSettings(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	member := w.server.AddUser(qualyticstest.User{Name: "Member"})
-	token := w.server.AddToken(qualyticstest.Token{Name: "x", UserID: member.ID})
-	good := values{"url": w.server.URL, "token": w.server.AdminToken(), "max_retries": 0}
+	h := newHarness(t, qualyticstest.Build202609())
+	member := h.server.AddUser(qualyticstest.User{Name: "Member"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "x", UserID: member.ID})
+	good := values{"url": h.server.URL, "token": h.server.AdminToken(), "max_retries": 0}
 	for name, tc := range map[string]struct {
 		change values
 		want   []string
 	}{
-		"wrong token":    {values{"token": "wrong"}, []string{"401", "Could not validate credentials", "wrong, expired or revoked", "QUALYTICS_TOKEN"}},
-		"Member's token": {values{"token": w.server.Bearer(token.ID)}, []string{"403", "does not have the required role: Admin", "Use the token of an Admin"}},
+		"wrong token": {values{"token": "wrong"}, []string{
+			"401", "Could not validate credentials",
+			"invalid, expired, or revoked", "QUALYTICS_TOKEN",
+		}},
+		"Member's token": {values{"token": h.server.Bearer(token.ID)}, []string{"403", "does not have the required " +
+			"role: Admin", "Use the token of an Admin"}},
 		"wrong api_path": {values{"api_path": "apu"}, []string{"web page", "check url and api_path"}},
-		"server down":    {values{"url": "http://127.0.0.1:1"}, []string{"no connection to 127.0.0.1:1", "check url, the network and proxies"}},
+		"server down": {values{"url": "http://127.0.0.1:1"}, []string{
+			"no connection to 127.0.0.1:1",
+			"check url, the network, and proxies",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.connect(good.with(tc.change))
-			_, diags := w.run(w.none(accountType), values{"name": "x", "role": "Member"})
-			wantText(t, diags.errors(), append(tc.want, `The service account "x" could not be created`, "Request: ")...)
+			h.connect(good.with(tc.change))
+			_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Member"})
+			wantText(t, diags.errors(), append(tc.want, `Unable to create service account`, "Request: ")...)
 			if strings.Contains(diags.errors(), "bug") {
 				t.Errorf("reads like a bug of the provider: %s", diags.errors())
 			}
 		})
 	}
-	if n := len(w.server.ServiceAccounts()); n != 1 {
+	if n := len(h.server.ServiceAccounts()); n != 1 {
 		t.Errorf("%d accounts, want one", n)
 	}
 }

@@ -5,7 +5,6 @@ package provider
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
@@ -28,21 +27,29 @@ type currentUserModel struct {
 	Teams    types.Set    `tfsdk:"teams"`
 }
 
-func (d *currentUserDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *currentUserDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_current_user"
 }
 
 func (d *currentUserDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The user, person or service account, whose token the provider uses. Any valid token may ask.",
+		MarkdownDescription: "The user or service account that owns the provider's token. It requires no role.",
 		Attributes: map[string]schema.Attribute{
-			"id":        text("Number that Qualytics gave the user."),
-			"user_id":   text("Identifier of the user."),
-			"name":      text("Name of the user. May be null."),
-			"email":     text("Email address of the user. May be null."),
-			"role":      text("Role of the user. May be null."),
-			"user_type": text("`Human`, `Service` or `Internal`."),
-			"teams":     schema.SetAttribute{ElementType: types.StringType, Computed: true, MarkdownDescription: "Names of the user's teams, without `Public`, which everybody is in."},
+			"id":        computedString("Numeric ID of the user."),
+			"user_id":   computedString("Identifier of the user."),
+			"name":      computedString("Name of the user. May be null."),
+			"email":     computedString("Email address of the user. May be null."),
+			"role":      computedString("Role of the user. May be null."),
+			"user_type": computedString("Type of the user: `Human`, `Service`, or `Internal`."),
+			"teams": schema.SetAttribute{
+				ElementType:         types.StringType,
+				Computed:            true,
+				MarkdownDescription: "Names of the user's teams, without `Public`, which contains every user.",
+			},
 		},
 	}
 }
@@ -54,11 +61,18 @@ func (d *currentUserDataSource) Read(ctx context.Context, _ datasource.ReadReque
 	}
 	me, err := client.CurrentUser(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "The current user could not be read", err)
+		addError(&resp.Diagnostics, "Unable to read current user", "", err)
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, currentUserModel{
-		ID: types.StringValue(strconv.FormatInt(me.ID, 10)), UserID: types.StringValue(me.UserID), Name: stringOrNull(me.Name),
-		Email: stringOrNull(me.Email), Role: stringOrNull(me.Role), UserType: types.StringValue(me.UserType), Teams: setOf(spelledLike(nil, me.Teams)),
+		ID:     idValue(me.ID),
+		UserID: types.StringValue(me.UserID),
+		Name:   stringOrNull(me.Name),
+		Email: stringOrNull(
+			me.Email,
+		),
+		Role:     stringOrNull(me.Role),
+		UserType: types.StringValue(me.UserType),
+		Teams:    setOf(inSpellingOf(nil, me.Teams)),
 	})...)
 }

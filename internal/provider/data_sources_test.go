@@ -18,27 +18,30 @@ import (
 )
 
 // look reads a data source as a plan does, after validating it.
-func (w *world) look(kind string, config values) (tftypes.Value, diagnostics) {
-	w.t.Helper()
-	schema := w.schemas.DataSourceSchemas[kind]
-	dv := w.dynamic(schema.ValueType(), w.value(schema, config))
-	valid, err := w.p.ValidateDataResourceConfig(w.ctx, &tfprotov6.ValidateDataResourceConfigRequest{TypeName: kind, Config: dv})
+func (h *harness) look(kind string, config values) (tftypes.Value, diagnostics) {
+	h.t.Helper()
+	schema := h.schemas.DataSourceSchemas[kind]
+	dv := h.dynamic(schema.ValueType(), h.value(schema, config))
+	valid, err := h.p.ValidateDataResourceConfig(
+		h.ctx,
+		&tfprotov6.ValidateDataResourceConfigRequest{TypeName: kind, Config: dv},
+	)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if diags := diagnostics(valid.Diagnostics); diags.errors() != "" {
 		return tftypes.Value{}, diags
 	}
-	resp, err := w.p.ReadDataSource(w.ctx, &tfprotov6.ReadDataSourceRequest{TypeName: kind, Config: dv})
+	resp, err := h.p.ReadDataSource(h.ctx, &tfprotov6.ReadDataSourceRequest{TypeName: kind, Config: dv})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if diags := diagnostics(resp.Diagnostics); diags.errors() != "" {
 		return tftypes.Value{}, diags
 	}
 	v, err := resp.State.Unmarshal(schema.ValueType())
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return v, resp.Diagnostics
 }
@@ -61,19 +64,21 @@ func names(list []tftypes.Value, attribute string) []string {
 
 func TestAccountDataSource(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
+	onEveryProfile(t, func(t *testing.T, h *harness) {
 		const kind = "qualytics_service_account"
-		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
-		w.server.AddUser(qualyticstest.User{Name: "API Access 2"})
-		now := w.server.Clock.Now()
-		dead := w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
-		person := w.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
+		u := h.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
+		h.server.AddUser(qualyticstest.User{Name: "API Access 2"})
+		now := h.server.Clock.Now()
+		dead := h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+		person := h.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
 		for _, config := range []values{{"id": fmt.Sprint(u.ID)}, {"user_id": u.UserID}, {"name": "API Access"}} {
-			v, diags := w.look(kind, config)
+			v, diags := h.look(kind, config)
 			if diags.errors() != "" {
 				t.Fatal(diags.errors())
 			}
-			if get(v, "id") != fmt.Sprint(u.ID) || get(v, "role") != "Manager" || get(v, "teams") != "Data Quality" || get(v, "user_id") != u.UserID || get(v, "last_login_at") != "" {
+			if get(v, "id") != fmt.Sprint(u.ID) || get(v, "role") != "Manager" || get(v, "teams") != "Data Quality" ||
+				get(v, "user_id") != u.UserID ||
+				get(v, "last_login_at") != "" {
 				t.Errorf("%v: %s", config, v)
 			}
 		}
@@ -81,16 +86,16 @@ func TestAccountDataSource(t *testing.T) {
 			config values
 			want   []string
 		}{
-			{values{"name": "api access"}, []string{"0 active service accounts", `"API Access"`}},
-			{values{"user_id": "api_acess@service"}, []string{"0 active service accounts", "api_access@service"}},
-			{values{"id": "99999"}, []string{"No active service account has the id 99999"}},
+			{values{"name": "api access"}, []string{"No service account", `"API Access"`}},
+			{values{"user_id": "api_acess@service"}, []string{"No service account", "api_access@service"}},
+			{values{"id": "99999"}, []string{"No active service account has the ID 99999"}},
 			{values{"id": fmt.Sprint(dead.ID)}, []string{"No active service account"}},
-			{values{"name": "Dead"}, []string{"0 active service accounts"}},
-			{values{"id": fmt.Sprint(person.ID)}, []string{"not a service account", "Human"}},
+			{values{"name": "Dead"}, []string{"No service account"}},
+			{values{"id": fmt.Sprint(person.ID)}, []string{"Not a service account", "Human"}},
 			{values{}, []string{"id"}},
 			{values{"id": "1", "name": "x"}, []string{"id"}},
 		} {
-			_, diags := w.look(kind, tc.config)
+			_, diags := h.look(kind, tc.config)
 			wantText(t, diags.errors(), append(tc.want, "")...)
 			if diags.errors() == "" {
 				t.Errorf("%v is found", tc.config)
@@ -101,11 +106,13 @@ func TestAccountDataSource(t *testing.T) {
 
 func TestAccountsDataSource(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		now := w.server.Clock.Now()
-		w.server.AddUser(qualyticstest.User{Name: "Airflow", Role: "Admin", Teams: []string{"Data Quality"}, LastLogin: &now})
-		w.server.AddUser(qualyticstest.User{Name: "airbyte", Teams: []string{"Data Engineering"}})
-		w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		now := h.server.Clock.Now()
+		h.server.AddUser(
+			qualyticstest.User{Name: "Airflow", Role: "Admin", Teams: []string{"Data Quality"}, LastLogin: &now},
+		)
+		h.server.AddUser(qualyticstest.User{Name: "airbyte", Teams: []string{"Data Engineering"}})
+		h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		for _, tc := range []struct {
 			config values
 			want   []string
@@ -120,7 +127,7 @@ func TestAccountsDataSource(t *testing.T) {
 			{values{"role": "Manager"}, []string{}},
 			{values{"include_deactivated": true}, []string{"Airflow", "airbyte", "Dead"}},
 		} {
-			v, diags := w.look("qualytics_service_accounts", tc.config)
+			v, diags := h.look("qualytics_service_accounts", tc.config)
 			if diags.errors() != "" {
 				t.Fatal(diags.errors())
 			}
@@ -129,7 +136,8 @@ func TestAccountsDataSource(t *testing.T) {
 				t.Errorf("%v: %v, want %v", tc.config, got, tc.want)
 			}
 			for _, item := range list {
-				if (get(item, "deactivated_at") != "") != (get(item, "name") == "Dead") || (get(item, "last_login_at") != "") != (get(item, "name") == "Airflow") {
+				if (get(item, "deactivated_at") != "") != (get(item, "name") == "Dead") ||
+					(get(item, "last_login_at") != "") != (get(item, "name") == "Airflow") {
 					t.Errorf("%s", item)
 				}
 			}
@@ -140,13 +148,14 @@ func TestAccountsDataSource(t *testing.T) {
 // Complete and sorted, whatever the page size.
 func TestDataSourcesOfManyObjects(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
+	onEveryProfile(t, func(t *testing.T, h *harness) {
 		for _, n := range []int{0, 1, 100, 101, 1000} {
 			if n > 0 {
-				w.server.Seed(n-len(w.server.ServiceAccounts()), 1)
+				h.server.Seed(n-len(h.server.ServiceAccounts()), 1)
+				h.connect(h.config) // else the lists are cached
 			}
-			v, _ := w.look("qualytics_service_accounts", values{})
-			tokens, _ := w.look("qualytics_service_tokens", values{})
+			v, _ := h.look("qualytics_service_accounts", values{})
+			tokens, _ := h.look("qualytics_service_tokens", values{})
 			for _, list := range [][]tftypes.Value{items(v, "service_accounts"), items(tokens, "service_tokens")} {
 				ids := names(list, "id")
 				if len(list) != n || !slices.IsSortedFunc(ids, byNumber) {
@@ -161,28 +170,28 @@ func TestDataSourcesOfManyObjects(t *testing.T) {
 // missed, and none is there twice.
 func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		w.server.Seed(250, 0)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		h.server.Seed(250, 0)
 		between := func(do func()) []string {
-			w.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: do})
-			v, _ := w.look("qualytics_service_accounts", values{})
+			h.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: do})
+			v, _ := h.look("qualytics_service_accounts", values{})
 			return names(items(v, "service_accounts"), "id")
 		}
 		want := func() []string {
 			var ids []string
-			for _, u := range w.server.ServiceAccounts() {
+			for _, u := range h.server.ServiceAccounts() {
 				ids = append(ids, fmt.Sprint(u.ID))
 			}
 			return ids
 		}
 		got := between(func() {
-			now := w.server.Clock.Now()
-			w.server.EditUser(w.server.ServiceAccounts()[7].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+			now := h.server.Clock.Now()
+			h.server.EditUser(h.server.ServiceAccounts()[7].ID, func(u *qualyticstest.User) { u.Deleted = &now })
 		})
 		if diff := gocmp.Diff(want(), got); diff != "" {
 			t.Errorf("one vanished, want -, got +:\n%s", diff)
 		}
-		got = between(func() { w.server.AddUser(qualyticstest.User{Name: "New"}) })
+		got = between(func() { h.server.AddUser(qualyticstest.User{Name: "New"}) })
 		if diff := gocmp.Diff(want(), got); diff != "" {
 			t.Errorf("one appeared, want -, got +:\n%s", diff)
 		}
@@ -191,15 +200,15 @@ func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
 
 func TestTokensDataSource(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		u := w.server.AddUser(qualyticstest.User{Name: "x"})
-		other := w.server.AddUser(qualyticstest.User{Name: "y"})
-		soon := w.server.Clock.Now().Add(time.Hour)
-		w.server.AddToken(qualyticstest.Token{Name: "active", UserID: u.ID, LastUsed: &soon})
-		w.server.AddToken(qualyticstest.Token{Name: "expired", UserID: u.ID, Expiration: &soon})
-		revoked := w.server.AddToken(qualyticstest.Token{Name: "revoked", UserID: other.ID})
-		w.server.EditToken(revoked.ID, func(t *qualyticstest.Token) { t.Active = false })
-		w.clock.Advance(2 * time.Hour)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		u := h.server.AddUser(qualyticstest.User{Name: "x"})
+		other := h.server.AddUser(qualyticstest.User{Name: "y"})
+		soon := h.server.Clock.Now().Add(time.Hour)
+		h.server.AddToken(qualyticstest.Token{Name: "active", UserID: u.ID, LastUsed: &soon})
+		h.server.AddToken(qualyticstest.Token{Name: "expired", UserID: u.ID, Expiration: &soon})
+		revoked := h.server.AddToken(qualyticstest.Token{Name: "revoked", UserID: other.ID})
+		h.server.EditToken(revoked.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.clock.Advance(2 * time.Hour)
 		for _, tc := range []struct {
 			config values
 			want   []string
@@ -211,7 +220,7 @@ func TestTokensDataSource(t *testing.T) {
 			{values{"service_account_id": fmt.Sprint(other.ID)}, []string{"revoked"}},
 			{values{"service_account_id": fmt.Sprint(other.ID), "status": "active"}, []string{}},
 		} {
-			v, diags := w.look("qualytics_service_tokens", tc.config)
+			v, diags := h.look("qualytics_service_tokens", tc.config)
 			if diags.errors() != "" {
 				t.Fatal(diags.errors())
 			}
@@ -225,33 +234,40 @@ func TestTokensDataSource(t *testing.T) {
 				}
 			}
 		}
-		_, diags := w.look("qualytics_service_tokens", values{"status": "rotation_due"})
+		_, diags := h.look("qualytics_service_tokens", values{"status": "rotation_due"})
 		wantText(t, diags.errors(), `"expired"`)
 	})
 }
 
 func TestTeamDataSources(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		for _, config := range []values{{"id": "2"}, {"name": "Data Quality"}} {
-			v, diags := w.look("qualytics_team", config)
-			if diags.errors() != "" || get(v, "id") != "2" || get(v, "name") != "Data Quality" || (get(v, "permission") != "") != w.server.Profile.TeamDetails {
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		for _, config := range []values{{"id": "2"}, {"name": "Data Quality"}, {"name": "data quality"}} {
+			v, diags := h.look("qualytics_team", config)
+			if diags.errors() != "" || get(v, "id") != "2" || get(v, "name") != "Data Quality" ||
+				(get(v, "permission") != "") != h.server.Profile.TeamDetails {
 				t.Errorf("%v: %s %s", config, v, diags.errors())
 			}
 		}
-		if v, diags := w.look("qualytics_team", values{"id": "-1"}); get(v, "name") != "Public" {
+		if v, diags := h.look("qualytics_team", values{"id": "-1"}); get(v, "name") != "Public" {
 			t.Errorf("Public: %s", diags.errors())
 		}
-		for want, config := range map[string]values{`"Data Quality"`: {"name": "data quality"}, "No team has the id 77": {"id": "77"}} {
-			_, diags := w.look("qualytics_team", config)
-			wantText(t, diags.errors(), "There is no such team", want)
+		for want, config := range map[string]values{
+			`"Data Quality"`:          {"name": "data qualty"},
+			`No team has the id "77"`: {"id": "77"},
+		} {
+			_, diags := h.look("qualytics_team", config)
+			wantText(t, diags.errors(), "Object not found", want)
 		}
-		for part, want := range map[string][]string{"": {"Public", "Data Engineering", "Data Quality"}, "data": {"Data Engineering", "Data Quality"}, "none": {}} {
+		for part, want := range map[string][]string{
+			"":     {"Public", "Data Engineering", "Data Quality"},
+			"data": {"Data Engineering", "Data Quality"}, "none": {},
+		} {
 			config := values{}
 			if part != "" {
 				config["name"] = part
 			}
-			v, diags := w.look("qualytics_teams", config)
+			v, diags := h.look("qualytics_teams", config)
 			if got := names(items(v, "teams"), "name"); !slices.Equal(got, want) {
 				t.Errorf("%q: %v %s, want %v", part, got, diags.errors(), want)
 			}
@@ -261,9 +277,11 @@ func TestTeamDataSources(t *testing.T) {
 
 func TestCurrentUserDataSource(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		v, diags := w.look("qualytics_current_user", values{})
-		if diags.errors() != "" || get(v, "role") != "Admin" || get(v, "user_type") != "Human" || get(v, "email") != "ada@example.com" || get(v, "name") != "Ada Admin" {
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		v, diags := h.look("qualytics_current_user", values{})
+		if diags.errors() != "" || get(v, "role") != "Admin" || get(v, "user_type") != "Human" ||
+			get(v, "email") != "ada@example.com" ||
+			get(v, "name") != "Ada Admin" {
 			t.Errorf("%s %s", v, diags.errors())
 		}
 	})
@@ -272,25 +290,28 @@ func TestCurrentUserDataSource(t *testing.T) {
 // What a Manager may not read is explained, and so is everything that fails.
 func TestDataSourceErrors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	manager := w.server.AddUser(qualyticstest.User{Name: "Manager", Role: "Manager"})
-	token := w.server.AddToken(qualyticstest.Token{Name: "x", UserID: manager.ID})
-	w.connect(values{"url": w.server.URL, "token": w.server.Bearer(token.ID), "max_retries": 0})
-	for kind, config := range map[string]values{"qualytics_service_accounts": {}, "qualytics_service_tokens": {}, "qualytics_service_account": {"name": "x"}} {
-		_, diags := w.look(kind, config)
-		wantText(t, diags.errors(), "needs the role Admin", "403")
+	h := newHarness(t, qualyticstest.Build202609())
+	manager := h.server.AddUser(qualyticstest.User{Name: "Manager", Role: "Manager"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "x", UserID: manager.ID})
+	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(token.ID), "max_retries": 0})
+	for kind, config := range map[string]values{
+		"qualytics_service_accounts": {}, "qualytics_service_tokens": {},
+		"qualytics_service_account": {"name": "x"},
+	} {
+		_, diags := h.look(kind, config)
+		wantText(t, diags.errors(), "requires the role Admin", "403")
 	}
-	if _, diags := w.look("qualytics_teams", values{}); diags.errors() != "" {
+	if _, diags := h.look("qualytics_teams", values{}); diags.errors() != "" {
 		t.Errorf("a Manager may not read teams: %s", diags.errors())
 	}
-	w.server.Fail(qualyticstest.HTML(502).Repeat(qualyticstest.Forever))
-	for kind := range w.schemas.DataSourceSchemas {
+	h.server.Fail(qualyticstest.HTML(502).Repeat(qualyticstest.Forever))
+	for kind := range h.schemas.DataSourceSchemas {
 		config := values{}
 		if kind == "qualytics_service_account" || kind == "qualytics_team" {
 			config["name"] = "x"
 		}
-		_, diags := w.look(kind, config)
-		wantText(t, diags.errors(), "could not be", "502")
+		_, diags := h.look(kind, config)
+		wantText(t, diags.errors(), "Unable to", "502")
 	}
 }
 

@@ -17,142 +17,150 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// addError is the only translation of a client's error: what failed, what the
-// server said, what to do.
-func addError(diags *diag.Diagnostics, failed string, err error) {
-	diags.AddError(failed, explain(err))
+// Summaries of diagnostics contain no names or numbers, so that they can be
+// searched for; the detail names the object. Terraform shows several warnings
+// with the same summary as one, so different causes have different summaries.
+// The page "Troubleshooting" has an entry for each, which a test checks.
+
+// addError is the only translation of a client error. object is what the request
+// was about, such as "service account "x""; it may be empty.
+func addError(diags *diag.Diagnostics, summary, object string, err error) {
+	diags.AddError(summary, detailOf(object, err))
 }
 
-// addOtherDeployment reports an object that has the id but not the features of
-// the one in state: what a wrong url looks like.
-func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, failed, difference string) {
-	diags.AddError(failed, difference+" The provider may be pointed at another deployment than the one this state was made with: it asked "+
-		client.URL()+". Nothing was changed. Check url; if the state really belongs here, take the object out with \"terraform state rm\" and import the right one.")
-}
-
-// asError is the client's error in err; a bare one where there is none.
-func asError(err error) *qualytics.Error {
-	var e *qualytics.Error
-	switch {
-	case errors.As(err, &e):
-		return e
-	case err == nil:
-		return &qualytics.Error{}
-	default:
-		return &qualytics.Error{Problem: err.Error()}
+// detailOf returns the detail of a diagnostic about a client error.
+func detailOf(object string, err error) string {
+	if object == "" {
+		return explainError(err)
 	}
+	return sentence(object) + "\n\n" + explainError(err)
 }
 
-// explain says what the server said and what to do about it.
-func explain(err error) string {
-	var e *qualytics.Error
-	if !errors.As(err, &e) {
+// addOtherDeployment reports an object that has the ID but not the features of
+// the one in the state, which happens if url is wrong.
+func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, object, difference string) {
+	diags.AddError(
+		"Object belongs to another deployment",
+		fmt.Sprintf("%s\n\n%s The provider is configured for %s, which may be another deployment "+
+			"than the one that this state describes. The state is unchanged. Check url in the provider "+
+			"configuration. If the state does belong here, "+
+			"remove the object from the state with \"terraform state rm\" and import the right one.", sentence(object),
+			difference, client.URL()),
+	)
+}
+
+// asError returns the client error in err, or an empty one.
+func asError(err error) *qualytics.Error {
+	if e, ok := errors.AsType[*qualytics.Error](err); ok {
+		return e
+	}
+	if err == nil {
+		return &qualytics.Error{}
+	}
+	return &qualytics.Error{Problem: err.Error()}
+}
+
+// explainError returns what the server answered, what to do, and the request.
+func explainError(err error) string {
+	e, ok := errors.AsType[*qualytics.Error](err)
+	if !ok {
 		return sentence(err.Error())
 	}
-	parts := []string{said(e), advice(e), outcome(e)}
-	request := fmt.Sprintf("Request: %s %s", e.Method, e.Base+e.Path)
-	if e.Tries > 1 {
-		request += fmt.Sprintf(", sent %d times", e.Tries)
+	var parts []string
+	for _, part := range []string{answerText(e), advice(e), lostCreateText(e)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return strings.Join(append(nonEmpty(parts), request+"."), "\n\n")
+	request := fmt.Sprintf("Request: %s %s", e.Method, e.URL)
+	if e.Attempts > 1 {
+		request += fmt.Sprintf(", sent %d times", e.Attempts)
+	}
+	return strings.Join(append(parts, request+"."), "\n\n")
 }
 
-// outcome says what is known of a create whose answer was lost.
-func outcome(e *qualytics.Error) string {
+// lostCreateText returns what is known of a create whose answer was lost.
+func lostCreateText(e *qualytics.Error) string {
 	switch {
 	case e.Method != http.MethodPost || !e.MaybeDone && len(e.Candidates) == 0:
 		return ""
 	case len(e.Candidates) > 0:
 		lines := make([]string, len(e.Candidates))
 		for i, c := range e.Candidates {
-			lines[i] = fmt.Sprintf("  - %q, id %d", c.Name, c.ID)
+			lines[i] = fmt.Sprintf("  - %q, ID %d", c.Name, c.ID)
 			if c.Created != nil {
-				lines[i] += ", made at " + stamp(*c.Created)
+				lines[i] += ", created at " + formatTime(*c.Created)
 			}
 		}
-		return "The answer was lost, and this may be what the attempt made, or somebody else's:\n\n" + strings.Join(lines, "\n") +
-			"\n\nIf it is yours, import it by its id; otherwise choose another name."
-	case e.NotLooked:
-		return "The server may have done the work before the answer was lost, and that could not be looked up. " +
-			"Before the next apply, look for the name in Qualytics: what is there has to be imported, or removed."
+		return "The answer was lost. This attempt or someone else may have created:\n\n" + strings.Join(lines, "\n") +
+			"\n\nIf it is yours, import it by its ID. Otherwise, choose another name."
+	case e.LookupFailed:
+		return "The server may have created the object before the answer was lost, and looking for it failed. " +
+			"Before the next apply, look for the name in Qualytics, and import or remove what is there."
 	default:
-		return "The server's list shows that nothing was made."
+		return "The server's list shows that nothing was created."
 	}
 }
 
-func nonEmpty(parts []string) []string {
-	var out []string
-	for _, p := range parts {
-		if p != "" {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// said is the server's answer, or why there is none.
-func said(e *qualytics.Error) string {
-	var b strings.Builder
+// answerText returns the server's answer, or why there is none.
+func answerText(e *qualytics.Error) string {
+	text := "The server did not answer"
 	if e.Status != 0 {
-		fmt.Fprintf(&b, "The server answered %d %s", e.Status, http.StatusText(e.Status))
-	} else {
-		b.WriteString("There was no answer")
+		text = fmt.Sprintf("The server answered %d %s", e.Status, http.StatusText(e.Status))
 	}
-	var words []string
-	for _, w := range []string{e.Title, e.Detail, e.Problem} {
-		if w != "" {
-			words = append(words, w)
+	for _, part := range []string{e.Detail, e.Problem} {
+		if part != "" {
+			text += ": " + part
 		}
 	}
-	if len(words) > 0 {
-		b.WriteString(": " + strings.Join(words, ": "))
-	}
-	text := sentence(b.String())
+	text = sentence(text)
 	if e.Hint != "" {
 		text += " " + sentence(e.Hint)
 	}
 	return text
 }
 
-// advice is what to do, by status.
+// advice returns what to do about an error, by its status.
 func advice(e *qualytics.Error) string {
 	switch {
 	case e.Stopped:
 		return "The run was stopped. Run it again."
 	case errors.Is(e, context.DeadlineExceeded):
-		return "The deployment is slow or out of reach. If it is slow, raise timeout in the provider block."
-	case isUnknownPath(e):
-		return "This is how the API answers a path that it does not have: check url and api_path. A bare control plane wants api_path = \"\"."
+		return "The deployment is slow or unreachable. If it is slow, increase timeout in the provider configuration."
+	case qualytics.IsUnknownPath(e):
+		return "The API answers this for a path that it does not have: check url and api_path. A bare control plane " +
+			"requires api_path = \"\"."
 	case e.Status == http.StatusUnauthorized:
-		return "The provider's token is wrong, expired or revoked. Set token, or " + envToken + ", to the valid token of an Admin."
+		return "The provider's token is invalid, expired, or revoked. Set token, or " + envToken +
+			", to a valid token of an Admin."
+	case e.Status == http.StatusForbidden && e.FromAPI && strings.Contains(e.URL, "/teams"):
+		return "The provider's token is valid, but its owner has no permission: reading teams requires the role " +
+			"Manager or Admin."
 	case e.Status == http.StatusForbidden && e.FromAPI:
-		return "The provider's token is valid, but its owner may not do this: managing service accounts and tokens needs the role Admin, " +
-			"and a token that is limited to SCIM cannot do it at all. Use the token of an Admin."
+		return "The provider's token is valid, but its owner has no permission: managing service accounts and tokens " +
+			"requires the role Admin, " +
+			"and a token that is limited to SCIM cannot be used. Use the token of an Admin."
 	case e.Status == http.StatusForbidden:
-		return "This is not about permissions in Qualytics: something in front of it refused the request. Ask who runs the gateway or firewall; " +
-			"if it wants a header, set headers in the provider block."
+		return "This is not a permission in Qualytics: a gateway or firewall in front of it refused the request. Ask " +
+			"its administrator; " +
+			"if it requires a header, set headers in the provider configuration."
 	case e.Status == http.StatusTooManyRequests:
-		return "The deployment's rate limit was reached. Run again later, lower terraform's -parallelism, or raise max_retries."
+		return "The rate limit of the deployment was exceeded. Run again later, lower terraform's -parallelism, or " +
+			"increase max_retries."
 	case e.Status == http.StatusRequestEntityTooLarge:
-		return "The gateway in front of Qualytics limits the size of requests. Ask who runs it."
+		return "The gateway in front of Qualytics limits the size of requests. Ask its administrator."
 	case e.Status >= 500:
-		return "The deployment, or the gateway in front of it, has a problem. Run again; if it persists, check the deployment's health."
+		return "The deployment or the gateway in front of it has a problem. Run again. If the problem persists, " +
+			"check the health of the deployment."
 	case e.Status == 0:
-		return "Run again once the deployment can be reached."
+		return "Run again when the deployment is reachable."
 	case e.Status < 300 || (e.Status == http.StatusNotFound && !e.FromAPI):
-		return "If url and api_path are right, a gateway or a login page may stand in front of the API."
+		return "If url and api_path are correct, a gateway or a login page may be in front of the API."
 	}
 	return ""
 }
 
-// isUnknownPath reports whether an answer is that of the API's framework to a
-// path that it does not have, rather than of the API to an object.
-func isUnknownPath(err error) bool {
-	var e *qualytics.Error
-	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.FromAPI && e.Detail == "Not Found"
-}
-
-// sentence makes a sentence of a message: capital first, full stop last.
+// sentence returns text with a capital first letter and a period at the end.
 func sentence(text string) string {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -164,4 +172,15 @@ func sentence(text string) string {
 		text += "."
 	}
 	return text
+}
+
+// printable returns a name from the server without control and formatting
+// characters, which could disguise other output.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, name)
 }

@@ -58,12 +58,18 @@ func TestAccExamples(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-				tc.Steps = []resource.TestStep{{
-					Config:           providerBlock(s) + example(t, folder),
-					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-				}}
+				tc.Steps = []resource.TestStep{
+					{
+						Config: providerBlock(s) + example(t, folder),
+						ConfigPlanChecks: resource.ConfigPlanChecks{
+							PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+						},
+					},
+				}
 				if strings.HasPrefix(folder, "rotation/") { // their consumers are terraform_data
-					tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
+					tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
+						tfversion.SkipBelow(tfversion.Version1_4_0),
+					}
 				}
 				if folder == "rotation/overlap" { // its token outlives it; an account with an active token cannot go
 					tc.CheckDestroy = nil
@@ -94,7 +100,9 @@ func TestAccRotationRoutines(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-				tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
+				tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
+					tfversion.SkipBelow(tfversion.Version1_4_0),
+				}
 				text := providerBlock(s) + example(t, folder)
 				rotate := resource.TestStep{
 					PreConfig: func() {
@@ -103,8 +111,10 @@ func TestAccRotationRoutines(t *testing.T) {
 						}
 						s.ClearRequests()
 					},
-					Config:           text,
-					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+					Config: text,
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+					},
 					Check: func(*terraform.State) error {
 						if got := strings.Join(s.Writes(), " "); !regexp.MustCompile(want).MatchString(got) {
 							return fmt.Errorf("writes %q, want %s", got, want)
@@ -142,14 +152,28 @@ func TestAccDataSourceExamples(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		owner := s.AddUser(qualyticstest.User{Name: "Airflow"})
 		s.AddToken(qualyticstest.Token{Name: "by hand", UserID: owner.ID})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_5_0)} // check blocks
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
+			tfversion.SkipBelow(tfversion.Version1_5_0),
+		} // check blocks
 		tc.CheckDestroy = nil
-		for _, name := range []string{"current_user", "service_account", "service_accounts", "service_tokens", "team", "teams"} {
-			tc.Steps = append(tc.Steps, resource.TestStep{Config: providerBlock(s) + example(t, "data-sources/qualytics_"+name)})
+		for _, name := range []string{
+			"current_user", "service_account", "service_accounts", "service_tokens", "team",
+			"teams",
+		} {
+			tc.Steps = append(
+				tc.Steps,
+				resource.TestStep{Config: providerBlock(s) + example(t, "data-sources/qualytics_"+name)},
+			)
 		}
 		tc.Steps[3].ConfigStateChecks = []statecheck.StateCheck{
-			statecheck.ExpectKnownOutputValue("unused", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
-			statecheck.ExpectKnownOutputValue("never_expiring", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
+			statecheck.ExpectKnownOutputValue(
+				"unused",
+				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")}),
+			),
+			statecheck.ExpectKnownOutputValue(
+				"never_expiring",
+				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")}),
+			),
 		}
 		resource.Test(t, tc)
 	})
@@ -167,8 +191,14 @@ func TestAccAudit(t *testing.T) {
 		tc.Steps = []resource.TestStep{{
 			Config: providerBlock(s) + example(t, "audit"),
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownOutputValue("stale_accounts", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
-				statecheck.ExpectKnownOutputValue("admins", knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
+				statecheck.ExpectKnownOutputValue(
+					"stale_accounts",
+					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")}),
+				),
+				statecheck.ExpectKnownOutputValue(
+					"admins",
+					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")}),
+				),
 			},
 		}}
 		resource.Test(t, tc)
@@ -221,7 +251,12 @@ func TestAccScenarios(t *testing.T) {
 				}
 				c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tc.floor)}
 				text := providerBlock(s) + example(t, "scenarios/"+tc.folder)
-				apply := resource.TestStep{Config: text, ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}}
+				apply := resource.TestStep{
+					Config: text,
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+					},
+				}
 				rotate := apply
 				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 5*day) }
 				c.Steps = []resource.TestStep{apply, rotate}
@@ -239,7 +274,8 @@ func TestAccScenarios(t *testing.T) {
 				if tc.kind == "" {
 					return
 				}
-				if got := vault.written[tc.kind]; len(got) != 2 || got[0] == got[1] || !strings.Contains(got[0], "eyJ") {
+				if got := vault.written[tc.kind]; len(got) != 2 || got[0] == got[1] ||
+					!strings.Contains(got[0], "eyJ") {
 					t.Errorf("the consumer was given %d secrets, want two different ones", len(got))
 				}
 			})
@@ -289,7 +325,10 @@ func TestAccModule(t *testing.T) {
 			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.CopyFS(tf.WorkingDir(), os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
+			if err := os.CopyFS(
+				tf.WorkingDir(),
+				os.DirFS(filepath.Join(root, "examples", "modules", "service-account")),
+			); err != nil {
 				t.Fatal(err)
 			}
 			out, err := tf.raw(t, "test", "-no-color")

@@ -21,13 +21,13 @@ import (
 // After each case, with the fault gone, apply runs again, and then nothing may
 // be lost, orphaned, leaked or touched that is foreign.
 
-// calamity is one way in which a request, or the run around it, goes wrong.
-type calamity struct {
+// faultCase is one way in which a request, or the run around it, goes wrong.
+type faultCase struct {
 	name  string
 	group string // row of the published table
 	fault qualyticstest.Fault
-	// arrange, when not nil, completes the fault for a world.
-	arrange func(w *world, f *qualyticstest.Fault)
+	// arrange, when not nil, completes the fault for a harness.
+	arrange func(h *harness, f *qualyticstest.Fault)
 }
 
 // slow is longer than the timeout of the matrix's provider.
@@ -47,66 +47,127 @@ func redirect(to string) qualyticstest.Fault {
 	return qualyticstest.Fault{Status: http.StatusFound, Header: http.Header{"Location": {to}}}
 }
 
-func afterwards(f qualyticstest.Fault) qualyticstest.Fault {
+func afterWork(f qualyticstest.Fault) qualyticstest.Fault {
 	f.Kind = qualyticstest.Replace
 	return f
 }
 
-func cancelling(f qualyticstest.Fault) calamity {
-	return calamity{fault: f, arrange: func(w *world, f *qualyticstest.Fault) {
-		ctx, cancel := context.WithCancel(w.ctx)
-		w.ctx, f.Do = ctx, cancel
+func cancelling(f qualyticstest.Fault) faultCase {
+	return faultCase{fault: f, arrange: func(h *harness, f *qualyticstest.Fault) {
+		ctx, cancel := context.WithCancel(h.ctx)
+		h.ctx, f.Do = ctx, cancel
 	}}
 }
 
-func (c calamity) called(group, name string) calamity {
+func (c faultCase) called(group, name string) faultCase {
 	c.group, c.name = group, name
 	return c
 }
 
-func calamities() []calamity {
-	list := []calamity{
+func faultCases() []faultCase {
+	list := []faultCase{
 		{"closed before the work", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, nil},
-		{"closed before the work, for the whole run", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore, Times: qualyticstest.Forever}, nil},
+		{
+			"closed before the work, for the whole run",
+			"connection",
+			qualyticstest.Fault{Kind: qualyticstest.CloseBefore, Times: qualyticstest.Forever},
+			nil,
+		},
 		{"answer lost", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, nil},
 		{"answer lost twice", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter, Times: 2}, nil},
 		{"slower than the timeout", "connection", qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: slow}, nil},
+		{"replayed by a gateway", "gateway", qualyticstest.Fault{Kind: qualyticstest.Replay}, nil},
+		{
+			"replayed by a gateway, answer lost",
+			"gateway",
+			qualyticstest.Fault{Kind: qualyticstest.Replay},
+			func(h *harness, f *qualyticstest.Fault) {
+				h.server.Fail(qualyticstest.Fault{Skip: f.Skip + 1, Kind: qualyticstest.CloseAfter})
+			},
+		},
+		{"502 in JSON", "gateway", qualyticstest.JSON(http.StatusBadGateway, `{"detail":"Bad gateway"}`), nil},
+		{
+			"503 in JSON, after the work",
+			"gateway",
+			afterWork(qualyticstest.JSON(http.StatusServiceUnavailable, `{"detail":"Unavailable"}`)),
+			nil,
+		},
 		{"truncated JSON", "answer", qualyticstest.Fault{Kind: qualyticstest.Truncate}, nil},
 		{"200 with HTML", "answer", qualyticstest.HTML(http.StatusOK), nil},
-		{"200 with HTML, after the work", "answer", afterwards(qualyticstest.HTML(http.StatusOK)), nil},
-		{"200, empty, after the work", "answer", qualyticstest.Fault{Kind: qualyticstest.Replace, Status: http.StatusOK}, nil},
-		{"wrong type in a field", "answer", afterwards(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
+		{"200 with HTML, after the work", "answer", afterWork(qualyticstest.HTML(http.StatusOK)), nil},
+		{
+			"200, empty, after the work",
+			"answer",
+			qualyticstest.Fault{Kind: qualyticstest.Replace, Status: http.StatusOK},
+			nil,
+		},
+		{"wrong type in a field", "answer", afterWork(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
 		{"403 of a firewall", "gateway", qualyticstest.HTML(http.StatusForbidden), nil},
 		{"404 of a proxy", "gateway", qualyticstest.HTML(http.StatusNotFound), nil},
 		{"429 once", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests), nil},
-		{"429 for the whole run", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests).Repeat(qualyticstest.Forever), nil},
-		{"502 after the work", "gateway", afterwards(qualyticstest.HTML(http.StatusBadGateway)), nil},
-		{"504 after the work", "gateway", afterwards(qualyticstest.HTML(http.StatusGatewayTimeout)), nil},
+		{
+			"429 for the whole run",
+			"rate limit",
+			qualyticstest.HTML(http.StatusTooManyRequests).Repeat(qualyticstest.Forever),
+			nil,
+		},
+		{"502 after the work", "gateway", afterWork(qualyticstest.HTML(http.StatusBadGateway)), nil},
+		{"504 after the work", "gateway", afterWork(qualyticstest.HTML(http.StatusGatewayTimeout)), nil},
 		{"redirect to another host", "redirect", redirect("http://127.0.0.1:1/api/users/me"), nil},
 		{"redirect to http", "redirect", redirect("http://example.com/"), nil},
 		{"redirect in a loop", "redirect", redirect("/api/users/me").Repeat(qualyticstest.Forever), nil},
-		cancelling(qualyticstest.Fault{Kind: qualyticstest.CloseBefore}).called("interrupt", "cancelled before the work"),
-		cancelling(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond}).called("interrupt", "cancelled during the work"),
-		cancelling(qualyticstest.Fault{Kind: qualyticstest.CloseAfter}).called("interrupt", "cancelled, and the answer lost"),
-		{"token revoked midway", "credential", qualyticstest.Fault{Kind: qualyticstest.Delay}, func(w *world, f *qualyticstest.Fault) {
-			f.Do = func() { w.server.EditToken(w.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = false }) }
-		}},
-		{"server killed", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, func(w *world, f *qualyticstest.Fault) {
-			f.Do = w.kill
-		}},
-		{"server killed after the work", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, func(w *world, f *qualyticstest.Fault) {
-			f.Do = w.kill
-		}},
+		cancelling(
+			qualyticstest.Fault{Kind: qualyticstest.CloseBefore},
+		).called("interrupt", "cancelled before the work"),
+		cancelling(
+			qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond},
+		).called("interrupt", "cancelled during the work"),
+		cancelling(
+			qualyticstest.Fault{Kind: qualyticstest.CloseAfter},
+		).called("interrupt", "cancelled, and the answer lost"),
+		{
+			"token revoked midway",
+			"credential",
+			qualyticstest.Fault{Kind: qualyticstest.Delay},
+			func(h *harness, f *qualyticstest.Fault) {
+				f.Do = func() {
+					h.server.EditToken(h.server.AdminTokenID(),
+						func(t *qualyticstest.Token) { t.Active = false })
+				}
+			},
+		},
+		{
+			"server killed",
+			"connection",
+			qualyticstest.Fault{Kind: qualyticstest.CloseBefore},
+			func(h *harness, f *qualyticstest.Fault) {
+				f.Do = h.kill
+			},
+		},
+		{
+			"server killed after the work",
+			"connection",
+			qualyticstest.Fault{Kind: qualyticstest.CloseAfter},
+			func(h *harness, f *qualyticstest.Fault) {
+				f.Do = h.kill
+			},
+		},
 	}
 	for _, status := range []int{400, 401, 403, 404, 408, 409, 413, 422, 500} {
 		body := fmt.Sprintf(`{"detail":"fault %d"}`, status)
-		list = append(list, calamity{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil})
+		list = append(
+			list,
+			faultCase{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil},
+		)
 	}
 	for _, status := range []int{408, 413, 500, 502, 503, 504} {
-		list = append(list, calamity{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil})
+		list = append(
+			list,
+			faultCase{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil},
+		)
 	}
 	for _, value := range []string{"0", "1", "Fri, 31 Dec 2100 23:59:59 GMT", "nonsense", "3600"} {
-		list = append(list, calamity{"429, Retry-After " + value, "rate limit", retryAfter(value), nil})
+		list = append(list, faultCase{"429, Retry-After " + value, "rate limit", retryAfter(value), nil})
 	}
 	return list
 }
@@ -115,19 +176,19 @@ func calamities() []calamity {
 type operation struct {
 	name    string
 	kind    string
-	config  values                    // that settles it; nil destroys
-	prepare func(w *world, o *object) // before the fault
-	run     func(w *world, o *object) diagnostics
+	config  values                      // that settles it; nil destroys
+	prepare func(h *harness, o *object) // before the fault
+	run     func(h *harness, o *object) diagnostics
 }
 
 // applying plans and applies a configuration, without a refresh.
-func applying(config func(w *world) values) func(*world, *object) diagnostics {
-	return func(w *world, o *object) diagnostics {
-		p := w.plan(o, config(w))
+func applying(config func(h *harness) values) func(*harness, *object) diagnostics {
+	return func(h *harness, o *object) diagnostics {
+		p := h.plan(o, config(h))
 		if p.diags.errors() != "" {
 			return p.diags
 		}
-		after, diags := w.apply(p)
+		after, diags := h.apply(p)
 		*o = *after
 		return diags
 	}
@@ -137,65 +198,109 @@ func operations() []operation {
 	account := values{"name": "Matrix", "role": "Member", "teams": []string{"Data Quality"}}
 	token := values{"name": "matrix", "expires_in_days": 30}
 	prefixed := values{"name_prefix": "matrix-", "expires_in_days": 30}
-	made := func(config values) func(*world, *object) {
-		return func(w *world, o *object) { w.must(o, w.owned(o.kind, config), "create") }
+	made := func(config values) func(*harness, *object) {
+		return func(h *harness, o *object) { h.must(o, h.owned(o.kind, config), "create") }
 	}
-	to := func(kind string, config values) func(*world, *object) diagnostics {
-		return applying(func(w *world) values { return w.owned(kind, config) })
+	to := func(kind string, config values) func(*harness, *object) diagnostics {
+		return applying(func(h *harness) values { return h.owned(kind, config) })
 	}
-	read := func(w *world, o *object) diagnostics { return w.refresh(o) }
-	load := func(id func(w *world) string) func(*world, *object) diagnostics {
-		return func(w *world, o *object) diagnostics {
-			loaded, diags := w.load(o.kind, id(w))
+	read := func(h *harness, o *object) diagnostics { return h.refresh(o) }
+	load := func(id func(h *harness) string) func(*harness, *object) diagnostics {
+		return func(h *harness, o *object) diagnostics {
+			loaded, diags := h.load(o.kind, id(h))
 			if diags.errors() == "" {
 				*o = *loaded
 			}
 			return diags
 		}
 	}
-	existing := func(w *world, o *object) { // made by hand
+	existing := func(h *harness, o *object) { // made by hand
 		if o.kind == accountType {
-			w.server.AddUser(qualyticstest.User{Name: "Matrix", Teams: []string{"Data Quality"}})
+			h.server.AddUser(qualyticstest.User{Name: "Matrix", Teams: []string{"Data Quality"}})
 			return
 		}
-		until := w.server.Clock.Now().AddDate(0, 0, 30)
-		w.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: w.owner().ID, Expiration: &until})
+		until := h.server.Clock.Now().AddDate(0, 0, 30)
+		h.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: h.owner().ID, Expiration: &until})
 	}
 	return []operation{
 		{"create an account", accountType, account, nil, to(accountType, account)},
 		{"read an account", accountType, account, made(account), read},
-		{"update an account", accountType, account.with(values{"role": "Manager", "teams": []string{}}), made(account), to(accountType, account.with(values{"role": "Manager", "teams": []string{}}))},
-		{"update an account's role", accountType, values{"name": "Matrix", "role": "Manager"}, made(account), to(accountType, values{"name": "Matrix", "role": "Manager"})},
-		{"delete an account", accountType, nil, func(w *world, o *object) {
-			made(account.with(values{"revoke_tokens_on_destroy": true}))(w, o)
-			w.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: w.named("Matrix")[0].ID})
+		{
+			"update an account",
+			accountType,
+			account.with(values{"role": "Manager", "teams": []string{}}),
+			made(account),
+			to(accountType, account.with(values{"role": "Manager", "teams": []string{}})),
+		},
+		{
+			"update an account's role",
+			accountType,
+			values{"name": "Matrix", "role": "Manager"},
+			made(account),
+			to(accountType, values{"name": "Matrix", "role": "Manager"}),
+		},
+		{"delete an account", accountType, nil, func(h *harness, o *object) {
+			made(account.with(values{"revoke_tokens_on_destroy": true}))(h, o)
+			h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.named("Matrix")[0].ID})
 		}, to(accountType, nil)},
-		{"import an account by id", accountType, account, existing, load(func(w *world) string { return fmt.Sprint(w.named("Matrix")[0].ID) })},
-		{"import an account by user_id", accountType, account, existing, load(func(*world) string { return "matrix@service" })},
+		{
+			"import an account by id",
+			accountType,
+			account,
+			existing,
+			load(func(h *harness) string { return fmt.Sprint(h.named("Matrix")[0].ID) }),
+		},
+		{
+			"import an account by user_id",
+			accountType,
+			account,
+			existing,
+			load(func(*harness) string { return "matrix@service" }),
+		},
 		{"create a token", tokenType, token, nil, to(tokenType, token)},
 		{"create a token with a prefix", tokenType, prefixed, nil, to(tokenType, prefixed)},
 		{"read a token", tokenType, token, made(token), read},
-		{"revoke a token", tokenType, token.with(values{"revoked": true}), made(token), to(tokenType, token.with(values{"revoked": true}))},
+		{
+			"revoke a token",
+			tokenType,
+			token.with(values{"revoked": true}),
+			made(token),
+			to(tokenType, token.with(values{"revoked": true})),
+		},
 		{"restore a token", tokenType, token, made(token.with(values{"revoked": true})), to(tokenType, token)},
-		{"replace a token", tokenType, token.with(values{"expires_in_days": 60}), made(token), to(tokenType, token.with(values{"expires_in_days": 60}))},
+		{
+			"replace a token",
+			tokenType,
+			token.with(values{"expires_in_days": 60}),
+			made(token),
+			to(tokenType, token.with(values{"expires_in_days": 60})),
+		},
 		{"delete a token", tokenType, nil, made(token), to(tokenType, nil)},
-		{"import a token", tokenType, token, existing, load(func(w *world) string { return fmt.Sprint(w.owner().ID, "/matrix") })},
-		{"open an ephemeral token", tokenType, nil, nil, func(w *world, _ *object) diagnostics {
-			_, private, diags := w.open(values{"service_account_id": fmt.Sprint(w.owner().ID)})
+		{
+			"import a token",
+			tokenType,
+			token,
+			existing,
+			load(func(h *harness) string { return fmt.Sprint(h.owner().ID, "/matrix") }),
+		},
+		{"open an ephemeral token", tokenType, nil, nil, func(h *harness, _ *object) diagnostics {
+			_, private, diags := h.open(values{"service_account_id": fmt.Sprint(h.owner().ID)})
 			if diags.errors() == "" {
-				w.opened = private
+				h.opened = private
 			}
 			return diags
 		}},
-		{"close an ephemeral token", tokenType, nil, func(w *world, _ *object) {
+		{"close an ephemeral token", tokenType, nil, func(h *harness, _ *object) {
 			var diags diagnostics
-			if _, w.opened, diags = w.open(values{"service_account_id": fmt.Sprint(w.owner().ID)}); diags.errors() != "" {
-				w.t.Fatal(diags.errors())
+			if _, h.opened, diags = h.open(
+				values{"service_account_id": fmt.Sprint(h.owner().ID)},
+			); diags.errors() != "" {
+				h.t.Fatal(diags.errors())
 			}
-		}, func(w *world, _ *object) diagnostics {
-			diags := w.shut(w.ctx, w.opened)
+		}, func(h *harness, _ *object) diagnostics {
+			diags := h.shut(h.ctx, h.opened)
 			if len(diags) == 0 {
-				w.opened = nil
+				h.opened = nil
 			}
 			return diags
 		}},
@@ -205,62 +310,64 @@ func operations() []operation {
 const matrixOwner = "Owner of the matrix"
 
 // owner is the account whose tokens the matrix makes.
-func (w *world) owner() qualyticstest.User { return w.named(matrixOwner)[0] }
+func (h *harness) owner() qualyticstest.User { return h.named(matrixOwner)[0] }
 
 // named are the active service accounts of a name.
-func (w *world) named(name string) []qualyticstest.User {
-	return slices.DeleteFunc(w.server.ServiceAccounts(), func(u qualyticstest.User) bool { return u.Name != name })
+func (h *harness) named(name string) []qualyticstest.User {
+	return slices.DeleteFunc(h.server.ServiceAccounts(), func(u qualyticstest.User) bool { return u.Name != name })
 }
 
 // owned completes a token's configuration with its owner.
-func (w *world) owned(kind string, config values) values {
+func (h *harness) owned(kind string, config values) values {
 	if kind == accountType || config == nil {
 		return config
 	}
-	return config.with(values{"service_account_id": fmt.Sprint(w.owner().ID)})
+	return config.with(values{"service_account_id": fmt.Sprint(h.owner().ID)})
 }
 
 // The canaries of the matrix: none may show in a diagnostic.
 const canaryHeader = "canary-of-the-gateway-header"
 
-// newMatrixWorld is a deployment with something foreign in it.
-func newMatrixWorld(t tb, profile qualyticstest.Profile) *world {
+// newMatrixHarness is a deployment with something foreign in it.
+func newMatrixHarness(t tb, profile qualyticstest.Profile) *harness {
 	t.Helper()
 	profile.ExpiredIsInactive = true
-	w := newWorld(t, profile)
-	w.server.AddUser(qualyticstest.User{Name: matrixOwner})
-	foreign := w.server.AddUser(qualyticstest.User{Name: "Foreign", Role: "Manager", Teams: []string{"Data Engineering"}})
-	w.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: foreign.ID})
-	w.reconnect()
-	return w
+	h := newHarness(t, profile)
+	h.server.AddUser(qualyticstest.User{Name: matrixOwner})
+	foreign := h.server.AddUser(
+		qualyticstest.User{Name: "Foreign", Role: "Manager", Teams: []string{"Data Engineering"}},
+	)
+	h.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: foreign.ID})
+	h.reconnect()
+	return h
 }
 
 // reconnect is the next run of Terraform.
-func (w *world) reconnect() {
-	w.connect(values{
-		"url": w.server.URL, "api_path": w.server.APIPath(), "token": w.server.AdminToken(), "max_retries": 2,
+func (h *harness) reconnect() {
+	h.connect(values{
+		"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.AdminToken(), "max_retries": 2,
 		"timeout": matrixTimeout.Seconds(), "headers": map[string]string{"X-Gateway": canaryHeader},
 	})
 }
 
 // kill stops the server once, also from within a request; killed is closed when
 // it is dead.
-func (w *world) kill() {
-	w.killOnce.Do(func() {
+func (h *harness) kill() {
+	h.killOnce.Do(func() {
 		go func() {
-			w.server.Stop()
-			close(w.killed)
+			h.server.Stop()
+			close(h.killed)
 		}()
 	})
 }
 
 // foreign describes everything that is not the matrix's.
-func (w *world) foreign() string {
+func (h *harness) foreign() string {
 	var out []string
-	for _, u := range w.server.Users() {
+	for _, u := range h.server.Users() {
 		if u.Name == "Foreign" || u.Type != "Service" {
 			out = append(out, fmt.Sprint(u.ID, u.Name, u.Role, u.Teams, u.Deleted != nil))
-			for _, t := range w.server.Tokens() {
+			for _, t := range h.server.Tokens() {
 				if t.UserID == u.ID {
 					out = append(out, fmt.Sprint(t.ID, t.Name, t.Active))
 				}
@@ -273,17 +380,17 @@ func (w *world) foreign() string {
 // requestsOf counts what an operation asks of a deployment without faults.
 func requestsOf(t *testing.T, op operation, profile qualyticstest.Profile) int {
 	t.Helper()
-	w := newMatrixWorld(t, profile)
-	o := w.none(op.kind)
+	h := newMatrixHarness(t, profile)
+	o := h.none(op.kind)
 	if op.prepare != nil {
-		op.prepare(w, o)
+		op.prepare(h, o)
 	}
-	w.reconnect()
-	w.server.ClearRequests()
-	if diags := op.run(w, o); diags.errors() != "" {
+	h.reconnect()
+	h.server.ClearRequests()
+	if diags := op.run(h, o); diags.errors() != "" {
 		t.Fatalf("%s fails without a fault: %s", op.name, diags.errors())
 	}
-	return len(w.server.Requests())
+	return len(h.server.Requests())
 }
 
 // How a case ended.
@@ -294,22 +401,22 @@ const (
 )
 
 // strike runs one case and checks what must hold after it.
-func strike(t *testing.T, op operation, profile qualyticstest.Profile, position int, c calamity) string {
-	w := newMatrixWorld(t, profile)
-	o := w.none(op.kind)
+func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position int, c faultCase) string {
+	h := newMatrixHarness(t, profile)
+	o := h.none(op.kind)
 	if op.prepare != nil {
-		op.prepare(w, o)
+		op.prepare(h, o)
 	}
-	w.reconnect()
-	foreign, admin := w.foreign(), w.server.AdminToken()
+	h.reconnect()
+	foreign, admin := h.foreign(), h.server.AdminToken()
 	fault := c.fault
 	fault.Skip = position
 	if c.arrange != nil {
-		c.arrange(w, &fault)
+		c.arrange(h, &fault)
 	}
-	w.server.Fail(fault)
+	h.server.Fail(fault)
 	before := o.state
-	diags := op.run(w, o)
+	diags := op.run(h, o)
 	outcome := carriedOn
 	if said := diags.errors() + diags.warnings(); said != "" {
 		outcome = repaired
@@ -324,21 +431,21 @@ func strike(t *testing.T, op operation, profile qualyticstest.Profile, position 
 	}
 
 	// The fault is gone; the next run.
-	w.server.Heal()
-	w.kill() // unless it is dead already
-	<-w.killed
-	if err := w.server.Resume(); err != nil {
+	h.server.Heal()
+	h.kill() // unless it is dead already
+	<-h.killed
+	if err := h.server.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	w.ctx = t.Context()
-	w.server.EditToken(w.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = true })
-	w.reconnect()
-	if w.byHand(op, o, diags) {
+	h.ctx = t.Context()
+	h.server.EditToken(h.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = true })
+	h.reconnect()
+	if h.byHand(op, o, diags) {
 		outcome = byHand
 	}
-	w.settle(op, o)
-	w.holds(op, o)
-	if got := w.foreign(); got != foreign {
+	h.settle(op, o)
+	h.holds(op, o)
+	if got := h.foreign(); got != foreign {
 		t.Errorf("something foreign was touched:\n%s\nwas\n%s", got, foreign)
 	}
 	return outcome
@@ -346,50 +453,52 @@ func strike(t *testing.T, op operation, profile qualyticstest.Profile, position 
 
 // byHand does what an error asks a person to do: look for what a create with a
 // lost answer may have made. It reports whether there was anything to do.
-func (w *world) byHand(op operation, o *object, diags diagnostics) bool {
+func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 	said := diags.errors()
-	if !strings.Contains(said, "could not be looked up") && !strings.Contains(said, "may be what the attempt made") && !strings.Contains(said, "whose secret is lost") {
+	if !strings.Contains(said, "looking for it failed") && !strings.Contains(said, "may have created:") &&
+		!strings.Contains(said, "whose secret is lost") &&
+		!strings.Contains(said, "already in use") {
 		return false
 	}
 	if o.exists() {
-		w.t.Errorf("an object that is in the state is said to be lost: %s", said)
+		h.t.Errorf("an object that is in the state is said to be lost: %s", said)
 	}
 	done := false
 	if op.kind == accountType {
-		if found := w.named("Matrix"); len(found) > 0 {
-			loaded, diags := w.load(accountType, fmt.Sprint(found[0].ID))
+		if found := h.named("Matrix"); len(found) > 0 {
+			loaded, diags := h.load(accountType, fmt.Sprint(found[0].ID))
 			if diags.errors() != "" {
-				w.t.Fatal(diags.errors())
+				h.t.Fatal(diags.errors())
 			}
 			*o, done = *loaded, true
 		}
 		return done
 	}
-	for _, t := range w.made() {
-		w.server.RemoveToken(t.ID)
+	for _, t := range h.made() {
+		h.server.RemoveToken(t.ID)
 		done = true
 	}
 	return done
 }
 
 // made are the tokens that the matrix made.
-func (w *world) made() []qualyticstest.Token {
-	owner := w.owner().ID
-	return slices.DeleteFunc(w.server.Tokens(), func(t qualyticstest.Token) bool { return t.UserID != owner })
+func (h *harness) made() []qualyticstest.Token {
+	owner := h.owner().ID
+	return slices.DeleteFunc(h.server.Tokens(), func(t qualyticstest.Token) bool { return t.UserID != owner })
 }
 
 // settle applies until nothing is left to do.
-func (w *world) settle(op operation, o *object) {
-	w.t.Helper()
-	if w.opened != nil {
-		if diags := w.shut(w.ctx, w.opened); len(diags) > 0 {
-			w.t.Errorf("closing again: %s", diags.warnings())
+func (h *harness) settle(op operation, o *object) {
+	h.t.Helper()
+	if h.opened != nil {
+		if diags := h.shut(h.ctx, h.opened); len(diags) > 0 {
+			h.t.Errorf("closing again: %s", diags.warnings())
 		}
 		return
 	}
 	if strings.HasPrefix(op.name, "import") && !o.exists() {
-		if diags := op.run(w, o); diags.errors() != "" {
-			w.t.Fatalf("importing again: %s", diags.errors())
+		if diags := op.run(h, o); diags.errors() != "" {
+			h.t.Fatalf("importing again: %s", diags.errors())
 		}
 	}
 	const enough = 4
@@ -397,40 +506,40 @@ func (w *world) settle(op operation, o *object) {
 		if !o.exists() && op.config == nil {
 			return
 		}
-		action, diags := w.run(o, w.owned(op.kind, op.config))
+		action, diags := h.run(o, h.owned(op.kind, op.config))
 		if diags.errors() != "" {
-			w.t.Fatalf("the next apply failed: %s", diags.errors())
+			h.t.Fatalf("the next apply failed: %s", diags.errors())
 		}
 		if action == "no-op" {
 			return
 		}
 	}
-	w.t.Errorf("still something to do after %d applies", enough)
+	h.t.Errorf("still something to do after %d applies", enough)
 }
 
 // holds checks the invariants.
-func (w *world) holds(op operation, o *object) {
-	w.t.Helper()
+func (h *harness) holds(op operation, o *object) {
+	h.t.Helper()
 	want := 0
 	if op.config != nil {
 		want = 1
-		w.clean(o, w.owned(op.kind, op.config))
+		h.clean(o, h.owned(op.kind, op.config))
 	}
 	if o.exists() != (want == 1) {
-		w.t.Errorf("in state: %t, want %t", o.exists(), want == 1)
+		h.t.Errorf("in state: %t, want %t", o.exists(), want == 1)
 	}
 	if op.kind == accountType {
-		if got := w.named("Matrix"); len(got) != want {
-			w.t.Errorf("%d accounts on the server, want %d: %+v", len(got), want, got)
+		if got := h.named("Matrix"); len(got) != want {
+			h.t.Errorf("%d accounts on the server, want %d: %+v", len(got), want, got)
 		}
 		return
 	}
-	tokens := w.made()
+	tokens := h.made()
 	if len(tokens) != want {
-		w.t.Errorf("%d tokens on the server, want %d: %+v", len(tokens), want, tokens)
+		h.t.Errorf("%d tokens on the server, want %d: %+v", len(tokens), want, tokens)
 	}
-	if want == 1 && !strings.HasPrefix(op.name, "import") && w.works(o) != (op.config["revoked"] != true) {
-		w.t.Errorf("the secret in the state works: %t", w.works(o))
+	if want == 1 && !strings.HasPrefix(op.name, "import") && h.tokenWorks(o) != (op.config["revoked"] != true) {
+		h.t.Errorf("the secret in the state works: %t", h.tokenWorks(o))
 	}
 }
 
@@ -439,7 +548,7 @@ func TestFaultMatrix(t *testing.T) {
 	var mu sync.Mutex
 	outcomes := map[string]map[string]int{}
 	cases := 0
-	list := calamities()
+	list := faultCases()
 	t.Run("cases", func(t *testing.T) {
 		for i, op := range operations() {
 			for j, profile := range qualyticstest.Profiles() {
@@ -449,16 +558,19 @@ func TestFaultMatrix(t *testing.T) {
 							continue // each case on one of the profiles
 						}
 						cases++
-						t.Run(fmt.Sprintf("%s/request %d/%s/%s", op.name, position+1, c.name, profile.Name), func(t *testing.T) {
-							t.Parallel()
-							outcome := strike(t, op, profile, position, c)
-							mu.Lock()
-							defer mu.Unlock()
-							if outcomes[c.name] == nil {
-								outcomes[c.name] = map[string]int{}
-							}
-							outcomes[c.name][outcome]++
-						})
+						t.Run(
+							fmt.Sprintf("%s/request %d/%s/%s", op.name, position+1, c.name, profile.Name),
+							func(t *testing.T) {
+								t.Parallel()
+								outcome := runCase(t, op, profile, position, c)
+								mu.Lock()
+								defer mu.Unlock()
+								if outcomes[c.name] == nil {
+									outcomes[c.name] = map[string]int{}
+								}
+								outcomes[c.name][outcome]++
+							},
+						)
 					}
 				}
 			}
@@ -472,7 +584,15 @@ func TestFaultMatrix(t *testing.T) {
 		return
 	}
 	table := &strings.Builder{}
-	fmt.Fprintf(table, "\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n", cases, "fault", carriedOn, repaired, byHand)
+	fmt.Fprintf(
+		table,
+		"\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n",
+		cases,
+		"fault",
+		carriedOn,
+		repaired,
+		byHand,
+	)
 	for _, c := range list {
 		row := outcomes[c.name]
 		fmt.Fprintf(table, "%-48s %12d %12d %14d\n", c.name, row[carriedOn], row[repaired], row[byHand])

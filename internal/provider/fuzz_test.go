@@ -13,11 +13,17 @@ import (
 )
 
 func FuzzCLIFile(f *testing.F) {
-	for _, text := range []string{"url: https://x\ntoken: ${SECRET}", "{", "token: [1]", "url: 5\nssl_verify: maybe", "timeout: x", "a: &a [*a]", "token: canary-in-the-file\nssl_verify: 7"} {
+	for _, text := range []string{
+		"url: https://x\ntoken: ${SECRET}", "{", "token: [1]", "url: 5\nssl_verify: maybe",
+		"timeout: x", "a: &a [*a]", "token: canary-in-the-file\nssl_verify: 7",
+	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, _, err := provider.ParseCLIFile(text, func(string) (string, bool) { return "canary-in-the-environment", true })
+		_, _, err := provider.ParseCLIFile(
+			text,
+			func(string) (string, bool) { return "canary-in-the-environment", true },
+		)
 		if err != nil && strings.Contains(err.Error(), "canary") {
 			t.Errorf("the error quotes the file: %v", err)
 		}
@@ -25,22 +31,26 @@ func FuzzCLIFile(f *testing.F) {
 }
 
 func FuzzImportID(f *testing.F) {
-	w := newWorld(f, qualyticstest.Build202609())
-	owner := w.server.AddUser(qualyticstest.User{Name: "API Access"})
-	token := w.server.AddToken(qualyticstest.Token{Name: "team/ci", UserID: owner.ID})
-	for _, id := range []string{"", "/", "1/", "a@service/b/c", "9223372036854775808", "-1", "../users/1", "1?x=y", fmt.Sprint(owner.ID), fmt.Sprint(owner.ID, "/team/ci")} {
+	h := newHarness(f, qualyticstest.Build202609())
+	owner := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "team/ci", UserID: owner.ID})
+	for _, id := range []string{
+		"", "/", "1/", "a@service/b/c", "9223372036854775808", "-1", "../users/1", "1?x=y",
+		fmt.Sprint(owner.ID), fmt.Sprint(owner.ID, "/team/ci"),
+	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		w.t, w.ctx = t, t.Context()
-		w.server.ClearRequests()
+		h.t, h.ctx = t, t.Context()
+		h.server.ClearRequests()
 		for _, kind := range []string{accountType, tokenType} {
-			o, diags := w.load(kind, id)
-			if diags.errors() == "" && get(o.state, "id") != fmt.Sprint(owner.ID) && get(o.state, "id") != fmt.Sprint(token.ID) {
+			o, diags := h.load(kind, id)
+			if diags.errors() == "" && get(o.state, "id") != fmt.Sprint(owner.ID) &&
+				get(o.state, "id") != fmt.Sprint(token.ID) {
 				t.Errorf("%q imports %s", id, get(o.state, "id"))
 			}
 		}
-		for _, r := range w.server.Requests() {
+		for _, r := range h.server.Requests() {
 			if r.Write() || strings.Contains(r.Path, "..") {
 				t.Errorf("%q leads to %s", id, r)
 			}

@@ -16,24 +16,30 @@ import (
 )
 
 // query lists as "terraform query" does: it stops asking at the limit.
-func (w *world) query(kind string, config values, limit int64) ([]tfprotov6.ListResourceResult, diagnostics) {
-	w.t.Helper()
-	schema := w.schemas.ListResourceSchemas[kind]
-	server, ok := w.p.(tfprotov6.ListResourceServer)
+func (h *harness) query(kind string, config values, limit int64) ([]tfprotov6.ListResourceResult, diagnostics) {
+	h.t.Helper()
+	schema := h.schemas.ListResourceSchemas[kind]
+	server, ok := h.p.(tfprotov6.ListResourceServer)
 	if !ok {
-		w.t.Fatal("the server lists nothing")
+		h.t.Fatal("the server lists nothing")
 	}
-	dv := w.dynamic(schema.ValueType(), w.value(schema, config))
-	valid, err := server.ValidateListResourceConfig(w.ctx, &tfprotov6.ValidateListResourceConfigRequest{TypeName: kind, Config: dv})
+	dv := h.dynamic(schema.ValueType(), h.value(schema, config))
+	valid, err := server.ValidateListResourceConfig(
+		h.ctx,
+		&tfprotov6.ValidateListResourceConfigRequest{TypeName: kind, Config: dv},
+	)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if diags := diagnostics(valid.Diagnostics); diags.errors() != "" {
 		return nil, diags
 	}
-	stream, err := server.ListResource(w.ctx, &tfprotov6.ListResourceRequest{TypeName: kind, Config: dv, IncludeResource: true, Limit: limit})
+	stream, err := server.ListResource(
+		h.ctx,
+		&tfprotov6.ListResourceRequest{TypeName: kind, Config: dv, IncludeResource: true, Limit: limit},
+	)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	var results []tfprotov6.ListResourceResult
 	var diags diagnostics
@@ -59,11 +65,11 @@ func displayed(results []tfprotov6.ListResourceResult) []string {
 
 func TestListAccounts(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Admin", Teams: []string{"Data Quality"}})
-		w.server.AddUser(qualyticstest.User{Name: "dbt"})
-		now := w.server.Clock.Now()
-		w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		u := h.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Admin", Teams: []string{"Data Quality"}})
+		h.server.AddUser(qualyticstest.User{Name: "dbt"})
+		now := h.server.Clock.Now()
+		h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		for _, tc := range []struct {
 			config values
 			want   []string
@@ -75,21 +81,21 @@ func TestListAccounts(t *testing.T) {
 			{values{"team": "Public", "role": "Admin"}, []string{"API Access (api_access@service)"}},
 			{values{"team": "Nowhere"}, []string{}},
 		} {
-			results, diags := w.query(accountType, tc.config, 100)
+			results, diags := h.query(accountType, tc.config, 100)
 			if got := displayed(results); !slices.Equal(got, tc.want) || diags.errors() != "" {
 				t.Errorf("%v: %v %s, want %v", tc.config, got, diags.errors(), tc.want)
 			}
 		}
 		// What the list shows is what an import of it reads.
-		results, _ := w.query(accountType, values{"name": "api"}, 1)
-		loaded, diags := w.loadByIdentity(accountType, fmt.Sprint(u.ID))
+		results, _ := h.query(accountType, values{"name": "api"}, 1)
+		loaded, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
-		if listed := w.read(accountType, results[0].Resource); !listed.Equal(loaded.state) {
+		if listed := h.read(accountType, results[0].Resource); !listed.Equal(loaded.state) {
 			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
 		}
-		_, diags = w.query(accountType, values{"role": "Boss"}, 1)
+		_, diags = h.query(accountType, values{"role": "Boss"}, 1)
 		wantText(t, diags.errors(), `"Admin"`)
 	})
 }
@@ -98,18 +104,30 @@ func TestListAccounts(t *testing.T) {
 // of the pages before it.
 func TestListPages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	w.server.Seed(250, 0)
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.Seed(250, 0)
 	for limit, requests := range map[int64]int{1: 1, 99: 1, 100: 1, 101: 2, 200: 2, 1000: 3} {
-		w.server.ClearRequests()
-		results, diags := w.query(accountType, values{}, limit)
-		if want := min(int(limit), 250); len(results) != want || len(w.server.Requests()) != requests || diags.errors() != "" {
-			t.Errorf("limit %d: %d results with %d requests, want %d with %d %s", limit, len(results), len(w.server.Requests()), want, requests, diags.errors())
+		h.server.ClearRequests()
+		results, diags := h.query(accountType, values{}, limit)
+		if want := min(
+			int(limit),
+			250,
+		); len(results) != want || len(h.server.Requests()) != requests ||
+			diags.errors() != "" {
+			t.Errorf(
+				"limit %d: %d results with %d requests, want %d with %d %s",
+				limit,
+				len(results),
+				len(h.server.Requests()),
+				want,
+				requests,
+				diags.errors(),
+			)
 		}
 	}
-	w.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 2, Times: qualyticstest.Forever, Status: 500})
-	results, diags := w.query(accountType, values{}, 1000)
-	wantText(t, diags.errors(), "could not be listed", "500")
+	h.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 2, Times: qualyticstest.Forever, Status: 500})
+	results, diags := h.query(accountType, values{}, 1000)
+	wantText(t, diags.errors(), "Unable to list", "500")
 	if len(results) != 200 {
 		t.Errorf("%d results before the error, want 200", len(results))
 	}
@@ -117,17 +135,17 @@ func TestListPages(t *testing.T) {
 
 func TestListTokens(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		u := w.server.AddUser(qualyticstest.User{Name: "API Access"})
-		other := w.server.AddUser(qualyticstest.User{Name: "dbt"})
-		until := w.server.Clock.Now().Add(30 * day)
-		soon := w.server.Clock.Now().Add(time.Hour)
-		lasting := w.server.AddToken(qualyticstest.Token{Name: "api-production", UserID: u.ID, Expiration: &until})
-		w.server.AddToken(qualyticstest.Token{Name: "eternal", UserID: other.ID})
-		w.server.AddToken(qualyticstest.Token{Name: "over", UserID: other.ID, Expiration: &soon})
-		gone := w.server.AddToken(qualyticstest.Token{Name: "gone", UserID: other.ID})
-		w.server.EditToken(gone.ID, func(t *qualyticstest.Token) { t.Active = false })
-		w.clock.Advance(2 * time.Hour)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		u := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+		other := h.server.AddUser(qualyticstest.User{Name: "dbt"})
+		until := h.server.Clock.Now().Add(30 * day)
+		soon := h.server.Clock.Now().Add(time.Hour)
+		lasting := h.server.AddToken(qualyticstest.Token{Name: "api-production", UserID: u.ID, Expiration: &until})
+		h.server.AddToken(qualyticstest.Token{Name: "eternal", UserID: other.ID})
+		h.server.AddToken(qualyticstest.Token{Name: "over", UserID: other.ID, Expiration: &soon})
+		gone := h.server.AddToken(qualyticstest.Token{Name: "gone", UserID: other.ID})
+		h.server.EditToken(gone.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.clock.Advance(2 * time.Hour)
 		expires := "api-production of API Access, expires " + until.Format(time.DateOnly)
 		for _, tc := range []struct {
 			config values
@@ -138,19 +156,20 @@ func TestListTokens(t *testing.T) {
 			{values{"status": "revoked"}, []string{"gone of dbt, revoked"}},
 			{values{"service_account_id": fmt.Sprint(u.ID)}, []string{expires}},
 		} {
-			results, diags := w.query(tokenType, tc.config, 100)
+			results, diags := h.query(tokenType, tc.config, 100)
 			if got := displayed(results); !slices.Equal(got, tc.want) || diags.errors() != "" {
 				t.Errorf("%v: %v %s, want %v", tc.config, got, diags.errors(), tc.want)
 			}
 		}
-		results, _ := w.query(tokenType, values{}, 1)
-		loaded, _ := w.loadByIdentity(tokenType, fmt.Sprint(lasting.ID))
-		if listed := w.read(tokenType, results[0].Resource); len(results) != 1 || !listed.Equal(loaded.state) {
+		results, _ := h.query(tokenType, values{}, 1)
+		loaded, _ := h.loadByIdentity(tokenType, fmt.Sprint(lasting.ID))
+		if listed := h.read(tokenType, results[0].Resource); len(results) != 1 || !listed.Equal(loaded.state) {
 			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
 		}
-		w.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
-		_, diags := w.query(tokenType, values{}, 1)
-		wantText(t, diags.errors(), "could not be listed")
+		h.connect(h.config) // else the list is cached
+		h.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
+		_, diags := h.query(tokenType, values{}, 1)
+		wantText(t, diags.errors(), "Unable to list")
 	})
 }
 
@@ -158,39 +177,53 @@ func TestListTokens(t *testing.T) {
 // every shape of account and token that can be made by hand.
 func TestAdoptEverything(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		now := w.server.Clock.Now()
-		for i, name := range []string{"plain", `"quoted"`, "${interpolated}", "%{directive}", "line\nbreak", "Ünïcödé 🚀", strings.Repeat("x", 255), "back\\slash", "  spaces  "} {
-			role := w.server.Profile.Roles[i%len(w.server.Profile.Roles)]
-			u := w.server.AddUser(qualyticstest.User{Name: name, UserID: fmt.Sprintf("u%d@service", i), Role: role})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		now := h.server.Clock.Now()
+		for i, name := range []string{
+			"plain", `"quoted"`, "${interpolated}", "%{directive}", "line\nbreak",
+			"Ünïcödé 🚀", strings.Repeat("x", 255), "back\\slash", "in  between",
+		} {
+			role := h.server.Profile.Roles[i%len(h.server.Profile.Roles)]
+			u := h.server.AddUser(qualyticstest.User{Name: name, UserID: fmt.Sprintf("u%d@service", i), Role: role})
 			for j, lifetime := range []time.Duration{0, day, 90 * day, 36 * time.Hour, 400 * day} {
 				token := qualyticstest.Token{Name: fmt.Sprint(name[:min(len(name), 200)], j), UserID: u.ID}
 				if lifetime > 0 {
 					until := now.Add(lifetime)
 					token.Expiration = &until
 				}
-				made := w.server.AddToken(token)
-				w.server.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = (i+j)%3 != 0 })
+				made := h.server.AddToken(token)
+				h.server.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = (i+j)%3 != 0 })
 			}
 		}
-		w.clock.Advance(2 * day) // some have expired
-		w.server.ClearRequests()
+		h.clock.Advance(2 * day) // some have expired
+		h.server.ClearRequests()
 		adopted := 0
-		for kind, filters := range map[string][]values{accountType: {{}}, tokenType: {{}, {"status": "expired"}, {"status": "revoked"}}} {
+		for kind, filters := range map[string][]values{accountType: {{}}, tokenType: {
+			{},
+			{"status": "expired"},
+			{"status": "revoked"},
+		}} {
 			for _, filter := range filters {
-				results, diags := w.query(kind, filter, 1000)
+				results, diags := h.query(kind, filter, 1000)
 				if diags.errors() != "" {
 					t.Fatal(diags.errors())
 				}
 				for _, r := range results {
-					listed := w.read(kind, r.Resource)
-					o, diags := w.load(kind, get(listed, "id"))
+					listed := h.read(kind, r.Resource)
+					o, diags := h.load(kind, get(listed, "id"))
 					if diags.errors() != "" {
 						t.Fatal(diags.errors())
 					}
-					p := w.plan(o, w.generated(kind, o))
+					p := h.plan(o, h.generated(kind, o))
 					if p.diags.errors() != "" || p.action != "no-op" {
-						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(), difference(o.state, p.planned))
+						t.Errorf(
+							"%s: %s %v %s %s",
+							r.DisplayName,
+							p.action,
+							p.replace,
+							p.diags.errors(),
+							difference(o.state, p.planned),
+						)
 					}
 					adopted++
 				}
@@ -199,15 +232,15 @@ func TestAdoptEverything(t *testing.T) {
 		if adopted != 9+45 {
 			t.Errorf("%d objects adopted, want 54", adopted)
 		}
-		wantWrites(t, w)
+		wantWrites(t, h)
 	})
 }
 
 // generated is the configuration that Terraform generates for an object: every
 // attribute that can be configured, with the value in the state.
-func (w *world) generated(kind string, o *object) values {
+func (h *harness) generated(kind string, o *object) values {
 	config := values{}
-	for _, a := range w.schema(kind).Block.Attributes {
+	for _, a := range h.schema(kind).Block.Attributes {
 		if v := attributes(o.state)[a.Name]; (a.Optional || a.Required) && !v.IsNull() {
 			config[a.Name] = v
 		}

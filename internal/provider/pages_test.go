@@ -21,8 +21,8 @@ import (
 
 const root = "../.."
 
-// Every diagnostic of the provider has a heading of its title on the page
-// "Troubleshooting", and every heading is one.
+// Every summary of a diagnostic is a heading on the page "Troubleshooting", and
+// every heading is a summary.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "docs", "guides", "troubleshooting.md"))
@@ -33,30 +33,38 @@ func TestTroubleshooting(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(text), -1) {
 		headings = append(headings, m[1])
 	}
-	titles := diagnosticTitles(t)
-	if len(titles) < 50 {
-		t.Fatalf("only %d titles are found in the source", len(titles))
+	summaries := diagnosticSummaries(t)
+	if len(summaries) < 50 {
+		t.Fatalf("found only %d summaries in the source", len(summaries))
 	}
-	for _, title := range titles {
-		if !slices.Contains(headings, title) {
-			t.Errorf("no heading %q", title)
+	for _, summary := range summaries {
+		if !slices.Contains(headings, summary) {
+			t.Errorf("the page has no heading %q", summary)
 		}
 	}
 	for _, heading := range headings {
-		if !slices.Contains(titles, heading) {
-			t.Errorf("no diagnostic is called %q", heading)
+		if !slices.Contains(summaries, heading) {
+			t.Errorf("no diagnostic has the summary %q", heading)
 		}
 	}
 }
 
-// titleAt says which argument of a function is a diagnostic's title.
-var titleAt = map[string]int{
-	"AddError": 0, "AddWarning": 0, "AddAttributeError": 1, "AddAttributeWarning": 1, "warn": 0, "addError": 1, "addOtherDeployment": 2,
+// summaryArgument is the index of the argument with the summary of a diagnostic.
+var summaryArgument = map[string]int{
+	"AddError":            0,
+	"AddWarning":          0,
+	"AddAttributeError":   1,
+	"AddAttributeWarning": 1,
+	"warn":                0,
+	"rotate":              0,
+	"refuseToken":         0,
+	"addError":            1,
+	"explainRoleError":    1,
 }
 
-// diagnosticTitles are the titles in the provider's source, with … for what is
-// only known when it runs.
-func diagnosticTitles(t *testing.T) []string {
+// diagnosticSummaries returns the summaries in the provider's source, with … for
+// what is only known at run time.
+func diagnosticSummaries(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -82,7 +90,7 @@ func diagnosticTitles(t *testing.T) []string {
 			return true
 		})
 	}
-	titles := map[string]bool{}
+	summaries := map[string]bool{}
 	for _, file := range parsed {
 		for _, decl := range file.Decls {
 			f, ok := decl.(*ast.FuncDecl)
@@ -92,14 +100,20 @@ func diagnosticTitles(t *testing.T) []string {
 			local := maps.Clone(known)
 			ast.Inspect(f, func(n ast.Node) bool {
 				switch n := n.(type) {
+				case *ast.ValueSpec:
+					for i, name := range n.Names {
+						if i < len(n.Values) {
+							local[name.Name] = n.Values[i]
+						}
+					}
 				case *ast.AssignStmt:
 					if name, ok := n.Lhs[0].(*ast.Ident); ok && len(n.Lhs) == 1 && len(n.Rhs) == 1 {
 						local[name.Name] = n.Rhs[0]
 					}
 				case *ast.CallExpr:
-					if at, ok := titleAt[calledName(n)]; ok && at < len(n.Args) {
-						if title := titleOf(n.Args[at], local); strings.Trim(title, "…") != "" {
-							titles[title] = true
+					if at, ok := summaryArgument[calledName(n)]; ok && at < len(n.Args) {
+						if summary := summaryText(n.Args[at], local); strings.Trim(summary, "…") != "" {
+							summaries[summary] = true
 						}
 					}
 				}
@@ -107,7 +121,7 @@ func diagnosticTitles(t *testing.T) []string {
 			})
 		}
 	}
-	return slices.Sorted(maps.Keys(titles))
+	return slices.Sorted(maps.Keys(summaries))
 }
 
 func calledName(call *ast.CallExpr) string {
@@ -122,23 +136,21 @@ func calledName(call *ast.CallExpr) string {
 
 var verb = regexp.MustCompile(`%[a-z]`)
 
-func titleOf(e ast.Expr, known map[string]ast.Expr) string {
+func summaryText(e ast.Expr, known map[string]ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
 		text, _ := strconv.Unquote(e.Value)
 		return text
 	case *ast.BinaryExpr:
-		return titleOf(e.X, known) + titleOf(e.Y, known)
+		return summaryText(e.X, known) + summaryText(e.Y, known)
 	case *ast.Ident:
 		if value, ok := known[e.Name]; ok {
-			return titleOf(value, known)
+			return summaryText(value, known)
 		}
 	case *ast.CallExpr:
 		switch calledName(e) {
 		case "Sprintf":
-			return verb.ReplaceAllString(titleOf(e.Args[0], known), "…")
-		case "sentenceStart": // of describe, which describes a token
-			return "The service token …"
+			return verb.ReplaceAllString(summaryText(e.Args[0], known), "…")
 		}
 	}
 	return "…"
@@ -197,7 +209,8 @@ func markdown(t *testing.T) []string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "templates" || d.Name() == "bin" || d.Name() == "dist"):
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(),
+			".") && d.Name() != ".github" || d.Name() == "templates" || d.Name() == "bin" || d.Name() == "dist"):
 			return filepath.SkipDir
 		case filepath.Ext(path) == ".md":
 			out = append(out, path)

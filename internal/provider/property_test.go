@@ -18,7 +18,7 @@ import (
 // life is a token through random edits, events on the server, and steps of the
 // clock; and a small model of what must come of it.
 type life struct {
-	w      *world
+	h      *harness
 	o      *object
 	config values
 
@@ -32,9 +32,9 @@ func (l *life) settle() {
 	const enough = 3
 	for range enough {
 		before, policy := get(l.o.state, "id"), get(l.o.state, "deletion_policy")
-		action, diags := l.w.run(l.o, l.config)
+		action, diags := l.h.run(l.o, l.config)
 		if diags.errors() != "" {
-			l.w.t.Fatalf("apply failed: %s", diags.errors())
+			l.h.t.Fatalf("apply failed: %s", diags.errors())
 		}
 		if action == "replace" {
 			l.left(before, policy)
@@ -43,7 +43,7 @@ func (l *life) settle() {
 			return
 		}
 	}
-	l.w.t.Fatalf("still something to do after %d applies", enough)
+	l.h.t.Fatalf("still something to do after %d applies", enough)
 }
 
 // left remembers what a policy leaves behind.
@@ -59,25 +59,25 @@ func (l *life) left(id, policy string) {
 }
 
 func (l *life) check() {
-	l.w.clean(l.o, l.config)
+	l.h.clean(l.o, l.config)
 	current := get(l.o.state, "id")
 	wanted := l.config["revoked"] != true
-	if l.w.works(l.o) != wanted {
-		l.w.t.Errorf("the token works: %t, want %t", !wanted, wanted)
+	if l.h.tokenWorks(l.o) != wanted {
+		l.h.t.Errorf("the token works: %t, want %t", !wanted, wanted)
 	}
-	for _, token := range l.w.server.Tokens() {
+	for _, token := range l.h.server.Tokens() {
 		if l.compromised[token.ID] && token.Active {
-			l.w.t.Errorf("the token %d works again although somebody else had revoked it", token.ID)
+			l.h.t.Errorf("the token %d works again although somebody else had revoked it", token.ID)
 		}
 		if fmt.Sprint(token.ID) != current && !l.abandoned[token.ID] && (!l.kept[token.ID] || token.Active) {
-			l.w.t.Errorf("the token %d is orphaned (active: %t)", token.ID, token.Active)
+			l.h.t.Errorf("the token %d is orphaned (active: %t)", token.ID, token.Active)
 		}
 	}
 }
 
 // current is the server's record of the token in state, if it has one.
 func (l *life) current() (qualyticstest.Token, bool) {
-	for _, token := range l.w.server.Tokens() {
+	for _, token := range l.h.server.Tokens() {
 		if fmt.Sprint(token.ID) == get(l.o.state, "id") {
 			return token, true
 		}
@@ -89,16 +89,26 @@ func TestTokenLife(t *testing.T) {
 	t.Parallel()
 	profiles := qualyticstest.Profiles()
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, profiles[rapid.IntRange(0, len(profiles)-1).Draw(t, "profile")])
-		defer w.server.Close()
+		h := newHarness(t, profiles[rapid.IntRange(0, len(profiles)-1).Draw(t, "profile")])
+		defer h.server.Close()
 		l := &life{
-			w: w, o: w.none(tokenType), config: values{"service_account_id": w.account(), "name_prefix": "a-", "expires_in_days": 30},
-			compromised: map[int64]bool{}, abandoned: map[int64]bool{}, kept: map[int64]bool{},
+			h:           h,
+			o:           h.none(tokenType),
+			config:      values{"service_account_id": h.account(), "name_prefix": "a-", "expires_in_days": 30},
+			compromised: map[int64]bool{},
+			abandoned:   map[int64]bool{},
+			kept:        map[int64]bool{},
 		}
 		l.settle()
 		t.Repeat(map[string]func(*rapid.T){
-			"prefix":   func(t *rapid.T) { l.config["name_prefix"] = rapid.SampledFrom([]string{"a-", "b-"}).Draw(t, "prefix") },
-			"lifetime": func(t *rapid.T) { l.config["expires_in_days"] = rapid.SampledFrom([]int{20, 30, 365}).Draw(t, "days") },
+			"prefix": func(t *rapid.T) {
+				l.config["name_prefix"] = rapid.SampledFrom([]string{"a-", "b-"}).Draw(t,
+					"prefix")
+			},
+			"lifetime": func(t *rapid.T) {
+				l.config["expires_in_days"] = rapid.SampledFrom([]int{20, 30, 365}).Draw(t,
+					"days")
+			},
 			"window": func(t *rapid.T) {
 				if n := rapid.SampledFrom([]int{0, 5, 19}).Draw(t, "window"); n > 0 {
 					l.config["rotate_before_days"] = n
@@ -108,11 +118,14 @@ func TestTokenLife(t *testing.T) {
 			},
 			"revoked": func(t *rapid.T) { l.config["revoked"] = rapid.Bool().Draw(t, "revoked") },
 			"policy": func(t *rapid.T) {
-				l.config["deletion_policy"] = rapid.SampledFrom([]string{"delete", "revoke", "abandon"}).Draw(t, "policy")
+				l.config["deletion_policy"] = rapid.SampledFrom([]string{"delete", "revoke", "abandon"}).
+					Draw(t, "policy")
 				l.settle() // the policy that counts is the one in state
 			},
 			"trigger": func(t *rapid.T) {
-				l.config["rotate_when_changed"] = map[string]string{"generation": rapid.SampledFrom([]string{"1", "2"}).Draw(t, "generation")}
+				l.config["rotate_when_changed"] = map[string]string{
+					"generation": rapid.SampledFrom([]string{"1", "2"}).Draw(t, "generation"),
+				}
 			},
 			"revoked by somebody else": func(t *rapid.T) {
 				token, ok := l.current()
@@ -120,7 +133,7 @@ func TestTokenLife(t *testing.T) {
 					t.Skip("nothing to revoke")
 				}
 				l.compromised[token.ID] = true
-				w.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.Active = false })
+				h.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.Active = false })
 				l.settle()
 			},
 			"deleted by somebody else": func(t *rapid.T) {
@@ -128,10 +141,10 @@ func TestTokenLife(t *testing.T) {
 				if !ok {
 					t.Skip("nothing to delete")
 				}
-				w.server.RemoveToken(token.ID)
+				h.server.RemoveToken(token.ID)
 				l.settle()
 			},
-			"time": func(t *rapid.T) { w.clock.Advance(time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * day) },
+			"time": func(t *rapid.T) { h.clock.Advance(time.Duration(rapid.IntRange(0, 40).Draw(t, "days")) * day) },
 			"":     func(*rapid.T) { l.settle(); l.check() },
 		})
 	})

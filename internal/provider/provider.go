@@ -1,8 +1,8 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Package provider is the Terraform side: schemas, plans and state. What it
-// asks of the server goes through package qualytics.
+// Package provider implements the Terraform provider: schemas, plans, and state.
+// All requests go through package qualytics.
 package provider
 
 import (
@@ -36,8 +36,8 @@ var (
 	_ provider.ProviderWithListResources      = (*qualyticsProvider)(nil)
 )
 
-// Environment is everything outside the configuration that the provider
-// depends on. Tests replace it; nil fields are the real thing.
+// Environment is what the provider uses of its surroundings. Tests replace it; nil
+// fields mean the real ones.
 type Environment struct {
 	LookupEnv func(key string) (string, bool)
 	HomeDir   func() (string, error)
@@ -46,7 +46,7 @@ type Environment struct {
 	Sleep     func(ctx context.Context, d time.Duration) error
 }
 
-func (e Environment) orReal() Environment {
+func (e Environment) withDefaults() Environment {
 	if e.LookupEnv == nil {
 		e.LookupEnv = os.LookupEnv
 	}
@@ -54,7 +54,7 @@ func (e Environment) orReal() Environment {
 		e.HomeDir = os.UserHomeDir
 	}
 	if e.Now == nil {
-		e.Now = time.Now //nolint:forbidigo // The one place where the clock is the real one.
+		e.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
 	}
 	if e.Random == nil {
 		e.Random = rand.Reader
@@ -62,21 +62,27 @@ func (e Environment) orReal() Environment {
 	return e
 }
 
-// New returns the provider's constructor for a version such as "1.2.3".
+// New returns the constructor of the provider with a version such as "1.2.3".
 func New(version string, env Environment) func() provider.Provider {
-	return func() provider.Provider { return &qualyticsProvider{version: version, env: env.orReal()} }
+	return func() provider.Provider { return newProvider(version, env) }
+}
+
+func newProvider(version string, env Environment) *qualyticsProvider {
+	return &qualyticsProvider{version: version, env: env.withDefaults(), open: &openTokens{}}
 }
 
 type qualyticsProvider struct {
 	version string
 	env     Environment
+	open    *openTokens
 }
 
-// providerData is what a configured provider hands to its resources.
+// providerData is what a configured provider passes to its resources.
 type providerData struct {
 	client *qualytics.Client
-	// unknown names the arguments that are not known yet; client is nil then.
+	// unknown contains the arguments with unknown values; client is nil then.
 	unknown   []string
+	open      *openTokens
 	lookupEnv func(key string) (string, bool)
 	now       func() time.Time
 	random    io.Reader
@@ -94,7 +100,7 @@ type providerModel struct {
 	MaxRetries types.Int64   `tfsdk:"max_retries"`
 }
 
-// Limits of the provider block's numbers.
+// Limits of the provider configuration.
 const (
 	minTimeoutSeconds = 0.001
 	maxTimeoutSeconds = 3600
@@ -108,65 +114,108 @@ func (p *qualyticsProvider) Metadata(_ context.Context, _ provider.MetadataReque
 
 func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Manages service accounts and service tokens of a [Qualytics](https://qualytics.ai) deployment.",
+		MarkdownDescription: "Manages service accounts and service tokens of a [Qualytics](https://qualytics.ai) " +
+			"deployment.",
 		Attributes: map[string]schema.Attribute{
 			"api_path": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: fmt.Sprintf("Path prefix of the API below `url`; may be empty or have several segments. "+
-					"Environment: `%s`. Defaults to `%s`.", envAPIPath, qualytics.DefaultAPIPath),
+				MarkdownDescription: fmt.Sprintf(
+					"Path prefix of the API below `url`. It may be empty or have several segments. "+
+						"Environment: `%s`. Defaults to `%s`.",
+					envAPIPath,
+					qualytics.DefaultAPIPath,
+				),
 			},
 			"ca_cert_file": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "PEM file with the certificates of further authorities to trust, in addition to the system's. " +
-					fmt.Sprintf("Environment: `%s`.", envCACertFile),
+				MarkdownDescription: "Path of a PEM file with certificates of authorities to trust in addition to " +
+					"the system's. " +
+					fmt.Sprintf(
+						"Environment: `%s`.",
+						envCACertFile,
+					),
 			},
 			"headers": schema.MapAttribute{
-				ElementType: types.StringType, Optional: true, Sensitive: true,
-				Validators: []validator.Map{headersValidator{}},
-				MarkdownDescription: "Headers to send with every request, for a gateway in front of the deployment. " +
-					"`Authorization` is refused: it carries the token.",
+				ElementType: types.StringType,
+				Optional:    true,
+				Sensitive:   true,
+				Validators:  []validator.Map{headersValidator{}},
+				MarkdownDescription: "Headers that are sent with every request, for a gateway in front of the " +
+					"deployment. " +
+					"`Authorization` is not allowed, because it contains the token.",
 			},
 			"max_retries": schema.Int64Attribute{
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, maxMaxRetries)},
-				MarkdownDescription: fmt.Sprintf("How often a request is repeated, at most, where repeating is safe. From 0 to %d. "+
-					"Environment: `%s`. Defaults to %d.", maxMaxRetries, envMaxRetries, qualytics.DefaultMaxRetries),
+				MarkdownDescription: fmt.Sprintf(
+					"Maximum number of retries of a request, 0 to %d. A request is repeated only if that is safe. "+
+						"Environment: `%s`. Defaults to %d.",
+					maxMaxRetries,
+					envMaxRetries,
+					qualytics.DefaultMaxRetries,
+				),
 			},
 			"ssl_verify": schema.BoolAttribute{
 				Optional: true,
-				MarkdownDescription: "Whether the server's certificate is verified. Turning it off exposes the token and warns; prefer `ca_cert_file`. " +
-					fmt.Sprintf("Environment: `%s`. CLI file: `ssl_verify`. Defaults to true.", envSSLVerify),
+				MarkdownDescription: "Whether the server's certificate is verified. `false` exposes the token and is " +
+					"reported as a warning; prefer `ca_cert_file`. " +
+					fmt.Sprintf(
+						"Environment: `%s`. CLI file: `ssl_verify`. Defaults to `true`.",
+						envSSLVerify,
+					),
 			},
 			"timeout": schema.Float64Attribute{
 				Optional:   true,
 				Validators: []validator.Float64{float64validator.Between(minTimeoutSeconds, maxTimeoutSeconds)},
-				MarkdownDescription: fmt.Sprintf("Seconds one request may take, up to %d. Environment: `%s`. CLI file: `timeout`. Defaults to %.0f.",
-					maxTimeoutSeconds, envTimeout, qualytics.DefaultTimeout.Seconds()),
+				MarkdownDescription: fmt.Sprintf(
+					"Timeout of a request in seconds, up to %d. Environment: `%s`. CLI file: `timeout`. Defaults to "+
+						"%.0f.",
+					maxTimeoutSeconds,
+					envTimeout,
+					qualytics.DefaultTimeout.Seconds(),
+				),
 			},
 			"token": schema.StringAttribute{
 				Optional: true, Sensitive: true,
-				MarkdownDescription: "Token of an Admin: a personal token or a service token. " +
-					fmt.Sprintf("Environment: `%s`. CLI file: `token`, which is used with that file's `url` only.", envToken),
+				MarkdownDescription: "Personal token or service token of an Admin. " +
+					fmt.Sprintf(
+						"Environment: `%s`. CLI file: `token`, which is used only with the `url` of that file.",
+						envToken,
+					),
 			},
 			"url": schema.StringAttribute{
 				Optional:   true,
 				Validators: []validator.String{urlValidator{}},
-				MarkdownDescription: "Address of the deployment, such as `https://example.qualytics.io`; with or without scheme, trailing slash or `/api`. " +
-					fmt.Sprintf("Environment: `%s`. CLI file: `url`.", envURL),
+				MarkdownDescription: "URL of the deployment, such as `https://example.qualytics.io`, with or without " +
+					"scheme, trailing slash, or `/api`. " +
+					fmt.Sprintf(
+						"Environment: `%s`. CLI file: `url`.",
+						envURL,
+					),
 			},
 		},
 	}
 }
 
-// Configure makes no request: a provider block whose values are not known yet
-// is fine as long as nothing has to be read.
-func (p *qualyticsProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+// Configure sends no request. Unknown values are allowed until a request is
+// required.
+func (p *qualyticsProvider) Configure(
+	ctx context.Context,
+	req provider.ConfigureRequest,
+	resp *provider.ConfigureResponse,
+) {
 	var block providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &block)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	data := &providerData{lookupEnv: p.env.LookupEnv, now: p.env.Now, random: p.env.Random, unknown: block.unknown()}
+	data := &providerData{
+		open:      p.open,
+		lookupEnv: p.env.LookupEnv,
+		now:       p.env.Now,
+		random:    p.env.Random,
+		unknown:   block.unknown(),
+	}
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = data, data, data
 	resp.ListResourceData, resp.ActionData = data, data
 	if len(data.unknown) > 0 {
@@ -182,7 +231,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	cfg.Log = func(ctx context.Context, message string, fields map[string]any) { tflog.Debug(ctx, message, fields) }
 	client, err := qualytics.New(cfg)
 	if err != nil {
-		resp.Diagnostics.AddError("The provider's configuration is not valid", sentence(err.Error()))
+		resp.Diagnostics.AddError("Invalid provider configuration", sentence(err.Error()))
 		return
 	}
 	data.client = client
@@ -194,7 +243,12 @@ func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resourc
 
 func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
-		newCurrentUserDataSource, newServiceAccountDataSource, newServiceAccountsDataSource, newServiceTokensDataSource, newTeamDataSource, newTeamsDataSource,
+		newCurrentUserDataSource,
+		newServiceAccountDataSource,
+		newServiceAccountsDataSource,
+		newServiceTokensDataSource,
+		newTeamDataSource,
+		newTeamsDataSource,
 	}
 }
 
@@ -210,13 +264,17 @@ func (p *qualyticsProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{newRevokeServiceTokensAction}
 }
 
-// userAgent names the provider, then Terraform, then what TF_APPEND_USER_AGENT adds.
+// userAgent returns the User-Agent header: provider, Terraform, and
+// TF_APPEND_USER_AGENT.
 func userAgent(version, terraform string, env Environment) string {
 	agent := "terraform-provider-qualytics/" + version
 	if terraform != "" {
 		agent += " terraform/" + terraform
 	}
-	if more, ok := env.LookupEnv("TF_APPEND_USER_AGENT"); ok && more != "" && qualytics.CheckHeader("User-Agent", more) == nil {
+	if more, ok := env.LookupEnv(
+		"TF_APPEND_USER_AGENT",
+	); ok && more != "" &&
+		qualytics.CheckHeader("User-Agent", more) == nil {
 		agent += " " + more
 	}
 	return agent

@@ -14,12 +14,12 @@ import (
 )
 
 // routes counts the requests since the log was cleared last, by route.
-func (w *world) routes() map[string]int {
+func (h *harness) routes() map[string]int {
 	out := map[string]int{}
-	for _, r := range w.server.Requests() {
+	for _, r := range h.server.Requests() {
 		out[r.Method+" "+regexp.MustCompile(`/[0-9]+`).ReplaceAllString(r.Path, "/{id}")]++
 	}
-	w.server.ClearRequests()
+	h.server.ClearRequests()
 	return out
 }
 
@@ -33,46 +33,65 @@ func TestRequestsOfEachOperation(t *testing.T) {
 		foreignAccounts, foreignTokens int
 		refresh                        map[string]int // the others follow from the number of objects
 	}{
-		{"300 and 300", 300, 0, 0, map[string]int{"GET /users/{id}": 3, "GET /users": 3, "GET /user-tokens/service": 1}},
-		{"2,000 and 2,000", 2000, 0, 0, map[string]int{"GET /users/{id}": 20, "GET /users": 20, "GET /user-tokens/service": 1}},
-		{"20 and 20 among 20,000 and 50,000", 20, 20_000, 50_000, map[string]int{"GET /users/{id}": 20, "GET /users": 1, "GET /user-tokens/service": 1}},
+		{"300 and 300", 300, 0, 0, map[string]int{
+			"GET /users/{id}": 3, "GET /users": 3,
+			"GET /user-tokens/service": 1,
+		}},
+		{"2,000 and 2,000", 2000, 0, 0, map[string]int{
+			"GET /users/{id}": 20, "GET /users": 20,
+			"GET /user-tokens/service": 1,
+		}},
+		{"20 and 20 among 20,000 and 50,000", 20, 20_000, 50_000, map[string]int{
+			"GET /users/{id}": 20,
+			"GET /users":      1, "GET /user-tokens/service": 1,
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			n := tc.managed
 			apply := map[string]int{"GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
-			destroy := map[string]int{"GET /users/me": 1, "PUT /user-tokens/{id}": n, "DELETE /user-tokens/{id}": n, "DELETE /users/{id}": n}
-			w := newWorld(t, qualyticstest.Build202609())
-			w.clock.Stop() // a slow machine must not outlive a snapshot
-			w.server.SeedForeign(tc.foreignAccounts, tc.foreignTokens)
-			w.connect(w.config)
-			w.server.ClearRequests()
+			destroy := map[string]int{
+				"GET /users/me":            1,
+				"PUT /user-tokens/{id}":    n,
+				"DELETE /user-tokens/{id}": n,
+				"DELETE /users/{id}":       n,
+			}
+			h := newHarness(t, qualyticstest.Build202609())
+			h.clock.Stop() // a slow machine must not outlive a snapshot
+			h.server.SeedForeign(tc.foreignAccounts, tc.foreignTokens)
+			h.connect(h.config)
+			h.server.ClearRequests()
 			var all []*object
 			for i := range n {
-				account, config := w.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}
-				account, _ = w.apply(w.plan(account, config))
-				token, _ := w.apply(w.plan(w.none(tokenType), values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90}))
+				account, config := h.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}
+				account, _ = h.apply(h.plan(account, config))
+				token, _ := h.apply(
+					h.plan(
+						h.none(tokenType),
+						values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90},
+					),
+				)
 				all = append(all, account, token)
 			}
-			if diff := cmp.Diff(apply, w.routes()); diff != "" {
+			if diff := cmp.Diff(apply, h.routes()); diff != "" {
 				t.Errorf("apply, want -, got +:\n%s", diff)
 			}
-			w.connect(w.config)
+			h.connect(h.config)
 			for _, o := range all {
-				if diags := w.reread(o); len(diags) > 0 {
+				if diags := h.reread(o); len(diags) > 0 {
 					t.Fatal(diags.errors(), diags.warnings())
 				}
 			}
-			if diff := cmp.Diff(tc.refresh, w.routes()); diff != "" {
+			if diff := cmp.Diff(tc.refresh, h.routes()); diff != "" {
 				t.Errorf("refresh, want -, got +:\n%s", diff)
 			}
-			w.connect(w.config)
+			h.connect(h.config)
 			for i := len(all) - 1; i >= 0; i-- { // tokens first
-				if _, diags := w.apply(w.plan(all[i], nil)); len(diags) > 0 {
+				if _, diags := h.apply(h.plan(all[i], nil)); len(diags) > 0 {
 					t.Fatal(diags.errors(), diags.warnings())
 				}
 			}
-			if diff := cmp.Diff(destroy, w.routes()); diff != "" {
+			if diff := cmp.Diff(destroy, h.routes()); diff != "" {
 				t.Errorf("destroy, want -, got +:\n%s", diff)
 			}
 		})

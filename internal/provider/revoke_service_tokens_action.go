@@ -7,13 +7,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/action/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -25,7 +25,7 @@ var _ action.ActionWithConfigure = (*revokeServiceTokensAction)(nil)
 
 func newRevokeServiceTokensAction() action.Action { return &revokeServiceTokensAction{} }
 
-// revokeServiceTokensAction is the emergency brake.
+// revokeServiceTokensAction revokes tokens in an emergency.
 type revokeServiceTokensAction struct{ actionBase }
 
 type revokeServiceTokensModel struct {
@@ -33,33 +33,52 @@ type revokeServiceTokensModel struct {
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
 }
 
-func (a *revokeServiceTokensAction) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
+func (a *revokeServiceTokensAction) Metadata(
+	_ context.Context,
+	req action.MetadataRequest,
+	resp *action.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_revoke_service_tokens"
 }
 
 func (a *revokeServiceTokensAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Revokes active service tokens at once: all of an account, or the ones named. The token that the provider uses is spared. Safe to repeat.",
+		MarkdownDescription: "Revokes active service tokens immediately: all of a service account, or those given by " +
+			"ID. It does not revoke the token that the provider uses. It can be repeated.",
 		Attributes: map[string]schema.Attribute{
 			"service_account_id": schema.StringAttribute{
 				Optional: true,
 				Validators: []validator.String{
-					idValidator{}, stringvalidator.ExactlyOneOf(path.MatchRoot("service_account_id"), path.MatchRoot("token_ids")),
+					idValidator{},
+					stringvalidator.ExactlyOneOf(path.MatchRoot("service_account_id"), path.MatchRoot("token_ids")),
 				},
-				MarkdownDescription: "`id` of the account whose tokens are revoked. Exactly one of this and `token_ids` is needed.",
+				MarkdownDescription: "`id` of the service account whose tokens are revoked. Exactly one of " +
+					"`service_account_id` and `token_ids` is required.",
 			},
 			"token_ids": schema.SetAttribute{
 				ElementType: types.StringType, Optional: true,
 				Validators: []validator.Set{
-					setvalidator.SizeAtLeast(1), setvalidator.NoNullValues(), setvalidator.ValueStringsAre(idValidator{}),
+					setvalidator.SizeAtLeast(
+						1,
+					),
+					setvalidator.NoNullValues(),
+					setvalidator.ValueStringsAre(idValidator{}),
 				},
-				MarkdownDescription: "Ids of the tokens that are revoked.",
+				MarkdownDescription: "IDs of the service tokens that are revoked.",
 			},
 		},
 	}
 }
 
-// Invoke goes on after a failure, and ends with a summary of both.
+// revocation is the state of an invocation.
+type revocation struct {
+	client           *qualytics.Client
+	progress         func(format string, args ...any)
+	revoked, skipped int
+	failures         []string
+}
+
+// Invoke continues after a failure, and ends with a summary.
 func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
 	var config revokeServiceTokensModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -69,66 +88,120 @@ func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.Invok
 	}
 	tokens, err := client.ServiceTokens(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "The tokens to revoke could not be listed", err)
+		addError(&resp.Diagnostics, "Unable to list service tokens", "nothing was revoked", err)
 		return
 	}
-	me, err := client.Me(ctx)
-	if err != nil {
-		addError(&resp.Diagnostics, "Nothing was revoked: it is not known which token is the provider's own", err)
+	selected, missing := selectTokens(config, tokens)
+	if len(selected) == 0 && !config.ServiceAccountID.IsNull() &&
+		!accountExists(ctx, client, config.ServiceAccountID, &resp.Diagnostics) {
 		return
 	}
-	wanted, missing := chosen(config, tokens)
-	say := func(format string, args ...any) {
+	r := &revocation{client: client, progress: func(format string, args ...any) {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf(format, args...)})
-	}
-	revoked, spared := 0, 0
-	var failures []string
+	}}
 	for _, id := range missing {
-		failures = append(failures, fmt.Sprintf("token %s: there is no such service token", id))
+		r.failures = append(r.failures, fmt.Sprintf("token ID %s: no such service token", id))
 	}
-	for i := range wanted {
-		t := &wanted[i]
-		switch own, err := a.own(ctx, client, me, t); {
-		case !t.Active:
-			say("Token %q (id %d) was revoked already.", t.Name, t.ID)
-		case err != nil || own != qualytics.OwnNo:
-			spared++
-			say("Token %q (id %d) is spared: it is, or may be, the one that the provider uses.", t.Name, t.ID)
-		default:
-			if err := client.RevokeToken(ctx, t.ID); err != nil {
-				failures = append(failures, fmt.Sprintf("token %q (id %d): %s", t.Name, t.ID, said(asError(err))))
-				say("Token %q (id %d) could not be revoked.", t.Name, t.ID)
-				continue
-			}
-			revoked++
-			say("Token %q (id %d) is revoked.", t.Name, t.ID)
-		}
+	for i := range selected {
+		r.revoke(ctx, &selected[i])
 	}
-	say("Revoked %d, spared %d, failed %d.", revoked, spared, len(failures))
-	if len(failures) > 0 {
-		resp.Diagnostics.AddError(fmt.Sprintf("%d of %d tokens could not be revoked", len(failures), len(wanted)+len(missing)),
-			fmt.Sprintf("%d are revoked, %d spared. These failed:\n\n  - %s\n\nRun it again; what is revoked stays so.", revoked, spared, strings.Join(failures, "\n  - ")))
+	r.progress("Revoked %d, skipped %d, failed %d.", r.revoked, r.skipped, len(r.failures))
+	switch {
+	case len(r.failures) > 0:
+		resp.Diagnostics.AddError(
+			"Unable to revoke all service tokens",
+			fmt.Sprintf("%d tokens were revoked and %d skipped. %d failed:\n\n  - %s\n\n"+
+				"Run the action again. Revoked tokens stay revoked.", r.revoked, r.skipped, len(r.failures),
+				strings.Join(r.failures, "\n  - ")),
+		)
+	case len(selected) == 0:
+		resp.Diagnostics.AddWarning(
+			"No active service tokens",
+			fmt.Sprintf(
+				"The service account ID %s has no active tokens, so nothing was revoked.",
+				config.ServiceAccountID.ValueString(),
+			),
+		)
 	}
 }
 
-// chosen are the tokens that the configuration names, and the ids of it that
-// are no tokens.
-func chosen(config revokeServiceTokensModel, tokens []qualytics.Token) (wanted []qualytics.Token, missing []string) {
-	ids := namesOf(config.TokenIDs)
+// revoke revokes a token unless it is, or may be, the provider's own.
+func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
+	label := sentenceStart(tokenLabel(t))
+	if !t.Active {
+		r.progress("%s was already revoked.", label)
+		return
+	}
+	own, err := r.client.IsOwnToken(ctx, t, "")
+	switch {
+	case err != nil:
+		r.failures = append(
+			r.failures,
+			fmt.Sprintf(
+				"%s: it may be the token that the provider uses, and that could not be determined. %s",
+				tokenLabel(t),
+				answerText(asError(err)),
+			),
+		)
+		r.progress("%s was not revoked: it may be the token that the provider uses.", label)
+		return
+	case own == qualytics.OwnYes:
+		r.skipped++
+		r.progress("%s was skipped: it is the token that the provider uses.", label)
+		return
+	case own == qualytics.OwnUnknown:
+		r.skipped++
+		r.progress(
+			"%s was skipped: it may be the token that the provider uses. To revoke it, use the token of another "+
+				"account.",
+			label,
+		)
+		return
+	}
+	if err := r.client.RevokeToken(ctx, t.ID); err != nil {
+		r.failures = append(r.failures, fmt.Sprintf("%s: %s", tokenLabel(t), answerText(asError(err))))
+		r.progress("%s could not be revoked.", label)
+		return
+	}
+	r.revoked++
+	r.progress("%s was revoked.", label)
+}
+
+// selectTokens returns the tokens that the configuration selects, and the IDs in it
+// that are not those of a token. Of an account, it selects the active tokens.
+func selectTokens(
+	config revokeServiceTokensModel,
+	tokens []qualytics.Token,
+) (selected []qualytics.Token, missing []string) {
+	missing = stringsOf(config.TokenIDs)
 	for _, t := range tokens {
-		id := strconv.FormatInt(t.ID, 10)
-		if slices.Contains(ids, id) || (t.Active && !config.ServiceAccountID.IsNull() && config.ServiceAccountID.ValueString() == strconv.FormatInt(t.User.ID, 10)) {
-			wanted = append(wanted, t)
-			ids = slices.DeleteFunc(ids, func(other string) bool { return other == id })
+		byID := slices.Contains(missing, formatID(t.ID))
+		if byID || t.Active && config.ServiceAccountID.ValueString() == formatID(t.User.ID) {
+			selected = append(selected, t)
+			missing = slices.DeleteFunc(missing, func(id string) bool { return id == formatID(t.ID) })
 		}
 	}
-	slices.Sort(ids)
-	return wanted, ids
+	slices.Sort(missing)
+	return selected, missing
 }
 
-func (a *revokeServiceTokensAction) own(ctx context.Context, client *qualytics.Client, me *qualytics.User, t *qualytics.Token) (qualytics.Own, error) {
-	if t.User.ID != me.ID {
-		return qualytics.OwnNo, nil
+// accountExists reports whether there is a service account with an ID. It reports
+// an error if there is none.
+func accountExists(ctx context.Context, client *qualytics.Client, value types.String, diags *diag.Diagnostics) bool {
+	id := parseID(value, "service_account_id", diags)
+	if diags.HasError() {
+		return false
 	}
-	return client.IsOwnToken(ctx, t)
+	user, err := client.FindUser(ctx, id)
+	switch {
+	case err != nil:
+		addError(diags, "Unable to read service account", fmt.Sprintf("service account ID %d", id), err)
+	case user == nil:
+		diags.AddAttributeError(
+			path.Root("service_account_id"),
+			"Object not found",
+			fmt.Sprintf("No service account has the ID %d. Deployment: %s.", id, client.URL()),
+		)
+	}
+	return err == nil && user != nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -19,12 +20,12 @@ import (
 // in the schema's words.
 func TestPagesByHand(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
+	h := newHarness(t, qualyticstest.Build202609())
 	schemas := map[string]*tfprotov6.Schema{}
-	for name, s := range w.schemas.ListResourceSchemas {
+	for name, s := range h.schemas.ListResourceSchemas {
 		schemas["list-resources/"+strings.TrimPrefix(name, "qualytics_")] = s
 	}
-	for name, s := range w.schemas.ActionSchemas {
+	for name, s := range h.schemas.ActionSchemas {
 		schemas["actions/"+strings.TrimPrefix(name, "qualytics_")] = s.Schema
 	}
 	if len(schemas) != 3 {
@@ -45,10 +46,11 @@ func TestPagesByHand(t *testing.T) {
 // House rules over every schema.
 func TestSchemas(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	schemas := map[string]*tfprotov6.Schema{"provider": w.schemas.Provider}
+	h := newHarness(t, qualyticstest.Build202609())
+	schemas := map[string]*tfprotov6.Schema{"provider": h.schemas.Provider}
 	for kind, set := range map[string]map[string]*tfprotov6.Schema{
-		"resource ": w.schemas.ResourceSchemas, "data ": w.schemas.DataSourceSchemas, "ephemeral ": w.schemas.EphemeralResourceSchemas,
+		"resource ": h.schemas.ResourceSchemas, "data ": h.schemas.DataSourceSchemas,
+		"ephemeral ": h.schemas.EphemeralResourceSchemas,
 	} {
 		for name, s := range set {
 			schemas[kind+name] = s
@@ -66,15 +68,21 @@ func TestSchemas(t *testing.T) {
 			if a.Sensitive != secret {
 				t.Errorf("%s.%s is sensitive: %t", name, a.Name, a.Sensitive)
 			}
-			if strings.HasPrefix(name, "resource ") && a.Optional && a.Computed && a.Name != "name" && a.Name != "teams" && !strings.Contains(a.Description, "Defaults to") {
+			if strings.HasPrefix(name, "resource ") && a.Optional && a.Computed && a.Name != "name" &&
+				a.Name != "teams" &&
+				!strings.Contains(a.Description, "Defaults to") {
 				t.Errorf("%s.%s does not name its default", name, a.Name)
 			}
 		}
 	}
-	for kind := range w.schemas.ResourceSchemas {
-		id := w.ids.IdentitySchemas[kind]
-		if id == nil || len(id.IdentityAttributes) != 1 || id.IdentityAttributes[0].Name != "id" || !id.IdentityAttributes[0].RequiredForImport {
-			t.Errorf("%s has the identity %+v, want { id }", kind, id)
+	for kind := range h.schemas.ResourceSchemas {
+		id := h.ids.IdentitySchemas[kind]
+		required := map[string]bool{}
+		for _, a := range id.IdentityAttributes {
+			required[a.Name] = a.RequiredForImport
+		}
+		if diff := cmp.Diff(map[string]bool{"id": true, "host": false}, required); diff != "" {
+			t.Errorf("identity of %s, whether required for import, want -, got +:\n%s", kind, diff)
 		}
 	}
 }

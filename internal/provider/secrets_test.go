@@ -110,12 +110,15 @@ output "token" {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(log)
-	if err != nil || !strings.Contains(string(text), "waiting before the next try") {
+	if err != nil || !strings.Contains(string(text), "waiting before the next attempt") {
 		t.Fatalf("the log has no line about a wait: %v", err)
 	}
 	for i, secret := range secrets {
 		for _, form := range forms(secret) {
-			for name, where := range map[string]string{"the log": string(text), "what Terraform printed": shown.String() + complained.String(), "the state": withoutToken(t, state)} {
+			for name, where := range map[string]string{
+				"the log":                string(text),
+				"what Terraform printed": shown.String() + complained.String(), "the state": withoutToken(t, state),
+			} {
 				if strings.Contains(where, form) {
 					at := strings.Index(where, form)
 					t.Errorf("secret %d is in %s: …%s", i, name, where[max(0, at-200):at])

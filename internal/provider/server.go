@@ -13,77 +13,134 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// protocol is everything that this provider has of Terraform's protocol.
+// protocol is the part of Terraform's protocol that this provider implements.
 type protocol interface {
-	tfprotov6.ProviderServerWithListResource //nolint:staticcheck // Deprecated until it is part of ProviderServer, and needed until then.
-	tfprotov6.ProviderServerWithActions      //nolint:staticcheck // The same.
+	tfprotov6.ProviderServerWithListResource //nolint:staticcheck // Deprecated, but still required.
+	tfprotov6.ProviderServerWithActions      //nolint:staticcheck // Deprecated, but still required.
 }
 
-// server is the framework's server, made to forget. The framework keeps the
-// context of every call, with its loggers, until the process ends: some 10 KB a
-// call, hundreds of megabytes in a plan of thousands of objects. So the calls
-// that come once for each object get a context that lets go of its parent.
-type server struct{ protocol }
+// Server is the framework's server with two additions: it removes ephemeral
+// tokens that are still open when the provider is stopped, and it releases the
+// context of every call.
+//
+// The framework's server keeps the cancel function of every call until the process
+// ends, to stop all of them at once (internal/fwserver and
+// internal/proto6server/serve.go, registerContext). Each keeps the context with its
+// loggers alive, about 10 KB: hundreds of megabytes in a plan of thousands of
+// objects. With this, memory does not depend on the number of calls.
+type Server struct {
+	protocol
+	open *openTokens
+}
 
-// NewServer returns the provider as Terraform talks to it.
-func NewServer(version string, env Environment) (tfprotov6.ProviderServer, error) {
-	p, ok := providerserver.NewProtocol6(New(version, env)())().(protocol)
+// NewServer returns the provider as a server of Terraform's protocol.
+func NewServer(version string, env Environment) (*Server, error) {
+	p := newProvider(version, env)
+	inner, ok := providerserver.NewProtocol6(p)().(protocol)
 	if !ok {
-		return nil, fmt.Errorf("the framework's server lacks a part of the protocol: %T", p)
+		return nil, fmt.Errorf("the framework's server lacks a part of the protocol: %T", inner)
 	}
-	return server{p}, nil
+	return &Server{inner, p.open}, nil
 }
 
-func (s server) ValidateResourceConfig(ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return lent(ctx, req, s.protocol.ValidateResourceConfig)
+// Close removes the ephemeral tokens that are still open. It takes less than the
+// two seconds after which Terraform kills a plugin.
+func (s *Server) Close(ctx context.Context) { s.open.close(ctx) }
+
+// StopProvider stops all calls, and removes the ephemeral tokens.
+func (s *Server) StopProvider(
+	ctx context.Context,
+	req *tfprotov6.StopProviderRequest,
+) (*tfprotov6.StopProviderResponse, error) {
+	resp, err := s.protocol.StopProvider(ctx, req)
+	s.Close(ctx)
+	return resp, err
 }
 
-func (s server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return lent(ctx, req, s.protocol.UpgradeResourceState)
+// The calls for each object get a context that is released after the call.
+
+// ValidateResourceConfig validates the configuration of an object.
+func (s *Server) ValidateResourceConfig(
+	ctx context.Context,
+	req *tfprotov6.ValidateResourceConfigRequest,
+) (*tfprotov6.ValidateResourceConfigResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.ValidateResourceConfig)
 }
 
-func (s server) UpgradeResourceIdentity(ctx context.Context, req *tfprotov6.UpgradeResourceIdentityRequest) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return lent(ctx, req, s.protocol.UpgradeResourceIdentity)
+// UpgradeResourceState decodes the state of an object.
+func (s *Server) UpgradeResourceState(
+	ctx context.Context,
+	req *tfprotov6.UpgradeResourceStateRequest,
+) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceState)
 }
 
-func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	return lent(ctx, req, s.protocol.ReadResource)
+// UpgradeResourceIdentity decodes the identity of an object.
+func (s *Server) UpgradeResourceIdentity(
+	ctx context.Context,
+	req *tfprotov6.UpgradeResourceIdentityRequest,
+) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceIdentity)
 }
 
-func (s server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return lent(ctx, req, s.protocol.PlanResourceChange)
+// ReadResource refreshes an object.
+func (s *Server) ReadResource(
+	ctx context.Context,
+	req *tfprotov6.ReadResourceRequest,
+) (*tfprotov6.ReadResourceResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.ReadResource)
 }
 
-func (s server) ApplyResourceChange(ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return lent(ctx, req, s.protocol.ApplyResourceChange)
+// PlanResourceChange plans a change of an object.
+func (s *Server) PlanResourceChange(
+	ctx context.Context,
+	req *tfprotov6.PlanResourceChangeRequest,
+) (*tfprotov6.PlanResourceChangeResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.PlanResourceChange)
 }
 
-func (s server) ImportResourceState(ctx context.Context, req *tfprotov6.ImportResourceStateRequest) (*tfprotov6.ImportResourceStateResponse, error) {
-	return lent(ctx, req, s.protocol.ImportResourceState)
+// ApplyResourceChange applies a change of an object.
+func (s *Server) ApplyResourceChange(
+	ctx context.Context,
+	req *tfprotov6.ApplyResourceChangeRequest,
+) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.ApplyResourceChange)
 }
 
-// lent makes a call with a context that ends with it.
-func lent[Req, Resp any](ctx context.Context, req Req, call func(context.Context, Req) (Resp, error)) (Resp, error) {
-	l := &loan{}
-	l.ctx.Store(&ctx)
-	defer l.ctx.Store(&over) //nolint:contextcheck // What is left behind must not hold on to ctx.
-	return call(l, req)      //nolint:contextcheck // The loan is ctx, for as long as the call takes.
+// ImportResourceState imports an object.
+func (s *Server) ImportResourceState(
+	ctx context.Context,
+	req *tfprotov6.ImportResourceStateRequest,
+) (*tfprotov6.ImportResourceStateResponse, error) {
+	return withReleasedContext(ctx, req, s.protocol.ImportResourceState)
 }
 
-// over is what is left of a context after its call.
-var over = func() context.Context {
+// withReleasedContext calls a method with a context that releases ctx afterwards.
+func withReleasedContext[Req, Resp any](
+	ctx context.Context,
+	req Req,
+	call func(context.Context, Req) (Resp, error),
+) (Resp, error) {
+	released := &releasedContext{}
+	released.ctx.Store(&ctx)
+	defer released.ctx.Store(&ended) //nolint:contextcheck // What remains must not refer to ctx.
+	return call(released, req)       //nolint:contextcheck // It is ctx during the call.
+}
+
+// ended is the context that remains after a call.
+var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }()
 
-// loan is a context that can be taken back.
-type loan struct {
+// releasedContext is a context whose parent can be replaced.
+type releasedContext struct {
 	ctx atomic.Pointer[context.Context]
 }
 
-func (l *loan) parent() context.Context     { return *l.ctx.Load() }
-func (l *loan) Deadline() (time.Time, bool) { return l.parent().Deadline() }
-func (l *loan) Done() <-chan struct{}       { return l.parent().Done() }
-func (l *loan) Err() error                  { return l.parent().Err() }
-func (l *loan) Value(key any) any           { return l.parent().Value(key) }
+func (r *releasedContext) parent() context.Context     { return *r.ctx.Load() }
+func (r *releasedContext) Deadline() (time.Time, bool) { return r.parent().Deadline() }
+func (r *releasedContext) Done() <-chan struct{}       { return r.parent().Done() }
+func (r *releasedContext) Err() error                  { return r.parent().Err() }
+func (r *releasedContext) Value(key any) any           { return r.parent().Value(key) }

@@ -18,22 +18,22 @@ type weightKey struct{}
 // What comes with a call, such as its loggers, is not kept when it is over.
 func TestServerForgetsItsCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	o := w.none(accountType)
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
 	config := values{"name": "x", "role": "Member"}
-	w.must(o, config, "create")
+	h.must(o, config, "create")
 	const calls = 50
 	var freed atomic.Int64
-	own := w.ctx
+	own := h.ctx
 	for range calls {
 		weight := new([1 << 16]byte)
 		runtime.AddCleanup(weight, func(int) { freed.Add(1) }, 0)
-		w.ctx = context.WithValue(own, weightKey{}, weight)
-		if diags := append(w.reread(o), w.validate(accountType, config)...); len(diags) > 0 {
+		h.ctx = context.WithValue(own, weightKey{}, weight)
+		if diags := append(h.reread(o), h.validate(accountType, config)...); len(diags) > 0 {
 			t.Fatal(diags.errors(), diags.warnings())
 		}
 	}
-	w.ctx = own
+	h.ctx = own
 	for range 50 {
 		runtime.GC()
 		if freed.Load() >= calls-1 {

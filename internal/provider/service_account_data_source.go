@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -23,25 +24,65 @@ func newServiceAccountDataSource() datasource.DataSource { return &serviceAccoun
 
 type serviceAccountDataSource struct{ dataSourceBase }
 
-func (d *serviceAccountDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *serviceAccountDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (d *serviceAccountDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *serviceAccountDataSource) Schema(
+	_ context.Context,
+	_ datasource.SchemaRequest,
+	resp *datasource.SchemaResponse,
+) {
 	attributes := accountAttributes()
 	attributes["id"] = schema.StringAttribute{
 		Optional: true, Computed: true,
 		Validators: []validator.String{
-			idValidator{}, stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("user_id"), path.MatchRoot("name")),
+			idValidator{},
+			stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("user_id"), path.MatchRoot("name")),
 		},
-		MarkdownDescription: aboutAccountID + " Exactly one of `id`, `user_id` and `name` is needed.",
+		MarkdownDescription: accountDescriptions["id"] + " Exactly one of `id`, `user_id`, and `name` is required.",
 	}
-	attributes["user_id"] = schema.StringAttribute{Optional: true, Computed: true, MarkdownDescription: aboutUserID}
-	attributes["name"] = schema.StringAttribute{Optional: true, Computed: true, MarkdownDescription: "Name of the account, exactly."}
-	resp.Schema = schema.Schema{MarkdownDescription: "One service account that exists and is not deactivated.", Attributes: attributes}
+	attributes["user_id"] = schema.StringAttribute{
+		Optional:            true,
+		Computed:            true,
+		MarkdownDescription: accountDescriptions["user_id"],
+	}
+	attributes["name"] = schema.StringAttribute{
+		Optional:            true,
+		Computed:            true,
+		MarkdownDescription: accountDescriptions["name"] + " Must match exactly.",
+	}
+	resp.Schema = schema.Schema{MarkdownDescription: "An active service account.", Attributes: attributes}
 }
 
-func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+// accountAttributes returns the computed attributes of a serviceAccountView.
+func accountAttributes() map[string]schema.Attribute {
+	attributes := map[string]schema.Attribute{
+		"teams": schema.SetAttribute{
+			ElementType:         types.StringType,
+			Computed:            true,
+			MarkdownDescription: accountDescriptions["teams"],
+		},
+		"created_at":    computedTime(accountDescriptions["created_at"]),
+		"last_login_at": computedTime("Time of the last use of the API in UTC (RFC 3339). Null if never."),
+	}
+	for name, description := range accountDescriptions {
+		if attributes[name] == nil {
+			attributes[name] = computedString(description)
+		}
+	}
+	return attributes
+}
+
+func (d *serviceAccountDataSource) Read(
+	ctx context.Context,
+	req datasource.ReadRequest,
+	resp *datasource.ReadResponse,
+) {
 	var config serviceAccountView
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	client := d.client(&resp.Diagnostics)
@@ -49,62 +90,111 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 		return
 	}
 	var user *qualytics.User
-	if config.ID.IsNull() {
-		user = accountByText(ctx, client, config.UserID.ValueString(), config.Name.ValueString(), &resp.Diagnostics)
-	} else {
-		user = accountByID(ctx, client, config.ID.ValueString(), &resp.Diagnostics)
+	switch {
+	case !config.ID.IsNull():
+		user = accountByID(ctx, client, config.ID, &resp.Diagnostics)
+	case !config.UserID.IsNull():
+		user = accountByUserID(ctx, client, config.UserID.ValueString(), &resp.Diagnostics)
+	default:
+		user = accountByName(ctx, client, config.Name.ValueString(), &resp.Diagnostics)
 	}
 	if user != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, viewAccount(user))...)
+		resp.Diagnostics.Append(resp.State.Set(ctx, newServiceAccountView(user))...)
 	}
 }
 
-// accountByID reads a service account. Nil is an error that was reported.
-func accountByID(ctx context.Context, client *qualytics.Client, id string, diags *diag.Diagnostics) *qualytics.User {
-	user, err := findAccount(ctx, client, id)
+const unableToReadAccount = "Unable to read service account"
+
+// accountByID returns the active service account with an ID, or nil after an error.
+func accountByID(
+	ctx context.Context,
+	client *qualytics.Client,
+	value types.String,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	id := parseID(value, "id", diags)
+	if diags.HasError() {
+		return nil
+	}
+	user, err := client.User(ctx, id)
 	switch {
+	case qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err), err == nil && user.Deactivated():
+		diags.AddAttributeError(
+			path.Root("id"),
+			"Object not found",
+			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()),
+		)
 	case err != nil:
-		addError(diags, fmt.Sprintf("The service account with the id %s could not be read", id), err)
-	case user == nil || user.Deactivated():
-		diags.AddAttributeError(path.Root("id"), "There is no such service account", fmt.Sprintf("No active service account has the id %s.", id))
+		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
 	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
-		diags.AddAttributeError(path.Root("id"), "This is not a service account", fmt.Sprintf("The id %s is that of %q, of the type %s.", id, user.UserID, user.UserType))
+		diags.AddAttributeError(
+			path.Root("id"),
+			"Not a service account",
+			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType),
+		)
 	default:
 		return user
 	}
 	return nil
 }
 
-// accountByText finds the one account of a user_id or, if that is empty, of a
-// name. Nil is an error that was reported.
-func accountByText(ctx context.Context, client *qualytics.Client, userID, name string, diags *diag.Diagnostics) *qualytics.User {
-	attribute, wanted := "user_id", userID
-	of := func(u qualytics.User) string { return u.UserID }
-	if userID == "" {
-		attribute, wanted = "name", name
-		of = func(u qualytics.User) string { return u.Name }
-	}
-	accounts, err := listAccounts(ctx, client, qualytics.UserFilter{})
+// accountByUserID returns the active service account with a user_id, or nil after
+// an error.
+func accountByUserID(
+	ctx context.Context,
+	client *qualytics.Client,
+	userID string,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	accounts, err := client.ReadServiceAccounts(ctx)
 	if err != nil {
-		addError(diags, fmt.Sprintf("The service account with the %s %q could not be read", attribute, wanted), err)
+		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
 		return nil
 	}
-	var found []qualytics.User
-	var others []string
-	for _, u := range accounts {
-		if of(u) == wanted {
-			found = append(found, u)
-		} else {
-			others = append(others, of(u))
+	return exactlyOne(
+		client,
+		activeAccounts(accounts),
+		"service account",
+		"user_id",
+		userID,
+		func(u *qualytics.User) string { return u.UserID },
+		diags,
+	)
+}
+
+// accountByName returns the active service account with a name, or nil after an
+// error.
+func accountByName(
+	ctx context.Context,
+	client *qualytics.Client,
+	name string,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	accounts, err := client.ReadAccountsNamed(ctx, name)
+	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {
+		accounts, err = listAccounts(ctx, client, qualytics.UserFilter{}) // also for the nearest names
+	}
+	if err != nil {
+		addError(diags, unableToReadAccount, fmt.Sprintf("name %q", name), err)
+		return nil
+	}
+	return exactlyOne(
+		client,
+		accounts,
+		"service account",
+		"name",
+		name,
+		func(u *qualytics.User) string { return u.Name },
+		diags,
+	)
+}
+
+func activeAccounts(accounts []qualytics.User) []qualytics.User {
+	var active []qualytics.User
+	for i := range accounts {
+		if matchesFilter(qualytics.UserFilter{}, &accounts[i]) {
+			active = append(active, accounts[i])
 		}
 	}
-	if len(found) == 1 {
-		return &found[0]
-	}
-	detail := fmt.Sprintf("%d active service accounts have the %s %q; exactly one was expected.", len(found), attribute, wanted)
-	if near := nearest(wanted, others); len(found) == 0 && len(near) > 0 {
-		detail += " The nearest existing ones are " + quoteList(near) + "."
-	}
-	diags.AddAttributeError(path.Root(attribute), "There is no such service account", detail)
-	return nil
+	return active
 }

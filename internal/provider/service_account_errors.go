@@ -17,59 +17,76 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// explainCreate says why an account could not be made.
-func explainCreate(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error, diags *diag.Diagnostics) {
-	failed := fmt.Sprintf("The service account %q could not be created", plan.Name.ValueString())
+// explainCreateError reports why an account was not created.
+func explainCreateError(
+	ctx context.Context,
+	client *qualytics.Client,
+	plan serviceAccountModel,
+	err error,
+	diags *diag.Diagnostics,
+) {
 	if !qualytics.IsConflict(err) {
-		explainRole(plan, failed, err, diags)
+		explainRoleError(plan, "Unable to create service account", err, diags)
 		return
 	}
-	detail := explain(err) + "\n\n"
+	const summary = "Service account name already in use"
+	detail := detailOf(plan.label(), err) + "\n\n"
 	accounts, listErr := client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
 	if listErr != nil {
-		diags.AddAttributeError(path.Root("name"), failed, detail+"An account with this name exists. It could not be looked up: "+explain(listErr))
+		diags.AddAttributeError(
+			path.Root("name"),
+			summary,
+			detail+"The account that uses the name could not be looked up. "+explainError(listErr),
+		)
 		return
 	}
-	exact, alike := holdersOf(plan.Name.ValueString(), accounts)
+	exact, similar := accountsUsing(plan.Name.ValueString(), accounts)
 	switch {
 	case len(exact) > 0 && exact[0].Deactivated():
-		detail += fmt.Sprintf("The name is held by the deactivated account %s. Reactivate it in Qualytics (Settings, Security), then import it:%s",
-			nameUser(exact[0]), importCommand("qualytics_service_account", exact[0].ID))
+		detail += fmt.Sprintf(
+			"The deactivated account %s uses the name. Reactivate it in Qualytics (Settings, Security), then import "+
+				"it:%s",
+			userLabel(&exact[0]),
+			importCommand("qualytics_service_account", exact[0].ID),
+		)
 	case len(exact) > 0:
-		detail += fmt.Sprintf("The name is held by the account %s. Nothing was changed. To manage it with Terraform, import it:%s",
-			nameUser(exact[0]), importCommand("qualytics_service_account", exact[0].ID))
-	case len(alike) > 0:
-		detail += fmt.Sprintf("The server makes the user_id of the name, and drops what is special in it. The account %s has a similar name and may be the one that holds it. "+
-			"Choose another name, or, if Terraform is to manage that account and does not yet, import it:%s", nameUser(alike[0]), importCommand("qualytics_service_account", alike[0].ID))
+		detail += fmt.Sprintf("The account %s uses the name. To manage it with Terraform, import it:%s",
+			userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
+	case len(similar) > 0:
+		detail += fmt.Sprintf(
+			"The server derives the user_id from the letters and digits of the name. The account %s has a similar "+
+				"name and may be the one. "+
+				"Choose another name, or, to manage that account with Terraform, import it:%s",
+			userLabel(&similar[0]),
+			importCommand("qualytics_service_account", similar[0].ID),
+		)
 	default:
-		detail += "An account whose user_id is made of the same letters exists, but the list of service accounts does not show it: " +
+		detail += "An account with the same user_id exists, but the list of service accounts does not contain it: " +
 			"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
 	}
-	diags.AddAttributeError(path.Root("name"), failed, detail)
+	diags.AddAttributeError(path.Root("name"), summary, detail)
 }
 
-func nameUser(u qualytics.User) string { return fmt.Sprintf("%q (%s, id %d)", u.Name, u.UserID, u.ID) }
-
-// importCommand is the command that takes an object over.
+// importCommand returns the command that imports an object.
 func importCommand(resourceType string, id int64) string {
 	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
 }
 
-// holdersOf are the accounts of exactly a name, and those of a similar one, the
-// active ones first. The server makes the user_id of the name by rules that
-// only it knows, so similar is what has the same letters and digits.
-func holdersOf(name string, accounts []qualytics.User) (exact, alike []qualytics.User) {
+// accountsUsing returns the accounts with exactly this name, and those with a
+// similar one, active accounts first. Only the server knows how it derives the
+// user_id, so names with the same letters and digits are similar.
+func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
 	for _, u := range accounts {
 		switch {
 		case u.Name == name:
 			exact = append(exact, u)
-		case lettersOf(u.Name) == lettersOf(name):
-			alike = append(alike, u)
+		case lettersAndDigits(u.Name) == lettersAndDigits(name):
+			similar = append(similar, u)
 		}
 	}
 	slices.SortStableFunc(exact, activeFirst)
-	slices.SortStableFunc(alike, activeFirst)
-	return exact, alike
+	slices.SortStableFunc(similar, activeFirst)
+	return exact, similar
 }
 
 func activeFirst(a, b qualytics.User) int {
@@ -83,7 +100,7 @@ func activeFirst(a, b qualytics.User) int {
 	}
 }
 
-func lettersOf(s string) string {
+func lettersAndDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)
@@ -92,92 +109,50 @@ func lettersOf(s string) string {
 	}, s)
 }
 
-// explainRole says why a role was refused, where that was the reason.
-func explainRole(plan serviceAccountModel, failed string, err error, diags *diag.Diagnostics) {
+// explainRoleError reports a failed create or update, and says if the role was
+// the reason.
+func explainRoleError(plan serviceAccountModel, summary string, err error, diags *diag.Diagnostics) {
 	if qualytics.IsInvalid(err) && plan.Role.ValueString() == qualytics.RoleEditor {
-		diags.AddAttributeError(path.Root("role"), failed, explain(err)+
-			"\n\nRecent deployments have no role \"Editor\" any more. Use \"Member\" with teams that may edit, or \"Manager\".")
+		diags.AddAttributeError(path.Root("role"), summary, detailOf(plan.label(), err)+
+			"\n\nRecent deployments do not have the role \"Editor\". Use \"Member\" with teams that have the "+
+			"permission Editor, or \"Manager\".")
 		return
 	}
-	addError(diags, failed, err)
+	addError(diags, summary, plan.label(), err)
 }
 
-// activeTokens are the account's tokens that are not revoked.
-func activeTokens(ctx context.Context, client *qualytics.Client, accountID int64) ([]qualytics.Token, error) {
-	tokens, err := client.ServiceTokens(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(tokens, func(t qualytics.Token) bool { return t.User.ID != accountID || !t.Active }), nil
-}
-
-// explainActiveTokens says which tokens keep an account from being deactivated.
-func explainActiveTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, err error, diags *diag.Diagnostics) {
-	failed := fmt.Sprintf("The service account %q could not be deactivated", state.Name.ValueString())
-	tokens, listErr := activeTokens(ctx, client, parseID(state.ID, "id", diags))
+// explainActiveTokens reports which tokens prevent the deactivation of an account.
+func explainActiveTokens(
+	ctx context.Context,
+	client *qualytics.Client,
+	state serviceAccountModel,
+	id int64,
+	err error,
+	diags *diag.Diagnostics,
+) {
+	const summary = "Unable to deactivate service account"
+	tokens, listErr := activeTokens(ctx, client, id)
 	if listErr != nil || len(tokens) == 0 {
-		addError(diags, failed, err)
+		addError(diags, summary, state.label(), err)
 		return
 	}
 	lines := make([]string, len(tokens))
-	for i, t := range tokens {
-		lines[i] = fmt.Sprintf("  - %q, id %d, last used %s", t.Name, t.ID, lastUsed(t.LastUsed))
+	for i := range tokens {
+		lines[i] = fmt.Sprintf("  - %s, last used %s", tokenLabel(&tokens[i]), lastUsedText(tokens[i].LastUsed))
 	}
-	diags.AddError(failed, explain(err)+"\n\nThese tokens of the account are active:\n\n"+strings.Join(lines, "\n")+
-		"\n\nRevoke them, or set revoke_tokens_on_destroy = true, apply, and destroy again.")
+	diags.AddError(
+		summary,
+		detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+strings.Join(lines, "\n")+
+			"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if the account is still in the "+
+			"configuration, set revoke_tokens_on_destroy = true, apply, "+
+			"and destroy it again. That has no effect on an account that is being replaced or was removed from the "+
+			"configuration: its setting in the state counts.",
+	)
 }
 
-func lastUsed(t *time.Time) string {
+func lastUsedText(t *time.Time) string {
 	if t == nil {
-		return "never, as far as the server says"
+		return "never, or not reported by the server"
 	}
-	return t.Format(time.RFC3339)
-}
-
-// revokeTokens revokes every active token of an account, and reports whether
-// all of them are.
-func revokeTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, diags *diag.Diagnostics) bool {
-	failed := fmt.Sprintf("The tokens of the service account %q could not be revoked", state.Name.ValueString())
-	tokens, err := activeTokens(ctx, client, parseID(state.ID, "id", diags))
-	if err != nil {
-		addError(diags, failed, err)
-		return false
-	}
-	done := true
-	for _, t := range tokens {
-		if err := client.RevokeToken(ctx, t.ID); err != nil {
-			addError(diags, fmt.Sprintf("The token %q (id %d) could not be revoked", t.Name, t.ID), err)
-			done = false
-		}
-	}
-	return done
-}
-
-// refuseLockout refuses at plan time to take away the account with which the
-// provider works. When it cannot be known whose token that is, nothing is said.
-func (r *serviceAccountResource) refuseLockout(ctx context.Context, state serviceAccountModel, doing string, diags *diag.Diagnostics) {
-	if me, err := r.data.client.Me(ctx); err == nil && state.ID.ValueString() == fmt.Sprint(me.ID) {
-		addLockout(state, doing, me, diags)
-	}
-}
-
-// mayTakeAway refuses at apply time also where it cannot be known.
-func mayTakeAway(ctx context.Context, client *qualytics.Client, state serviceAccountModel, doing string, diags *diag.Diagnostics) bool {
-	me, err := client.Me(ctx)
-	switch {
-	case err != nil:
-		addError(diags, fmt.Sprintf("%s the service account %q is refused: it may be the provider's own", doing, state.Name.ValueString()), err)
-	case state.ID.ValueString() == fmt.Sprint(me.ID):
-		addLockout(state, doing, me, diags)
-	default:
-		return true
-	}
-	return false
-}
-
-func addLockout(state serviceAccountModel, doing string, me *qualytics.User, diags *diag.Diagnostics) {
-	diags.AddError("The provider would lock itself out",
-		fmt.Sprintf("%s the service account %q (%s) is refused: the provider is logged in as this very account. "+
-			"Run Terraform with the token of another Admin, or take the account out of Terraform's hands with \"terraform state rm\".",
-			doing, state.Name.ValueString(), me.UserID))
+	return formatTime(*t)
 }

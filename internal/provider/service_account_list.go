@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
@@ -30,25 +29,36 @@ type serviceAccountListModel struct {
 	Team types.String `tfsdk:"team"`
 }
 
-func (l *serviceAccountList) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (l *serviceAccountList) Metadata(
+	_ context.Context,
+	req resource.MetadataRequest,
+	resp *resource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (l *serviceAccountList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
+func (l *serviceAccountList) ListResourceConfigSchema(
+	_ context.Context,
+	_ list.ListResourceSchemaRequest,
+	resp *list.ListResourceSchemaResponse,
+) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Lists the service accounts that are not deactivated.",
+		MarkdownDescription: "Lists the active service accounts.",
 		Attributes: map[string]schema.Attribute{
-			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, in any case."},
+			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, case-insensitive."},
 			"role": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{stringvalidator.OneOf(roles...)},
-				MarkdownDescription: "Role of the accounts.",
+				Optional: true, Validators: []validator.String{oneOf(roles...)},
+				MarkdownDescription: "Role of the service accounts: `Admin`, `Manager`, `Editor`, or `Member`.",
 			},
-			"team": schema.StringAttribute{Optional: true, MarkdownDescription: "Name of a team that the accounts are in, in any case."},
+			"team": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Name of a team of the service accounts, case-insensitive.",
+			},
 		},
 	}
 }
 
-// List streams the accounts as their pages arrive.
+// List returns the accounts as their pages arrive.
 func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
 	var config serviceAccountListModel
 	diags := req.Config.Get(ctx, &config)
@@ -57,11 +67,11 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 		stream.Results = list.ListResultsStreamDiagnostics(diags)
 		return
 	}
-	filter, known := accountFilter(ctx, client, config.Name, config.Role, config.Team)
+	filter, teamExists := accountFilter(ctx, client, config.Name, config.Role, config.Team)
 	if isPublic(filter.Team) {
 		filter.Team = ""
 	}
-	if !known || req.Limit < 0 {
+	if !teamExists || req.Limit < 0 {
 		stream.Results = list.NoListResults
 		return
 	}
@@ -71,13 +81,13 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 			switch {
 			case err != nil:
 				var failed diag.Diagnostics
-				addError(&failed, "The service accounts could not be listed", err)
+				addError(&failed, "Unable to list service accounts", "", err)
 				push(list.ListResult{Diagnostics: failed})
 				return
-			case !matches(filter, user):
+			case !matchesFilter(filter, user):
 				continue
 			}
-			if !push(l.result(ctx, req, user)) {
+			if !push(l.result(ctx, client, req, user)) {
 				return
 			}
 			if sent++; sent == req.Limit {
@@ -87,12 +97,16 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 	}
 }
 
-func (l *serviceAccountList) result(ctx context.Context, req list.ListRequest, user *qualytics.User) list.ListResult {
+func (l *serviceAccountList) result(
+	ctx context.Context,
+	client *qualytics.Client,
+	req list.ListRequest,
+	user *qualytics.User,
+) list.ListResult {
 	result := req.NewListResult(ctx)
-	model := serviceAccountModel{Teams: types.SetNull(types.StringType)}
-	model.refresh(user)
-	result.DisplayName = fmt.Sprintf("%s (%s)", model.Name.ValueString(), user.UserID)
-	result.Diagnostics.Append(result.Identity.Set(ctx, identityModel{ID: model.ID})...)
+	model := newServiceAccountModel(user)
+	result.DisplayName = printable(fmt.Sprintf("%s (%s)", user.Name, user.UserID))
+	result.Diagnostics.Append(result.Identity.Set(ctx, newIdentity(client, model.ID))...)
 	if req.IncludeResource {
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)
 	}

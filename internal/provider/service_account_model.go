@@ -4,138 +4,142 @@
 package provider
 
 import (
-	"context"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// serviceAccountModel is a service account in configuration, plan and state.
+// accountModel is what the resource and the data sources have in common.
+type accountModel struct {
+	ID        types.String      `tfsdk:"id"`
+	Name      types.String      `tfsdk:"name"`
+	Role      types.String      `tfsdk:"role"`
+	Teams     types.Set         `tfsdk:"teams"`
+	UserID    types.String      `tfsdk:"user_id"`
+	UserName  types.String      `tfsdk:"user_name"`
+	Email     types.String      `tfsdk:"email"`
+	CreatedAt timetypes.RFC3339 `tfsdk:"created_at"`
+}
+
+// serviceAccountModel is a service account in configuration, plan, and state.
 type serviceAccountModel struct {
-	ID                    types.String      `tfsdk:"id"`
-	Name                  types.String      `tfsdk:"name"`
-	Role                  types.String      `tfsdk:"role"`
-	Teams                 types.Set         `tfsdk:"teams"`
-	RevokeTokensOnDestroy types.Bool        `tfsdk:"revoke_tokens_on_destroy"`
-	UserID                types.String      `tfsdk:"user_id"`
-	UserName              types.String      `tfsdk:"user_name"`
-	Email                 types.String      `tfsdk:"email"`
-	CreatedAt             timetypes.RFC3339 `tfsdk:"created_at"`
+	accountModel
+	RevokeTokensOnDestroy types.Bool `tfsdk:"revoke_tokens_on_destroy"`
 }
 
-// identityModel is what identifies an object of any type of this provider.
-type identityModel struct {
-	ID types.String `tfsdk:"id"`
+// serviceAccountView is a service account in a data source.
+type serviceAccountView struct {
+	accountModel
+	LastLoginAt timetypes.RFC3339 `tfsdk:"last_login_at"`
 }
 
-// keepIdentity sets the identity of an object that has none yet: it was made by
-// an older Terraform, or by an older version of this provider.
-func keepIdentity(ctx context.Context, before, after *tfsdk.ResourceIdentity, id types.String, diags *diag.Diagnostics) {
-	if after != nil && (before == nil || before.Raw.IsNull()) {
-		diags.Append(after.Set(ctx, identityModel{ID: id})...)
-	}
+// accountDescriptions describe the attributes of accountModel, without what only
+// one schema says.
+var accountDescriptions = map[string]string{
+	"id":         "Numeric ID of the service account.",
+	"name":       "Name of the service account.",
+	"role":       "Role of the service account.",
+	"teams":      "Names of the service account's teams, without `Public`, which contains every user.",
+	"user_id":    "Identifier that the server derives from the name, such as `api_access@service`.",
+	"user_name":  "Login name of the service account.",
+	"email":      "Email address of the service account. May be null.",
+	"created_at": "Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
 }
 
-// createRequest takes the server's spelling of the teams, nil where membership
-// is left to others.
+// newServiceAccountModel returns the model of an account that was not created
+// here: with the schema's defaults for what the API does not report.
+func newServiceAccountModel(u *qualytics.User) serviceAccountModel {
+	m := serviceAccountModel{accountModel{Teams: types.SetNull(types.StringType)}, types.BoolValue(false)}
+	m.refresh(u)
+	return m
+}
+
+func newServiceAccountView(u *qualytics.User) serviceAccountView {
+	return serviceAccountView{newServiceAccountModel(u).accountModel, timetypes.NewRFC3339TimePointerValue(u.LastLogin)}
+}
+
+// createRequest returns the request for a new account. teams are in the server's
+// spelling, or nil if they are not managed.
 func (m serviceAccountModel) createRequest(teams []string) qualytics.ServiceAccountCreate {
 	return qualytics.ServiceAccountCreate{Name: m.Name.ValueString(), Role: m.Role.ValueString(), Teams: teams}
 }
 
-// updateRequest takes the server's spelling of the teams.
+// updateRequest returns the request that changes an account. teams are in the
+// server's spelling.
 func (m serviceAccountModel) updateRequest(teams []string) qualytics.ServiceAccountUpdate {
 	return qualytics.ServiceAccountUpdate{Role: m.Role.ValueString(), Teams: teams}
 }
 
-// refresh takes over what the server says. The spelling of teams, and what the
-// server does not say, stay as they are.
-func (m *serviceAccountModel) refresh(u *qualytics.User) {
-	m.ID = types.StringValue(strconv.FormatInt(u.ID, 10))
+// refresh copies the server's answer. The spelling of teams, and what the answer
+// does not contain, stay unchanged.
+func (m *accountModel) refresh(u *qualytics.User) {
+	m.ID = idValue(u.ID)
 	if u.Name != "" {
 		m.Name = types.StringValue(u.Name)
 	}
 	if u.Role != "" {
 		m.Role = types.StringValue(u.Role)
 	}
-	if len(u.Teams) > 0 || m.Teams.IsNull() || m.Teams.IsUnknown() { // everybody is in Public: none is an answer without teams
-		m.Teams = setOf(spelledLike(namesOf(m.Teams), u.Teams))
+	// Every user is in Public, so an answer without teams does not report them.
+	if len(u.Teams) > 0 || m.Teams.IsNull() || m.Teams.IsUnknown() {
+		m.Teams = setOf(inSpellingOf(stringsOf(m.Teams), u.Teams))
 	}
 	m.UserID = types.StringValue(u.UserID)
 	m.UserName = types.StringValue(u.UserName)
 	m.Email = stringOrNull(u.Email)
 	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(u.Created)
-	if m.RevokeTokensOnDestroy.IsNull() {
-		m.RevokeTokensOnDestroy = types.BoolValue(false)
-	}
 }
 
-// int64ID is the id as the API counts it. Only the provider writes it, so it
-// is a number.
-func (m serviceAccountModel) int64ID(diags *diag.Diagnostics) int64 {
-	return parseID(m.ID, "id", diags)
+// label names the account in messages.
+func (m accountModel) label() string {
+	if m.ID.IsNull() || m.ID.IsUnknown() {
+		return fmt.Sprintf("service account %q", m.Name.ValueString())
+	}
+	return fmt.Sprintf("service account %q (ID %s)", m.Name.ValueString(), m.ID.ValueString())
 }
 
-func parseID(value types.String, attribute string, diags *diag.Diagnostics) int64 {
-	id, err := strconv.ParseInt(value.ValueString(), 10, 64)
-	if err != nil {
-		diags.AddAttributeError(path.Root(attribute), "This is not an id of Qualytics",
-			fmt.Sprintf("Expected the number that Qualytics gave the object, got %q.", value.ValueString()))
-	}
-	return id
+// userLabel names a user in messages.
+func userLabel(u *qualytics.User) string {
+	return fmt.Sprintf("%q (%s, ID %d)", u.Name, u.UserID, u.ID)
 }
 
-func stringOrNull(s string) types.String {
-	if s == "" {
-		return types.StringNull()
+// checkApplied compares the server's answer with the request, and reports what
+// the server ignored. If the teams are not managed, only lost ones count.
+func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
+	if got.Role != "" && got.Role != request.Role {
+		diags.AddAttributeError(
+			path.Root("role"),
+			"Role not applied",
+			fmt.Sprintf(
+				"The request had the role %q, and the answer has %q. %s",
+				request.Role,
+				got.Role,
+				notAppliedAdvice,
+			),
+		)
 	}
-	return types.StringValue(s)
-}
-
-// checkTaken compares the server's answer with what was asked, and reports what
-// the server ignored. managed is false where the teams are left to others: then
-// only one that was lost counts.
-func checkTaken(asked qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
-	if got.Role != "" && got.Role != asked.Role {
-		diags.AddAttributeError(path.Root("role"), "The server did not take the role",
-			fmt.Sprintf("It was asked for %q and answered with %q. %s", asked.Role, got.Role, tookNothing))
-	}
-	if len(got.Teams) == 0 { // everybody is in Public: this answer says nothing of teams
+	if len(got.Teams) == 0 { // the answer does not report teams
 		return
 	}
 	var parts []string
-	if refused := missingFrom(asked.Teams, got.Teams); len(refused) > 0 {
-		parts = append(parts, "It did not take "+quoteList(refused)+".")
+	if missing := missingFrom(request.Teams, got.Teams); len(missing) > 0 {
+		parts = append(parts, "The server did not add "+quoteList(missing)+".")
 	}
-	if kept := missingFrom(got.Teams, asked.Teams); managed && len(kept) > 0 {
-		parts = append(parts, "It did not remove "+quoteList(kept)+".")
+	if kept := missingFrom(got.Teams, request.Teams); managed && len(kept) > 0 {
+		parts = append(parts, "The server did not remove "+quoteList(kept)+".")
 	}
 	if len(parts) > 0 {
-		diags.AddAttributeError(path.Root("teams"), "The server did not take the teams", strings.Join(parts, " ")+" "+tookNothing)
+		diags.AddAttributeError(path.Root("teams"), "Teams not applied", strings.Join(parts, " ")+" "+notAppliedAdvice)
 	}
 }
 
-// tookNothing is what to do when the server ignored a part of a write.
-const tookNothing = "The account exists and the state holds what the server says it is. Make the configuration match, or change it in Qualytics. " +
-	"If Terraform has marked a new account as tainted, run \"terraform untaint\" on it before the next apply: " +
-	"replacing it would deactivate it, and its name may then stay taken."
-
-// missingFrom are the names of a that are not among b, other than Public.
-func missingFrom(a, b []string) []string {
-	var out []string
-	for _, name := range a {
-		if !isPublic(name) && !containsFold(b, name) {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
+const notAppliedAdvice = "The account exists, and the state contains what the server reports. Change the " +
+	"configuration to match it, or change the account in Qualytics. " +
+	"If Terraform marked a new account as tainted, run \"terraform untaint\" before the next apply: " +
+	"replacing the account would deactivate it, and its name might then stay in use."

@@ -11,9 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
@@ -36,135 +35,110 @@ func newServiceAccountResource() resource.Resource { return &serviceAccountResou
 
 type serviceAccountResource struct{ resourceBase }
 
-// roles that can be configured, in descending order of power.
+// roles that can be configured, in descending order of permissions.
 var roles = []string{qualytics.RoleAdmin, qualytics.RoleManager, qualytics.RoleEditor, qualytics.RoleMember}
 
-func (r *serviceAccountResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *serviceAccountResource) Metadata(
+	_ context.Context,
+	req resource.MetadataRequest,
+	resp *resource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (r *serviceAccountResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
-	resp.IdentitySchema = idIdentity("Number that Qualytics gave the account.")
-}
-
-func idIdentity(description string) identityschema.Schema {
-	return identityschema.Schema{Attributes: map[string]identityschema.Attribute{
-		"id": identityschema.StringAttribute{RequiredForImport: true, Description: description},
-	}}
+func (r *serviceAccountResource) IdentitySchema(
+	_ context.Context,
+	_ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identitySchema("service account")
 }
 
 func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	keep := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
+	keepState := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A service account: the identity with which a machine uses Qualytics. It acts through service tokens.",
+		MarkdownDescription: "A service account: the identity with which a machine uses Qualytics. It authenticates " +
+			"with service tokens.",
 		Attributes: map[string]schema.Attribute{
-			"id": schema.StringAttribute{
-				Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "Number that Qualytics gave the account.",
-			},
 			"name": schema.StringAttribute{
-				Required:      true,
-				Validators:    []validator.String{stringvalidator.UTF8LengthBetween(1, qualytics.MaxName), notBlank()},
+				Required: true,
+				Validators: []validator.String{
+					stringvalidator.UTF8LengthBetween(1, qualytics.MaxName),
+					notBlank(),
+					trimmed(),
+				},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
-				MarkdownDescription: fmt.Sprintf("Name of the account, 1 to %d characters. The server makes `user_id` of it and cannot change it: "+
-					"another name forces a new account.", qualytics.MaxName),
+				MarkdownDescription: fmt.Sprintf(
+					"%s 1 to %d characters, without leading or trailing spaces. The server derives `user_id` from it. "+
+						"Changing this forces a new service account to be created.",
+					accountDescriptions["name"],
+					qualytics.MaxName,
+				),
 			},
 			"role": schema.StringAttribute{
 				Required:   true,
-				Validators: []validator.String{stringvalidator.OneOf(roles...)},
-				MarkdownDescription: "Role of the account: `Admin`, `Manager`, `Editor` or `Member`. Its tokens act with it, at once after a change. " +
+				Validators: []validator.String{oneOf(roles...)},
+				MarkdownDescription: accountDescriptions["role"] + " `Admin`, `Manager`, `Editor`, or `Member`. A " +
+					"change takes effect immediately for all of its tokens. " +
 					"Recent deployments refuse `Editor`.",
 			},
 			"teams": schema.SetAttribute{
-				ElementType: types.StringType, Optional: true, Computed: true,
-				Validators:    []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1), notBlank())},
+				ElementType: types.StringType,
+				Optional:    true,
+				Computed:    true,
+				Validators: []validator.Set{
+					setvalidator.NoNullValues(),
+					setvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1), notBlank()),
+				},
 				PlanModifiers: []planmodifier.Set{sameTeamsModifier{}, setplanmodifier.UseStateForUnknown()},
-				MarkdownDescription: "Names of the account's teams. Left out, membership is left to its other writers, such as the Teams page, SCIM or OIDC. " +
-					"`[]` is no team but `Public`, which everybody is in: naming it or not makes no difference, nor does the case of a name.",
+				MarkdownDescription: "Names of the service account's teams, case-insensitive. `Public` contains " +
+					"every user and makes no difference. " +
+					"`[]` removes the account from all other teams. If omitted, Terraform does not manage the " +
+					"membership.",
 			},
 			"revoke_tokens_on_destroy": schema.BoolAttribute{
-				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
-				MarkdownDescription: "Whether destroying the account first revokes all of its active tokens, also those that Terraform does not manage. " +
-					"Otherwise the server refuses while any is active. What counts is the value in state: apply it before destroying. Defaults to false.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(false),
+				MarkdownDescription: "Whether destroying the service account first revokes all of its active tokens, " +
+					"including those that Terraform does not manage. " +
+					"If false, the server refuses to deactivate an account with active tokens. A change must be " +
+					"applied before the account is destroyed. Defaults to `false`.",
 			},
-			"created_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "When the account was made, in UTC (RFC 3339). Null where the deployment does not say.",
+			"id": schema.StringAttribute{
+				Computed:            true,
+				PlanModifiers:       keepState,
+				MarkdownDescription: accountDescriptions["id"],
 			},
 			"email": schema.StringAttribute{
-				Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "Email address of the account, as the server made it. May be null.",
+				Computed:            true,
+				PlanModifiers:       keepState,
+				MarkdownDescription: accountDescriptions["email"],
 			},
 			"user_id": schema.StringAttribute{
-				Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "Identifier that the server made of the name, such as `api_access@service`.",
+				Computed:            true,
+				PlanModifiers:       keepState,
+				MarkdownDescription: accountDescriptions["user_id"],
 			},
 			"user_name": schema.StringAttribute{
-				Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "Login name of the account, as the server made it.",
+				Computed:            true,
+				PlanModifiers:       keepState,
+				MarkdownDescription: accountDescriptions["user_name"],
+			},
+			"created_at": schema.StringAttribute{
+				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
+				MarkdownDescription: accountDescriptions["created_at"],
 			},
 		},
 	}
 }
 
-// ModifyPlan refuses what would lock the provider out, and names unknown teams.
-func (r *serviceAccountResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if r.data == nil || r.data.client == nil || req.Plan.Raw.Equal(req.State.Raw) {
-		return
-	}
-	if !req.Plan.Raw.IsNull() {
-		r.checkTeams(ctx, req, resp)
-	}
-	if req.State.Raw.IsNull() {
-		return
-	}
-	var state serviceAccountModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if req.Plan.Raw.IsNull() {
-		r.refuseLockout(ctx, state, "Destroying", &resp.Diagnostics)
-		return
-	}
-	var plan serviceAccountModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	switch {
-	case !plan.Name.Equal(state.Name):
-		r.refuseLockout(ctx, state, "Replacing", &resp.Diagnostics)
-	case demotes(state, plan):
-		r.refuseLockout(ctx, state, "Demoting", &resp.Diagnostics)
-	}
-}
-
-// checkTeams looks up teams that are new in the plan. What cannot be looked up
-// now is left to the apply.
-func (r *serviceAccountResource) checkTeams(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	var config, plan, state types.Set
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("teams"), &config)...)
-	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, path.Root("teams"), &plan)...)
-	if !req.State.Raw.IsNull() {
-		resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("teams"), &state)...)
-	}
-	added := missingFrom(namesOf(plan), namesOf(state))
-	if config.IsNull() || len(added) == 0 {
-		return
-	}
-	if teams, err := r.data.client.TeamNames(ctx); err == nil {
-		resolveTeams(added, teams, &resp.Diagnostics)
-	}
-}
-
-// demotes reports whether a plan takes the role Admin away.
-func demotes(state, plan serviceAccountModel) bool {
-	return state.Role.ValueString() == qualytics.RoleAdmin && !plan.Role.IsUnknown() && plan.Role.ValueString() != qualytics.RoleAdmin
-}
-
-// Create looks the teams up first, so that an unknown one leaves nothing behind.
-func (r *serviceAccountResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+// Create looks up the teams first, so that an unknown one creates nothing.
+func (r *serviceAccountResource) Create(
+	ctx context.Context,
+	req resource.CreateRequest,
+	resp *resource.CreateResponse,
+) {
 	var plan serviceAccountModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
@@ -174,66 +148,85 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 	managed := !plan.Teams.IsNull() && !plan.Teams.IsUnknown()
 	var teams []string
 	if managed {
-		if teams = lookUpTeams(ctx, client, namesOf(plan.Teams), &resp.Diagnostics); resp.Diagnostics.HasError() {
+		if teams = lookUpTeams(ctx, client, stringsOf(plan.Teams), &resp.Diagnostics); resp.Diagnostics.HasError() {
 			return
 		}
 	}
 	user, err := client.CreateServiceAccount(ctx, plan.createRequest(teams))
 	if err != nil {
-		explainCreate(ctx, client, plan, err, &resp.Diagnostics)
+		explainCreateError(ctx, client, plan, err, &resp.Diagnostics)
 		return
 	}
-	made := plan
-	made.refresh(user)
-	made.Name = plan.Name
-	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: made.ID})...)
-	checkTaken(plan.updateRequest(teams), managed, user, &resp.Diagnostics)
+	created := plan
+	created.refresh(user)
+	created.Name = plan.Name
+	resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, created.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	checkApplied(plan.updateRequest(teams), managed, user, &resp.Diagnostics)
 }
 
-// Read removes the account from state only when the API itself says that it is
-// gone or deactivated.
+// Read removes the account from the state only if the API of the same deployment
+// says that the account does not exist or is deactivated.
 func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state serviceAccountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := state.int64ID(&resp.Diagnostics)
+	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Also of an account that goes out of state: an older Terraform keeps no identity.
-	keepIdentity(ctx, req.Identity, resp.Identity, state.ID, &resp.Diagnostics)
+	// Also for an account that is then removed: an older Terraform stores no identity.
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	user, err := client.ReadServiceAccount(ctx, id)
 	switch {
 	case err != nil:
-		addError(&resp.Diagnostics, fmt.Sprintf("The service account %q could not be read", state.Name.ValueString()), err)
+		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
 		return
-	case user == nil:
-		resp.Diagnostics.AddWarning(fmt.Sprintf("The service account %q is gone", state.Name.ValueString()),
-			fmt.Sprintf("The account with the id %d was deactivated or removed outside of Terraform, so it is taken out of the state. "+
-				"The next apply makes a new one, unless its name is still taken: then reactivate it in Qualytics and import it.", id))
+	case user != nil && !state.UserID.IsNull() && user.UserID != state.UserID.ValueString():
+		addOtherDeployment(
+			&resp.Diagnostics,
+			client,
+			state.label(),
+			fmt.Sprintf(
+				"Its user_id is %q in the state and %q on the server. A user_id never changes.",
+				state.UserID.ValueString(),
+				user.UserID,
+			),
+		)
+		return
+	case user == nil || user.Deactivated():
+		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+			return
+		}
+		resp.Diagnostics.AddWarning(
+			"Service account not found",
+			sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the state")+
+				" The next apply creates a new account, unless the name is still in use: then reactivate the account "+
+				"in Qualytics and import it. Deployment: "+client.URL()+".",
+		)
 		resp.State.RemoveResource(ctx)
 		return
-	case !state.UserID.IsNull() && user.UserID != state.UserID.ValueString():
-		addOtherDeployment(&resp.Diagnostics, client, fmt.Sprintf("The service account %q is another one here", state.Name.ValueString()),
-			fmt.Sprintf("The account with the id %d is %q in the state and %q on the server. A user_id never changes.", id, state.UserID.ValueString(), user.UserID))
-		return
 	}
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
 	before := state
 	if state.refresh(user); !reflect.DeepEqual(before, state) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 	}
 }
 
-// Update sends role and teams together, because the API may replace both: the
-// current teams where their membership is left to others.
-func (r *serviceAccountResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+// Update sends role and teams together, because the API may replace both.
+func (r *serviceAccountResource) Update(
+	ctx context.Context,
+	req resource.UpdateRequest,
+	resp *resource.UpdateResponse,
+) {
 	var plan, state, config serviceAccountModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	client := r.client(&resp.Diagnostics)
-	id := state.int64ID(&resp.Diagnostics)
+	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -241,75 +234,134 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 	if plan.Teams.IsUnknown() && !managed {
 		plan.Teams = state.Teams
 	}
-	if plan.Role.Equal(state.Role) && plan.Teams.Equal(state.Teams) {
-		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
-		return
-	}
-	if demotes(state, plan) && !mayTakeAway(ctx, client, state, "Demoting", &resp.Diagnostics) {
-		return
-	}
-	failed := fmt.Sprintf("The service account %q could not be changed", plan.Name.ValueString())
-	var teams []string
-	if managed {
-		teams = lookUpTeams(ctx, client, namesOf(plan.Teams), &resp.Diagnostics)
-	} else {
-		current, err := client.User(ctx, id)
-		if err != nil {
-			addError(&resp.Diagnostics, failed, err)
+	if !plan.Role.Equal(state.Role) || !plan.Teams.Equal(state.Teams) {
+		if plan.Role.IsNull() || !(lockout{client, false, &resp.Diagnostics}).allowsRole(ctx, state, plan.Role) {
 			return
 		}
-		teams = spelledLike(nil, current.Teams)
-	}
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	asked := plan.updateRequest(teams)
-	user, err := client.UpdateServiceAccount(ctx, id, asked)
-	if err != nil {
-		explainRole(plan, failed, err, &resp.Diagnostics)
-		return
-	}
-	checkTaken(asked, managed, user, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
-		plan.refresh(user) // what exists
+		teams := teamsForUpdate(ctx, client, id, plan, managed, &resp.Diagnostics)
+		if resp.Diagnostics.HasError() {
+			return
+		}
+		request := plan.updateRequest(teams)
+		user, err := client.UpdateServiceAccount(ctx, id, request)
+		if err != nil {
+			explainRoleError(plan, "Unable to update service account", err, &resp.Diagnostics)
+			return
+		}
+		checkApplied(request, managed, user, &resp.Diagnostics)
+		if resp.Diagnostics.HasError() {
+			plan.refresh(user) // what the server has
+		}
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
 }
 
-// Delete deactivates: the API erases no account.
-func (r *serviceAccountResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+// teamsForUpdate returns the teams to send: the configured ones, or the current
+// ones if they are not managed.
+func teamsForUpdate(
+	ctx context.Context,
+	client *qualytics.Client,
+	id int64,
+	plan serviceAccountModel,
+	managed bool,
+	diags *diag.Diagnostics,
+) []string {
+	if managed {
+		return lookUpTeams(ctx, client, stringsOf(plan.Teams), diags)
+	}
+	current, err := client.User(ctx, id)
+	switch {
+	case err != nil:
+		addError(diags, "Unable to update service account", plan.label(), err)
+	case len(current.Teams) == 0: // every user is in Public
+		diags.AddError(
+			"Unable to determine current teams",
+			sentence(
+				plan.label()+" is unchanged: an update must contain all teams, and the server does not report the "+
+					"current ones",
+			)+
+				" Set teams in the configuration.",
+		)
+	}
+	if diags.HasError() {
+		return nil
+	}
+	return inSpellingOf(nil, current.Teams)
+}
+
+// Delete deactivates the account: the API does not erase accounts.
+func (r *serviceAccountResource) Delete(
+	ctx context.Context,
+	req resource.DeleteRequest,
+	resp *resource.DeleteResponse,
+) {
 	var state serviceAccountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := state.int64ID(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	id := parseID(state.ID, "id", &resp.Diagnostics)
+	if resp.Diagnostics.HasError() ||
+		!(lockout{client, false, &resp.Diagnostics}).allowsRemoval(ctx, state, "Destroying") {
 		return
 	}
-	if !mayTakeAway(ctx, client, state, "Destroying", &resp.Diagnostics) {
+	if state.RevokeTokensOnDestroy.ValueBool() && !revokeTokensOf(ctx, client, state, id, &resp.Diagnostics) {
 		return
 	}
-	if state.RevokeTokensOnDestroy.ValueBool() && !revokeTokens(ctx, client, state, &resp.Diagnostics) {
-		return
-	}
-	err := client.DeactivateServiceAccount(ctx, id)
-	switch {
-	case err == nil:
+	switch err := client.DeactivateServiceAccount(ctx, id); {
 	case qualytics.IsBadRequest(err):
-		explainActiveTokens(ctx, client, state, err, &resp.Diagnostics)
-	default:
-		addError(&resp.Diagnostics, fmt.Sprintf("The service account %q could not be deactivated", state.Name.ValueString()), err)
+		explainActiveTokens(ctx, client, state, id, err, &resp.Diagnostics)
+	case err != nil:
+		addError(&resp.Diagnostics, "Unable to deactivate service account", state.label(), err)
 	}
 }
 
-// ImportState takes an id or a user_id.
-func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+// activeTokens returns the tokens of an account that are not revoked.
+func activeTokens(ctx context.Context, client *qualytics.Client, accountID int64) ([]qualytics.Token, error) {
+	tokens, err := client.ServiceTokens(ctx)
+	var active []qualytics.Token
+	for _, t := range tokens {
+		if t.User.ID == accountID && t.Active {
+			active = append(active, t)
+		}
+	}
+	return active, err
+}
+
+// revokeTokensOf revokes every active token of an account. It reports whether
+// all of them are revoked.
+func revokeTokensOf(
+	ctx context.Context,
+	client *qualytics.Client,
+	state serviceAccountModel,
+	id int64,
+	diags *diag.Diagnostics,
+) bool {
+	tokens, err := activeTokens(ctx, client, id)
+	if err != nil {
+		addError(diags, "Unable to list service tokens", state.label(), err)
+		return false
+	}
+	done := true
+	for i := range tokens {
+		if err := client.RevokeToken(ctx, tokens[i].ID); err != nil {
+			addError(diags, "Unable to revoke service token", tokenLabel(&tokens[i])+" of "+state.label(), err)
+			done = false
+		}
+	}
+	return done
+}
+
+// ImportState imports by ID, user_id, or identity.
+func (r *serviceAccountResource) ImportState(
+	ctx context.Context,
+	req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse,
+) {
 	client := r.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	wanted := importID(ctx, req, &resp.Diagnostics)
+	wanted := importID(ctx, client, req, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -317,8 +369,8 @@ func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.I
 	if user == nil {
 		return
 	}
-	model := serviceAccountModel{Teams: types.SetNull(types.StringType)}
-	model.refresh(user)
+	model := newServiceAccountModel(user)
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: model.ID})...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-func onEveryProfile(t *testing.T, test func(t *testing.T, w *world)) {
+func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
 	t.Helper()
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newWorld(t, profile))
+			test(t, newHarness(t, profile))
 		})
 	}
 }
@@ -33,31 +33,34 @@ func wantText(t *testing.T, text string, parts ...string) {
 	}
 }
 
-func wantWrites(t *testing.T, w *world, want ...string) {
+func wantWrites(t *testing.T, h *harness, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, w.server.Writes()); diff != "" {
+	if diff := cmp.Diff(want, h.server.Writes()); diff != "" {
 		t.Errorf("writes, want -, got +:\n%s", diff)
 	}
 }
 
 func TestAccountTeams(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
 		config := values{"name": "API Access", "role": "Member", "teams": []string{"data engineering", "PUBLIC"}}
-		w.must(o, config, "create")
-		w.clean(o, config)
+		h.must(o, config, "create")
+		h.clean(o, config)
 		if got := get(o.state, "teams"); got != "PUBLIC,data engineering" {
 			t.Errorf("the state spells the teams %q", got)
 		}
-		for _, same := range [][]string{{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {"data engineering", "Data Engineering"}} {
-			w.clean(o, values{"name": "API Access", "role": "Member", "teams": same})
+		for _, same := range [][]string{{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {
+			"data engineering",
+			"Data Engineering",
+		}} {
+			h.clean(o, values{"name": "API Access", "role": "Member", "teams": same})
 		}
-		w.server.ClearRequests()
-		w.must(o, values{"name": "API Access", "role": "Member", "teams": []string{}}, "update")
-		wantWrites(t, w, fmt.Sprint("PUT /users/", get(o.state, "id")))
-		w.clean(o, values{"name": "API Access", "role": "Member", "teams": []string{"Public"}})
-		if got := w.server.ServiceAccounts()[0].Teams; len(got) != 0 {
+		h.server.ClearRequests()
+		h.must(o, values{"name": "API Access", "role": "Member", "teams": []string{}}, "update")
+		wantWrites(t, h, fmt.Sprint("PUT /users/", get(o.state, "id")))
+		h.clean(o, values{"name": "API Access", "role": "Member", "teams": []string{"Public"}})
+		if got := h.server.ServiceAccounts()[0].Teams; len(got) != 0 {
 			t.Errorf("the server still has the teams %v", got)
 		}
 	})
@@ -67,55 +70,64 @@ func TestAccountTeams(t *testing.T) {
 // the role changes.
 func TestAccountUnmanagedTeams(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
-		w.must(o, values{"name": "x", "role": "Member"}, "create")
-		id := w.server.ServiceAccounts()[0].ID
-		w.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
-		w.clean(o, values{"name": "x", "role": "Member"})
-		w.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
-		p := w.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
-		after, diags := w.apply(p)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		id := h.server.ServiceAccounts()[0].ID
+		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+		h.clean(o, values{"name": "x", "role": "Member"})
+		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
+		p := h.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
+		after, diags := h.apply(p)
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
-		u := w.server.ServiceAccounts()[0]
+		u := h.server.ServiceAccounts()[0]
 		if diff := cmp.Diff([]string{"Data Quality", "Data Engineering"}, u.Teams); diff != "" || u.Role != "Manager" {
 			t.Errorf("role %s, teams, want -, got +:\n%s", u.Role, diff)
 		}
-		w.clean(after, values{"name": "x", "role": "Manager"})
+		h.clean(after, values{"name": "x", "role": "Manager"})
 		// Managed, and no longer managed: nothing changes.
-		w.clean(after, values{"name": "x", "role": "Manager", "teams": []string{"data quality", "data engineering"}})
-		w.clean(after, values{"name": "x", "role": "Manager"})
+		h.clean(after, values{"name": "x", "role": "Manager", "teams": []string{"data quality", "data engineering"}})
+		h.clean(after, values{"name": "x", "role": "Manager"})
 	})
 }
 
 func TestAccountUnknownTeam(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
-		_, diags := w.run(o, values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		_, diags := h.run(
+			o,
+			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}},
+		)
 		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
-		wantWrites(t, w)
-		w.must(o, values{"name": "x", "role": "Member"}, "create")
-		w.server.ClearRequests()
-		_, diags = w.run(o, values{"name": "x", "role": "Member", "teams": []string{"Nobody"}})
+		wantWrites(t, h)
+		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		h.server.ClearRequests()
+		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Nobody"}})
 		wantText(t, diags.errors(), `There is no team "Nobody"`)
-		wantWrites(t, w)
+		wantWrites(t, h)
 	})
 }
 
 func TestAccountNameTaken(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		active := w.server.AddUser(qualyticstest.User{Name: "API Access"})
-		_, diags := w.run(w.none(accountType), values{"name": "api access", "role": "Member"})
-		wantText(t, diags.errors(), "could not be created", "409", fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
-		now := w.server.Clock.Now()
-		w.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
-		_, diags = w.run(w.none(accountType), values{"name": "API Access", "role": "Member"})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+		_, diags := h.run(h.none(accountType), values{"name": "api access", "role": "Member"})
+		wantText(
+			t,
+			diags.errors(),
+			"already in use",
+			"409",
+			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID),
+		)
+		now := h.server.Clock.Now()
+		h.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
 		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
-		if len(w.server.ServiceAccounts()) != 0 {
+		if len(h.server.ServiceAccounts()) != 0 {
 			t.Error("an account was made")
 		}
 	})
@@ -123,16 +135,16 @@ func TestAccountNameTaken(t *testing.T) {
 
 func TestAccountEditorRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	_, diags := w.run(w.none(accountType), values{"name": "x", "role": "Editor"})
-	wantText(t, diags.errors(), "422", "role: ", `no role "Editor" any more`)
-	o := w.none(accountType)
-	w.must(o, values{"name": "x", "role": "Member"}, "create")
-	_, diags = w.run(o, values{"name": "x", "role": "Editor"})
-	wantText(t, diags.errors(), "could not be changed", `no role "Editor" any more`)
-	w.clean(o, values{"name": "x", "role": "Member"})
+	h := newHarness(t, qualyticstest.Build202609())
+	_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Editor"})
+	wantText(t, diags.errors(), "422", "role: ", `do not have the role "Editor"`)
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	_, diags = h.run(o, values{"name": "x", "role": "Editor"})
+	wantText(t, diags.errors(), "Unable to update", `do not have the role "Editor"`)
+	h.clean(o, values{"name": "x", "role": "Member"})
 
-	old := newWorld(t, qualyticstest.Seed202511())
+	old := newHarness(t, qualyticstest.Seed202511())
 	e := old.none(accountType)
 	old.must(e, values{"name": "x", "role": "Editor"}, "create")
 	old.clean(e, values{"name": "x", "role": "Editor"})
@@ -141,84 +153,92 @@ func TestAccountEditorRefused(t *testing.T) {
 // What the server ignores is an error that names it, and the state holds what is.
 func TestAccountServerIgnores(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = true, true })
-		o := w.none(accountType)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = true, true })
+		o := h.none(accountType)
 		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
-		_, diags := w.run(o, config)
-		wantText(t, diags.errors(), "did not take the role", `asked for "Manager" and answered with "Member"`, `did not take "Data Quality"`, "terraform untaint")
+		_, diags := h.run(o, config)
+		wantText(
+			t,
+			diags.errors(),
+			"Role not applied",
+			`had the role "Manager", and the answer has "Member"`,
+			`did not add "Data Quality"`,
+			"terraform untaint",
+		)
 		if !o.exists() || get(o.state, "role") != "Member" || get(o.state, "teams") != "" {
 			t.Errorf("the state holds the role %q and the teams %q", get(o.state, "role"), get(o.state, "teams"))
 		}
 		o.tainted = false // what the message asks for
-		_, diags = w.run(o, config)
-		wantText(t, diags.errors(), "did not take the role", "did not take the teams")
-		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = false, false })
-		w.must(o, config, "update")
-		w.clean(o, config)
-		w.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreTeams = true })
-		_, diags = w.run(o, values{"name": "x", "role": "Manager", "teams": []string{}})
+		_, diags = h.run(o, config)
+		wantText(t, diags.errors(), "Role not applied", "Teams not applied")
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRole, p.IgnoreTeams = false, false })
+		h.must(o, config, "update")
+		h.clean(o, config)
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreTeams = true })
+		_, diags = h.run(o, values{"name": "x", "role": "Manager", "teams": []string{}})
 		wantText(t, diags.errors(), `did not remove "Data Quality"`)
 	})
 }
 
 func TestAccountGone(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
-		w.must(o, values{"name": "x", "role": "Member"}, "create")
-		now := w.server.Clock.Now()
-		w.server.EditUser(w.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
-		diags := w.refresh(o)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		now := h.server.Clock.Now()
+		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		diags := h.refresh(o)
 		if o.exists() || diags.errors() != "" {
 			t.Errorf("still in state: %s", diags.errors())
 		}
-		wantText(t, diags.warnings(), `"x" is gone`, "deactivated or removed")
+		wantText(t, diags.warnings(), `Service account "x"`, "deactivated or removed")
 	})
 }
 
 // On read only the API's own word removes; everything else leaves the state alone.
 func TestAccountReadErrors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	o := w.none(accountType)
-	w.must(o, values{"name": "x", "role": "Member"}, "create")
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member"}, "create")
 	for _, tc := range []struct {
 		name  string
 		fault qualyticstest.Fault
 		want  string
 	}{
-		{"401", qualyticstest.JSON(401, `{"detail":"Could not validate"}`), "wrong, expired or revoked"},
-		{"403", qualyticstest.JSON(403, `{"detail":"no"}`), "needs the role Admin"},
-		{"403 of a firewall", qualyticstest.HTML(403), "not about permissions in Qualytics"},
+		{"401", qualyticstest.JSON(401, `{"detail":"Could not validate"}`), "invalid, expired, or revoked"},
+		{"403", qualyticstest.JSON(403, `{"detail":"no"}`), "requires the role Admin"},
+		{"403 of a firewall", qualyticstest.HTML(403), "not a permission in Qualytics"},
 		{"404 of a proxy", qualyticstest.HTML(404), "check url and api_path"},
 		{"404 of nowhere", qualyticstest.JSON(404, `{"detail":"Not Found"}`), "404"},
 		{"429", qualyticstest.HTML(429), "rate limit"},
 		{"500", qualyticstest.JSON(500, `{"detail":"boom"}`), "has a problem"},
 		{"web page", qualyticstest.HTML(200), "check url and api_path"},
-		{"closed", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, "broke off"},
+		{"closed", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, "closed"},
 	} {
-		w.server.Fail(tc.fault.Repeat(qualyticstest.Forever))
-		diags := w.refresh(o) // fails the test when the state changed
-		wantText(t, diags.errors(), `"x" could not be read`, tc.want, "Request: GET http://127.0.0.1:")
-		w.server.Heal()
+		h.server.Fail(tc.fault.Repeat(qualyticstest.Forever))
+		diags := h.refresh(o) // fails the test when the state changed
+		wantText(t, diags.errors(), `Service account "x" (ID`, tc.want, "Request: GET http://127.")
+		h.server.Heal()
 		if !o.exists() {
 			t.Fatalf("%s emptied the state", tc.name)
 		}
 	}
-	w.clean(o, values{"name": "x", "role": "Member"})
+	h.clean(o, values{"name": "x", "role": "Member"})
 }
 
 // A proxy that has a page of its own for this one path.
 func TestAccountReadBehindAProxy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	o := w.none(accountType)
-	w.must(o, values{"name": "x", "role": "Member"}, "create")
-	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404, `{"error":"no route"}`)} {
-		w.server.Heal()
-		w.server.Fail(fault.On("GET", "/users/"+get(o.state, "id")).Repeat(qualyticstest.Forever))
-		wantText(t, w.refresh(o).errors(), "could not be read")
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404,
+		`{"error":"no route"}`)} {
+		h.server.Heal()
+		h.server.Fail(fault.On("GET", "/users/"+get(o.state, "id")).Repeat(qualyticstest.Forever))
+		wantText(t, h.refresh(o).errors(), "Unable to read")
 		if !o.exists() {
 			t.Fatal("the state was emptied")
 		}
@@ -227,22 +247,29 @@ func TestAccountReadBehindAProxy(t *testing.T) {
 
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
 		config := values{"name": "x", "role": "Member"}
-		w.must(o, config, "create")
-		token := w.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: w.server.ServiceAccounts()[0].ID})
-		_, diags := w.run(o, nil)
-		wantText(t, diags.errors(), "could not be deactivated", "400", fmt.Sprintf(`"by hand", id %d, last used never`, token.ID), "revoke_tokens_on_destroy = true")
-		if !o.exists() || len(w.server.ServiceAccounts()) != 1 {
+		h.must(o, config, "create")
+		token := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.server.ServiceAccounts()[0].ID})
+		_, diags := h.run(o, nil)
+		wantText(
+			t,
+			diags.errors(),
+			"Unable to deactivate",
+			"400",
+			fmt.Sprintf(`"by hand" (ID %d), last used never`, token.ID),
+			"revoke_tokens_on_destroy = true",
+		)
+		if !o.exists() || len(h.server.ServiceAccounts()) != 1 {
 			t.Fatal("the account is gone")
 		}
 		config["revoke_tokens_on_destroy"] = true
-		w.server.ClearRequests()
-		w.must(o, config, "update")
-		wantWrites(t, w)
-		w.must(o, nil, "delete")
-		if len(w.server.ServiceAccounts()) != 0 || w.server.Tokens()[0].Active {
+		h.server.ClearRequests()
+		h.must(o, config, "update")
+		wantWrites(t, h)
+		h.must(o, nil, "delete")
+		if len(h.server.ServiceAccounts()) != 0 || h.server.Tokens()[0].Active {
 			t.Error("the account or its token is still active")
 		}
 	})
@@ -250,13 +277,13 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 
 func TestAccountDestroyedAlready(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		o := w.none(accountType)
-		w.must(o, values{"name": "x", "role": "Member"}, "create")
-		p := w.plan(o, nil)
-		now := w.server.Clock.Now()
-		w.server.EditUser(w.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
-		if after, diags := w.apply(p); diags.errors() != "" || after.exists() {
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		p := h.plan(o, nil)
+		now := h.server.Clock.Now()
+		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
 			t.Errorf("destroying what is gone: %s", diags.errors())
 		}
 	})
@@ -265,65 +292,69 @@ func TestAccountDestroyedAlready(t *testing.T) {
 // The provider never takes away the account it is logged in as.
 func TestAccountLockout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	self := w.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	token := w.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	w.connect(values{"url": w.server.URL, "token": w.server.Bearer(token.ID)})
-	o, diags := w.load(accountType, fmt.Sprint(self.ID))
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(token.ID)})
+	o, diags := h.load(accountType, fmt.Sprint(self.ID))
 	if diags.errors() != "" {
 		t.Fatal(diags.errors())
 	}
 	for name, config := range map[string]values{
-		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {"name": "Other", "role": "Admin"},
+		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
+			"name": "Other",
+			"role": "Admin",
+		},
 	} {
-		p := w.plan(o, config)
-		wantText(t, p.diags.errors(), "lock itself out", name, "token of another Admin")
+		p := h.plan(o, config)
+		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
 	}
-	w.clean(o, values{"name": "Terraform", "role": "Admin"})
-	wantWrites(t, w)
+	h.clean(o, values{"name": "Terraform", "role": "Admin"})
+	wantWrites(t, h)
 }
 
 func TestAccountImport(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		u := w.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
-		person := w.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
-		internal := w.server.AddUser(qualyticstest.User{Name: "System", UserID: "system", Type: "Internal"})
-		now := w.server.Clock.Now()
-		dead := w.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		u := h.server.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Teams: []string{"Data Quality"}})
+		person := h.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
+		internal := h.server.AddUser(qualyticstest.User{Name: "System", UserID: "system", Type: "Internal"})
+		now := h.server.Clock.Now()
+		dead := h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		config := values{"name": "API Access", "role": "Manager", "teams": []string{"Data Quality"}}
 		for _, id := range []string{fmt.Sprint(u.ID), u.UserID} {
-			o, diags := w.load(accountType, id)
+			o, diags := h.load(accountType, id)
 			if diags.errors() != "" {
 				t.Fatal(diags.errors())
 			}
-			w.clean(o, config)
-			w.clean(o, values{"name": "API Access", "role": "Manager"})
+			h.clean(o, config)
+			h.clean(o, values{"name": "API Access", "role": "Manager"})
 		}
-		o, diags := w.loadByIdentity(accountType, fmt.Sprint(u.ID))
+		o, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
-		w.clean(o, config)
+		h.clean(o, config)
 		for id, want := range map[string]string{
-			"999999": "no account with this id", "nobody@service": "no account with this id", fmt.Sprint(person.ID): "of the type Human",
-			fmt.Sprint(internal.ID): "of the type Internal",
+			"999999": "No service account has the ID or user_id", "nobody@service": "No service account has the ID " +
+				"or user_id", fmt.Sprint(person.ID): "of type Human",
+			fmt.Sprint(internal.ID): "of type Internal",
 		} {
-			_, diags := w.load(accountType, id)
-			wantText(t, diags.errors(), "cannot be imported", want)
+			_, diags := h.load(accountType, id)
+			wantText(t, diags.errors(), "Unable to import", want)
 		}
-		_, diags = w.load(accountType, dead.UserID)
+		_, diags = h.load(accountType, dead.UserID)
 		wantText(t, diags.errors(), "deactivated", "Reactivate it in Qualytics")
-		_, diags = w.load(accountType, fmt.Sprint(dead.ID))
+		_, diags = h.load(accountType, fmt.Sprint(dead.ID))
 		wantText(t, diags.errors(), "eactivated")
-		wantWrites(t, w)
+		wantWrites(t, h)
 	})
 }
 
 func TestAccountValidation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	w.server.ClearRequests()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.ClearRequests()
 	for name, tc := range map[string]struct {
 		config values
 		want   string
@@ -335,28 +366,32 @@ func TestAccountValidation(t *testing.T) {
 		"empty team": {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
 	} {
 		t.Log(name)
-		wantText(t, w.validate(accountType, tc.config).errors(), tc.want)
+		wantText(t, h.validate(accountType, tc.config).errors(), tc.want)
 	}
 	ok := values{"name": strings.Repeat("ä", 255), "role": unknown{}, "teams": unknown{}}
-	if diags := w.validate(accountType, ok); diags.errors() != "" {
+	if diags := h.validate(accountType, ok); diags.errors() != "" {
 		t.Errorf("valid or unknown values are refused: %s", diags.errors())
 	}
-	if len(w.server.Requests()) != 0 {
-		t.Errorf("validation made requests: %v", w.server.Requests())
+	if len(h.server.Requests()) != 0 {
+		t.Errorf("validation made requests: %v", h.server.Requests())
 	}
 }
 
 // Unknown values of the provider block are fine as long as nothing is read.
 func TestUnknownProviderConfiguration(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	o := w.none(accountType)
-	w.must(o, values{"name": "x", "role": "Member"}, "create")
-	w.connect(values{"url": unknown{}, "token": unknown{}})
-	if p := w.plan(w.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" || p.action != "create" {
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	h.connect(values{"url": unknown{}, "token": unknown{}})
+	if p := h.plan(
+		h.none(accountType),
+		values{"name": "y", "role": "Member"},
+	); p.diags.errors() != "" ||
+		p.action != "create" {
 		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
 	}
-	wantText(t, w.refresh(o).errors(), "not known yet", "url and token")
+	wantText(t, h.refresh(o).errors(), "only known after apply", "url and token")
 	if !o.exists() {
 		t.Error("the state was emptied")
 	}
@@ -364,11 +399,11 @@ func TestUnknownProviderConfiguration(t *testing.T) {
 
 func TestAccountCreateIsOnePost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	o := w.none(accountType)
-	w.must(o, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
 	var got []string
-	for _, r := range w.server.Requests() {
+	for _, r := range h.server.Requests() {
 		got = append(got, r.String())
 	}
 	if diff := cmp.Diff([]string{"GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {

@@ -7,7 +7,6 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -35,66 +34,71 @@ type serviceAccountItem struct {
 	DeactivatedAt timetypes.RFC3339 `tfsdk:"deactivated_at"`
 }
 
-func (d *serviceAccountsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *serviceAccountsDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_accounts"
 }
 
-func (d *serviceAccountsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *serviceAccountsDataSource) Schema(
+	_ context.Context,
+	_ datasource.SchemaRequest,
+	resp *datasource.SchemaResponse,
+) {
 	item := accountAttributes()
-	item["deactivated_at"] = instant("When the account was deactivated, in UTC (RFC 3339). Null while it is active.")
+	item["deactivated_at"] = computedTime("Time of deactivation in UTC (RFC 3339). Null if the account is active.")
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The service accounts of the deployment, by id. None found is an empty list.",
+		MarkdownDescription: "The service accounts of the deployment, sorted by ID. The list is empty if none matches.",
 		Attributes: map[string]schema.Attribute{
-			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, in any case."},
+			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, case-insensitive."},
 			"role": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{stringvalidator.OneOf(roles...)},
-				MarkdownDescription: "Role of the accounts.",
+				Optional: true, Validators: []validator.String{oneOf(roles...)},
+				MarkdownDescription: "Role of the service accounts: `Admin`, `Manager`, `Editor`, or `Member`.",
 			},
-			"team":                schema.StringAttribute{Optional: true, MarkdownDescription: "Name of a team that the accounts are in, in any case."},
-			"include_deactivated": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether deactivated accounts are listed as well. Defaults to false."},
+			"team": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Name of a team of the service accounts, case-insensitive.",
+			},
+			"include_deactivated": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Whether deactivated service accounts are included. Defaults to `false`.",
+			},
 			"service_accounts": schema.ListNestedAttribute{
-				Computed: true, MarkdownDescription: "The accounts, sorted by id.",
+				Computed: true, MarkdownDescription: "The service accounts, sorted by ID.",
 				NestedObject: schema.NestedAttributeObject{Attributes: item},
 			},
 		},
 	}
 }
 
-func (d *serviceAccountsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+func (d *serviceAccountsDataSource) Read(
+	ctx context.Context,
+	req datasource.ReadRequest,
+	resp *datasource.ReadResponse,
+) {
 	var model serviceAccountsModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	client := d.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	filter, known := accountFilter(ctx, client, model.Name, model.Role, model.Team)
+	filter, teamExists := accountFilter(ctx, client, model.Name, model.Role, model.Team)
 	filter.IncludeDeleted = model.IncludeDeactivated.ValueBool()
 	var accounts []qualytics.User
-	if known {
+	if teamExists {
 		var err error
 		if accounts, err = listAccounts(ctx, client, filter); err != nil {
-			addError(&resp.Diagnostics, "The service accounts could not be listed", err)
+			addError(&resp.Diagnostics, "Unable to list service accounts", "", err)
 			return
 		}
 	}
 	model.ServiceAccounts = []serviceAccountItem{}
 	for i := range accounts {
-		model.ServiceAccounts = append(model.ServiceAccounts, serviceAccountItem{viewAccount(&accounts[i]), timetypes.NewRFC3339TimePointerValue(accounts[i].DeletedAt)})
+		model.ServiceAccounts = append(model.ServiceAccounts, serviceAccountItem{
+			newServiceAccountView(&accounts[i]), timetypes.NewRFC3339TimePointerValue(accounts[i].DeletedAt),
+		})
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-}
-
-// accountFilter makes a filter with the server's spelling of a team. It reports
-// false for a team that does not exist, which nobody is in.
-func accountFilter(ctx context.Context, client *qualytics.Client, name, role, team types.String) (qualytics.UserFilter, bool) {
-	filter := qualytics.UserFilter{Name: name.ValueString(), Role: role.ValueString(), Team: team.ValueString()}
-	if filter.Team == "" || isPublic(filter.Team) {
-		return filter, true
-	}
-	names, err := client.TeamNames(ctx)
-	if err != nil {
-		return filter, true // the server's filter will do
-	}
-	filter.Team = spelling(names, filter.Team)
-	return filter, filter.Team != ""
 }

@@ -7,11 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -23,14 +26,14 @@ import (
 var (
 	_ ephemeral.EphemeralResourceWithConfigure = (*serviceTokenEphemeral)(nil)
 	_ ephemeral.EphemeralResourceWithClose     = (*serviceTokenEphemeral)(nil)
-	// There is no Renew: a token lives for a day at least, longer than a run.
+	// There is no Renew: a token is valid for at least a day, longer than a run.
 )
 
 func newServiceTokenEphemeral() ephemeral.EphemeralResource { return &serviceTokenEphemeral{} }
 
 type serviceTokenEphemeral struct{ ephemeralBase }
 
-// ephemeralTokenModel is a token that exists for one run.
+// ephemeralTokenModel is a service token that exists during one run.
 type ephemeralTokenModel struct {
 	ServiceAccountID  types.String      `tfsdk:"service_account_id"`
 	NamePrefix        types.String      `tfsdk:"name_prefix"`
@@ -48,56 +51,82 @@ const (
 	ephemeralDays   = 1
 )
 
-// closeKey is where the private data holds the token's id, and nothing else.
+// closeKey is the key of the token's ID in the private data, which contains
+// nothing else.
 const closeKey = "id"
 
-func (r *serviceTokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+func (r *serviceTokenEphemeral) Metadata(
+	_ context.Context,
+	req ephemeral.MetadataRequest,
+	resp *ephemeral.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
 func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A service token for the time of one run: made when it opens, revoked and deleted when it closes, never in a plan or a state.",
+		MarkdownDescription: "A service token that exists during one run: created when it is opened, revoked and " +
+			"deleted when it is closed, and never stored in a plan or state.",
 		Attributes: map[string]schema.Attribute{
-			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "Number that Qualytics gave the token."},
+			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
 			"service_account_id": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{idValidator{}},
-				MarkdownDescription: "`id` of the service account that owns the token. While it is not known, or where it is null, nothing opens and the results are null.",
+				Optional:   true,
+				Validators: []validator.String{idValidator{}},
+				MarkdownDescription: "`id` of the service account that owns the token. If it is null or unknown, no " +
+					"token is created and the results are null.",
 			},
 			"name_prefix": schema.StringAttribute{
-				Optional: true, Computed: true,
-				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
-				MarkdownDescription: fmt.Sprintf("Start of the token's name, 1 to %d characters; a unique suffix follows. Defaults to `%s`.", maxPrefix, ephemeralPrefix),
+				Optional:   true,
+				Computed:   true,
+				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
+				MarkdownDescription: fmt.Sprintf(
+					"Prefix of the generated name, 1 to %d characters. Defaults to `%s`.",
+					maxPrefix,
+					ephemeralPrefix,
+				),
 			},
 			"expires_in_days": schema.Int64Attribute{
-				Optional: true, Computed: true,
-				Validators: []validator.Int64{int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays)},
-				MarkdownDescription: fmt.Sprintf("Lifetime in days, %d to %d, should closing fail. Defaults to %d.",
-					qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays, ephemeralDays),
+				Optional: true,
+				Computed: true,
+				Validators: []validator.Int64{
+					int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
+				},
+				MarkdownDescription: fmt.Sprintf(
+					"Lifetime of the service token in days, %d to %d, in case that it cannot be deleted. Defaults to "+
+						"%d.",
+					qualytics.MinExpiresInDays,
+					qualytics.MaxExpiresInDays,
+					ephemeralDays,
+				),
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
-				Optional: true, Computed: true,
-				MarkdownDescription: "Whether the token works on the SCIM endpoints (`/scim/v2/*`) and nowhere else. Defaults to false.",
+				Optional: true,
+				Computed: true,
+				MarkdownDescription: "Whether the service token is limited to the SCIM endpoints (`/scim/v2/*`). " +
+					"Defaults to `false`.",
 			},
-			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the token, unique for every opening."},
+			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Generated name of the service token."},
 			"token": schema.StringAttribute{
 				Computed: true, Sensitive: true, MarkdownDescription: "The bearer token.",
 			},
 			"expires_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, MarkdownDescription: "When the token expires if closing fails, in UTC (RFC 3339).",
+				CustomType:          timetypes.RFC3339Type{},
+				Computed:            true,
+				MarkdownDescription: "Time of expiry in UTC (RFC 3339), in case that it cannot be deleted.",
 			},
 		},
 	}
 }
 
-// Open makes the token. Terraform opens in plan and in apply.
+// Open creates the token. Terraform opens ephemeral resources while planning and
+// during apply.
 func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	var model ephemeralTokenModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	model.fillDefaults()
+	model.setDefaults()
 	if model.ServiceAccountID.IsNull() { // "terraform.applying ? id : null" while planning
 		resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
 		return
@@ -107,22 +136,60 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	r.warnOfLeftovers(ctx, client, accountID, model.NamePrefix.ValueString(), &resp.Diagnostics)
 	name, err := uniqueName(model.NamePrefix.ValueString(), r.data.now(), r.data.random)
 	if err != nil {
-		resp.Diagnostics.AddError("No name for the service token", sentence(err.Error()))
+		resp.Diagnostics.AddError("Unable to generate service token name", sentence(err.Error()))
 		return
 	}
 	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
-		explainTokenCreate(ctx, client, accountID, name, err, &resp.Diagnostics)
+		explainTokenCreateError(ctx, client, accountID, name, err, &resp.Diagnostics)
 		return
 	}
-	model.take(token, name)
+	r.data.open.add(token.ID, name, client)
+	model.setCreated(token, name)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, closeKey, []byte(strconv.Quote(model.ID.ValueString())))...)
 	resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
 }
 
-// Close revokes and deletes the token, also when the run was interrupted.
+// generatedSuffix matches the suffix of uniqueName.
+var generatedSuffix = regexp.MustCompile(`^[0-9]{17}[0-9a-f]{8}$`)
+
+// warnOfLeftovers warns about active tokens with the same prefix: a run that was
+// killed may have left them. It says nothing if they cannot be listed.
+func (r *serviceTokenEphemeral) warnOfLeftovers(
+	ctx context.Context,
+	client *qualytics.Client,
+	accountID int64,
+	prefix string,
+	diags *diag.Diagnostics,
+) {
+	tokens, err := client.ReadServiceTokens(ctx)
+	if err != nil {
+		return
+	}
+	var lines []string
+	for i := range tokens {
+		t := &tokens[i]
+		suffix, hasPrefix := strings.CutPrefix(t.Name, prefix)
+		if t.User.ID == accountID && hasPrefix && generatedSuffix.MatchString(suffix) && t.Usable(r.data.now()) &&
+			!r.data.open.contains(t.ID) {
+			lines = append(lines, "  - "+tokenLabel(t))
+		}
+	}
+	if len(lines) > 0 {
+		diags.AddWarning(
+			"Ephemeral service tokens of another run are active",
+			fmt.Sprintf("The service account ID %d has active tokens with the name prefix %q:\n\n%s\n\n"+
+				"If no other run uses them now, a run that was killed left them: revoke and delete them in Qualytics "+
+				"(Settings, Tokens). Otherwise, they expire.",
+				accountID, prefix, strings.Join(lines, "\n")),
+		)
+	}
+}
+
+// Close revokes and deletes the token, also if the run was interrupted.
 func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
 	ctx = context.WithoutCancel(ctx)
 	text, diags := req.Private.GetKey(ctx, closeKey)
@@ -137,12 +204,19 @@ func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRe
 		return
 	}
 	if err := client.RevokeAndDeleteToken(ctx, number); err != nil {
-		resp.Diagnostics.AddWarning(fmt.Sprintf("The ephemeral service token with the id %s could not be removed", id),
-			explain(err)+"\n\nIt stays valid until it expires. Revoke it in Qualytics (Settings, Tokens).")
+		resp.Diagnostics.AddWarning(
+			"Unable to delete ephemeral service token",
+			detailOf(
+				fmt.Sprintf("ephemeral service token ID %d", number),
+				err,
+			)+"\n\nIt stays valid until it expires. Revoke it in Qualytics (Settings, Tokens).",
+		)
+		return
 	}
+	r.data.open.remove(number)
 }
 
-func (m *ephemeralTokenModel) fillDefaults() {
+func (m *ephemeralTokenModel) setDefaults() {
 	if m.NamePrefix.IsNull() {
 		m.NamePrefix = types.StringValue(ephemeralPrefix)
 	}
@@ -154,13 +228,19 @@ func (m *ephemeralTokenModel) fillDefaults() {
 	}
 }
 
-// createRequest is a resource's: the two kinds make the same token.
+// createRequest is the request of the resource.
 func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
-	return serviceTokenModel{ExpiresInDays: m.ExpiresInDays, SCIMEndpointsOnly: m.SCIMEndpointsOnly}.createRequest(accountID, name)
+	return serviceTokenModel{
+		ExpiresInDays:     m.ExpiresInDays,
+		SCIMEndpointsOnly: m.SCIMEndpointsOnly,
+	}.createRequest(
+		accountID,
+		name,
+	)
 }
 
-func (m *ephemeralTokenModel) take(t *qualytics.NewToken, name string) {
-	m.ID = types.StringValue(strconv.FormatInt(t.ID, 10))
+func (m *ephemeralTokenModel) setCreated(t *qualytics.NewToken, name string) {
+	m.ID = idValue(t.ID)
 	m.Name = types.StringValue(name)
 	m.Token = types.StringValue(string(t.Bearer))
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)

@@ -17,63 +17,71 @@ import (
 )
 
 // open opens an ephemeral token, and gives its values and private data.
-func (w *world) open(config values) (tftypes.Value, []byte, diagnostics) {
-	w.t.Helper()
-	schema := w.schemas.EphemeralResourceSchemas[tokenType]
-	resp, err := w.p.OpenEphemeralResource(w.ctx, &tfprotov6.OpenEphemeralResourceRequest{
-		TypeName: tokenType, Config: w.dynamic(schema.ValueType(), w.value(schema, config)),
+func (h *harness) open(config values) (tftypes.Value, []byte, diagnostics) {
+	h.t.Helper()
+	schema := h.schemas.EphemeralResourceSchemas[tokenType]
+	resp, err := h.p.OpenEphemeralResource(h.ctx, &tfprotov6.OpenEphemeralResourceRequest{
+		TypeName: tokenType, Config: h.dynamic(schema.ValueType(), h.value(schema, config)),
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	if diagnostics(resp.Diagnostics).errors() != "" {
 		return tftypes.Value{}, resp.Private, resp.Diagnostics
 	}
 	v, err := resp.Result.Unmarshal(schema.ValueType())
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return v, resp.Private, resp.Diagnostics
 }
 
-func (w *world) shut(ctx context.Context, private []byte) diagnostics {
-	w.t.Helper()
-	resp, err := w.p.CloseEphemeralResource(ctx, &tfprotov6.CloseEphemeralResourceRequest{TypeName: tokenType, Private: private})
+func (h *harness) shut(ctx context.Context, private []byte) diagnostics {
+	h.t.Helper()
+	resp, err := h.p.CloseEphemeralResource(
+		ctx,
+		&tfprotov6.CloseEphemeralResourceRequest{TypeName: tokenType, Private: private},
+	)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return resp.Diagnostics
 }
 
 func TestEphemeralToken(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, w *world) {
-		config := values{"service_account_id": w.account()}
-		v, private, diags := w.open(config)
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := values{"service_account_id": h.account()}
+		v, private, diags := h.open(config)
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
-		if !regexp.MustCompile(`^terraform-\d{17}[0-9a-f]{8}$`).MatchString(get(v, "name")) || get(v, "expires_in_days") != "1" || get(v, "expires_at") == "" {
+		if !regexp.MustCompile(`^terraform-\d{17}[0-9a-f]{8}$`).MatchString(get(v, "name")) ||
+			get(v, "expires_in_days") != "1" ||
+			get(v, "expires_at") == "" {
 			t.Errorf("opened %s", v)
 		}
-		if !w.works(&object{state: v}) {
+		if !h.tokenWorks(&object{state: v}) {
 			t.Error("the token does not work")
 		}
 		if strings.Contains(string(private), get(v, "token")) || strings.Contains(string(private), get(v, "name")) {
 			t.Errorf("the private data holds more than the id: %s", private)
 		}
-		second, other, _ := w.open(config.with(values{"name_prefix": "ci-", "expires_in_days": 7, "scim_endpoints_only": true}))
+		second, other, _ := h.open(
+			config.with(values{"name_prefix": "ci-", "expires_in_days": 7, "scim_endpoints_only": true}),
+		)
 		if get(second, "name") == get(v, "name") || !strings.HasPrefix(get(second, "name"), "ci-") {
 			t.Errorf("the second is called %s", get(second, "name"))
 		}
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		for _, d := range []diagnostics{w.shut(t.Context(), private), w.shut(cancelled, other), w.shut(t.Context(), private)} {
+		for _, d := range []diagnostics{h.shut(t.Context(), private), h.shut(cancelled, other), h.shut(t.Context(),
+			private)} {
 			if len(d) > 0 {
 				t.Errorf("closing: %s%s", d.errors(), d.warnings())
 			}
 		}
-		if n := len(w.server.Tokens()); n != 0 {
+		if n := len(h.server.Tokens()); n != 0 {
 			t.Errorf("%d tokens are left", n)
 		}
 	})
@@ -81,22 +89,22 @@ func TestEphemeralToken(t *testing.T) {
 
 func TestEphemeralTokenCloseFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	_, private, _ := w.open(values{"service_account_id": w.account()})
-	w.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
-	d := w.shut(t.Context(), private)
+	h := newHarness(t, qualyticstest.Build202609())
+	_, private, _ := h.open(values{"service_account_id": h.account()})
+	h.server.Fail(qualyticstest.HTML(500).Repeat(qualyticstest.Forever))
+	d := h.shut(t.Context(), private)
 	if d.errors() != "" {
 		t.Errorf("a failed close is an error: %s", d.errors())
 	}
-	wantText(t, d.warnings(), fmt.Sprintf("The ephemeral service token with the id %d could not be removed", w.token().ID), "until it expires")
+	wantText(t, d.warnings(), fmt.Sprintf("Ephemeral service token ID %d", h.token().ID), "until it expires")
 }
 
 func TestEphemeralTokenOpenFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, qualyticstest.Build202609())
-	_, _, d := w.open(values{"service_account_id": "999"})
-	wantText(t, d.errors(), "could not be created", "The account with the id 999 may not exist")
-	if n := len(w.server.Tokens()); n != 0 {
+	h := newHarness(t, qualyticstest.Build202609())
+	_, _, d := h.open(values{"service_account_id": "999"})
+	wantText(t, d.errors(), "Unable to create service token", "The account with ID 999 may not exist")
+	if n := len(h.server.Tokens()); n != 0 {
 		t.Errorf("%d tokens were made", n)
 	}
 }

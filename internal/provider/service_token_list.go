@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -34,22 +33,30 @@ func (l *serviceTokenList) Metadata(_ context.Context, req resource.MetadataRequ
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
-func (l *serviceTokenList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
+func (l *serviceTokenList) ListResourceConfigSchema(
+	_ context.Context,
+	_ list.ListResourceSchemaRequest,
+	resp *list.ListResourceSchemaResponse,
+) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Lists service tokens, without their secrets.",
 		Attributes: map[string]schema.Attribute{
 			"service_account_id": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{idValidator{}}, MarkdownDescription: "`id` of the account whose tokens are listed.",
+				Optional:            true,
+				Validators:          []validator.String{idValidator{}},
+				MarkdownDescription: "`id` of the service account that owns the tokens.",
 			},
 			"status": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{stringvalidator.OneOf(listStatuses...)},
-				MarkdownDescription: "Status of the tokens: `active`, `expired` or `revoked`. Defaults to `active`.",
+				Optional:   true,
+				Validators: []validator.String{oneOf(listStatuses...)},
+				MarkdownDescription: "Status of the service tokens: `active`, `expired`, or `revoked`. Defaults to " +
+					"`active`.",
 			},
 		},
 	}
 }
 
-// List asks once: the API has one list of all service tokens.
+// List sends one request: the API has one list of all service tokens.
 func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
 	var config serviceTokenListModel
 	diags := req.Config.Get(ctx, &config)
@@ -59,35 +66,48 @@ func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, strea
 		return
 	}
 	now := l.data.now()
-	tokens, err := listTokens(ctx, client, config.ServiceAccountID.ValueString(), cmp.Or(config.Status.ValueString(), statusActive), now)
+	tokens, err := listTokens(
+		ctx,
+		client,
+		config.ServiceAccountID.ValueString(),
+		cmp.Or(config.Status.ValueString(), statusActive),
+		now,
+	)
 	if err != nil {
-		addError(&diags, "The service tokens could not be listed", err)
+		addError(&diags, "Unable to list service tokens", "", err)
 		stream.Results = list.ListResultsStreamDiagnostics(diags)
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
 		for i := range tokens {
-			if int64(i) == req.Limit && req.Limit > 0 || !push(l.result(ctx, req, &tokens[i], now)) {
+			if int64(i) == req.Limit && req.Limit > 0 || !push(l.result(ctx, client, req, &tokens[i], now)) {
 				return
 			}
 		}
 	}
 }
 
-func (l *serviceTokenList) result(ctx context.Context, req list.ListRequest, t *qualytics.Token, now time.Time) list.ListResult {
+func (l *serviceTokenList) result(
+	ctx context.Context,
+	client *qualytics.Client,
+	req list.ListRequest,
+	t *qualytics.Token,
+	now time.Time,
+) list.ListResult {
 	result := req.NewListResult(ctx)
-	var model serviceTokenModel
-	model.adopt(t, now)
-	result.DisplayName = fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), lifeText(t, now))
-	result.Diagnostics.Append(result.Identity.Set(ctx, identityModel{ID: model.ID})...)
+	model := newServiceTokenModel(t, now)
+	result.DisplayName = printable(
+		fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), validityText(t, now)),
+	)
+	result.Diagnostics.Append(result.Identity.Set(ctx, newIdentity(client, model.ID))...)
 	if req.IncludeResource {
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)
 	}
 	return result
 }
 
-// lifeText says in a few words how long a token lives.
-func lifeText(t *qualytics.Token, now time.Time) string {
+// validityText returns how long a token is valid.
+func validityText(t *qualytics.Token, now time.Time) string {
 	switch {
 	case !t.Active:
 		return "revoked"

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// Values of a token's status.
+// Values of status.
 const (
 	statusActive      = "active"
 	statusRotationDue = "rotation_due"
@@ -36,7 +35,7 @@ var deletionPolicies = []string{policyDelete, policyRevoke, policyAbandon}
 
 const day = 24 * time.Hour
 
-// serviceTokenModel is a service token in configuration, plan and state.
+// serviceTokenModel is a service token in configuration, plan, and state.
 type serviceTokenModel struct {
 	ID                types.String      `tfsdk:"id"`
 	ServiceAccountID  types.String      `tfsdk:"service_account_id"`
@@ -54,7 +53,43 @@ type serviceTokenModel struct {
 	ExpiresAt         timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
-// createRequest is for the account with the id accountID; name is the final one.
+// tokenHistory is the private data of a token: what the API does not report and
+// the plan needs. It contains no secret.
+type tokenHistory struct {
+	// Imported means that nothing is known of the attributes that the API does
+	// not report, so their first configured value is adopted.
+	Imported bool `json:"imported,omitempty"`
+	// RevokedByConfig means that this configuration revoked the token, so it may
+	// restore it.
+	RevokedByConfig bool `json:"revoked_by_config,omitempty"`
+	// DaysLeft is the number of days until the token expires, rounded up, at the
+	// last refresh; nil if it never expires. A rotation is due if the window is at
+	// least that long, so the plan needs no clock.
+	DaysLeft *int64 `json:"days_left,omitempty"`
+}
+
+// historyKey is the key of tokenHistory in the private data.
+const historyKey = "history"
+
+func (h tokenHistory) equal(o tokenHistory) bool {
+	sameDays := h.DaysLeft == o.DaysLeft || h.DaysLeft != nil && o.DaysLeft != nil && *h.DaysLeft == *o.DaysLeft
+	return sameDays && h.Imported == o.Imported && h.RevokedByConfig == o.RevokedByConfig
+}
+
+// newServiceTokenModel returns the model of a token that was not created here:
+// with the schema's defaults for what the API does not report. A token that no
+// longer works is imported as revoked, so that it is not replaced.
+func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
+	m := serviceTokenModel{
+		Revoked: types.BoolValue(!t.Usable(now)), ExpiresInDays: types.Int64PointerValue(lifetimeDays(t)),
+		SCIMEndpointsOnly: types.BoolValue(false), DeletionPolicy: types.StringValue(policyDelete),
+		RotateWhenChanged: types.MapNull(types.StringType),
+	}
+	m.refresh(t, now)
+	return m
+}
+
+// createRequest returns the request for a new token with the given name.
 func (m serviceTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
 	return qualytics.TokenCreate{
 		Name: name, UserID: accountID, ExpiresInDays: m.ExpiresInDays.ValueInt64Pointer(),
@@ -62,107 +97,150 @@ func (m serviceTokenModel) createRequest(accountID int64, name string) qualytics
 	}
 }
 
-// refresh takes over what the server says, and decides the status at the
-// instant now. What the server never echoes stays as it is.
+// refresh copies the server's answer and decides the status at now. What the API
+// does not report stays unchanged.
 func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
-	m.ID = types.StringValue(strconv.FormatInt(t.ID, 10))
+	m.ID = idValue(t.ID)
 	if t.User.ID != 0 {
-		m.ServiceAccountID = types.StringValue(strconv.FormatInt(t.User.ID, 10))
+		m.ServiceAccountID = idValue(t.User.ID)
 	}
 	if t.Name != "" {
 		m.Name = types.StringValue(t.Name)
 	}
-	// Some builds refuse to revoke what has expired; it is as good as revoked.
-	asGood := t.Active && m.Revoked.ValueBool() && t.Expired(now)
-	m.Revoked = types.BoolValue(!t.Active || asGood)
+	// Some builds refuse to revoke an expired token, which does not work either.
+	revokedByExpiry := t.Active && m.Revoked.ValueBool() && t.Expired(now)
+	m.Revoked = types.BoolValue(!t.Active || revokedByExpiry)
 	if t.Created != nil || m.CreatedAt.IsUnknown() {
 		m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	}
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
 	m.decideStatus(now)
-	if asGood {
+	if revokedByExpiry {
 		m.Status = types.StringValue(statusExpired)
 	}
 }
 
-// differsFrom says what of a token on the server cannot belong to the one in
-// state, although the id is the same. "" is nothing.
-func (m serviceTokenModel) differsFrom(t *qualytics.Token) string {
-	owner := strconv.FormatInt(t.User.ID, 10)
+// differenceFrom returns why a token of the server cannot be the one in the state,
+// although the ID is the same, or "".
+func (m serviceTokenModel) differenceFrom(t *qualytics.Token) string {
+	owner := formatID(t.User.ID)
 	switch {
 	case t.User.ID != 0 && !m.ServiceAccountID.IsNull() && m.ServiceAccountID.ValueString() != owner:
-		return fmt.Sprintf("On the server it belongs to the service account %s. A token never changes hands.", owner)
+		return fmt.Sprintf(
+			"On the server, the token with this ID belongs to the service account %s. The owner of a token never "+
+				"changes.",
+			owner,
+		)
 	case t.Name != "" && !m.Name.IsNull() && m.Name.ValueString() != t.Name:
-		return fmt.Sprintf("On the server it is called %q. A token's name never changes.", t.Name)
+		return fmt.Sprintf(
+			"On the server, the token with this ID has the name %q. The name of a token never changes.",
+			t.Name,
+		)
 	}
 	return ""
 }
 
-// adopt fills the model of a token that was not made here: with what the server
-// says, and the schema's defaults for what it cannot. One that no longer works
-// comes in as revoked, so that taking over what exists makes no new token.
-func (m *serviceTokenModel) adopt(t *qualytics.Token, now time.Time) {
-	m.Revoked = types.BoolValue(!t.Usable(now))
-	m.ExpiresInDays = types.Int64PointerValue(lifetimeDays(t))
-	m.SCIMEndpointsOnly = types.BoolValue(false)
-	m.DeletionPolicy = types.StringValue(policyDelete)
-	m.RotateWhenChanged = types.MapNull(types.StringType)
-	m.refresh(t, now)
-}
-
-// lifetimeTolerance is how far a lifetime may be from a whole number of days
-// and still count as that number: the server may take the two instants at
-// different moments of one request.
+// lifetimeTolerance is how far a lifetime may differ from a whole number of days:
+// the server may determine the two times at different moments of a request.
 const lifetimeTolerance = time.Minute
 
-// lifetimeDays is the expires_in_days that a token was made with, or nil where
-// it never expires, the build does not say when it was made, or its lifetime
-// is no whole number of days.
+// lifetimeDays returns the expires_in_days of a token. It returns nil if the token
+// never expires, if the build does not report its creation, or if its lifetime is
+// not a whole number of days.
 func lifetimeDays(t *qualytics.Token) *int64 {
 	if t.Expiration == nil || t.Created == nil {
 		return nil
 	}
 	lifetime := t.Expiration.Sub(*t.Created)
 	days := int64(lifetime.Round(day) / day)
-	if (lifetime-time.Duration(days)*day).Abs() > lifetimeTolerance || days < qualytics.MinExpiresInDays || days > qualytics.MaxExpiresInDays {
+	if (lifetime-time.Duration(days)*day).Abs() > lifetimeTolerance || days < qualytics.MinExpiresInDays ||
+		days > qualytics.MaxExpiresInDays {
 		return nil
 	}
 	return &days
 }
 
-// decideStatus sets the status at the instant now, from revoked, expires_at and
+// decideStatus sets the status at now from revoked, expires_at, and
 // rotate_before_days.
 func (m *serviceTokenModel) decideStatus(now time.Time) {
 	status := statusActive
-	switch expires, ok := m.expiry(); {
+	expires, limited := timeOf(m.ExpiresAt)
+	switch {
 	case m.Revoked.ValueBool():
 		status = statusRevoked
-	case !ok:
-	case !now.Before(expires):
+	case limited && !now.Before(expires):
 		status = statusExpired
-	case !now.Before(m.rotationDueAt(expires)):
+	case limited && m.isDue(*m.daysLeft(now)):
 		status = statusRotationDue
 	}
 	m.Status = types.StringValue(status)
 }
 
-// expiry is when the token expires; false where it never does.
-func (m serviceTokenModel) expiry() (time.Time, bool) {
-	if m.ExpiresAt.IsNull() || m.ExpiresAt.IsUnknown() {
-		return time.Time{}, false
+// daysLeft returns the number of days until the token expires, rounded up, or nil
+// if it never does.
+func (m serviceTokenModel) daysLeft(now time.Time) *int64 {
+	expires, limited := timeOf(m.ExpiresAt)
+	if !limited {
+		return nil
 	}
-	expires, diags := m.ExpiresAt.ValueRFC3339Time()
-	return expires, !diags.HasError()
+	left := expires.Sub(now)
+	days := int64(left / day)
+	if left%day > 0 {
+		days++
+	}
+	return &days
 }
 
-// rotationDueAt is the first instant of the rotation window, or the expiry
-// where there is no window.
-func (m serviceTokenModel) rotationDueAt(expires time.Time) time.Time {
-	return expires.Add(-time.Duration(m.RotateBeforeDays.ValueInt64()) * day)
+// isDue reports whether the rotation window has begun.
+func (m serviceTokenModel) isDue(daysLeft int64) bool {
+	window := m.RotateBeforeDays
+	return !window.IsNull() && !window.IsUnknown() && daysLeft <= window.ValueInt64() && !m.windowCoversLifetime()
 }
 
-// suffixLength is how much a prefix leaves to the generated suffix: 17 digits
-// of time, 8 of randomness.
+// windowCoversLifetime reports whether the server limited the lifetime of the
+// token to the rotation window or less. Such a token is rotated when it expires:
+// its replacement would be due immediately, and so on.
+func (m serviceTokenModel) windowCoversLifetime() bool {
+	created, known := timeOf(m.CreatedAt)
+	expires, limited := timeOf(m.ExpiresAt)
+	return known && limited && expires.Sub(created) <= m.window()
+}
+
+// window returns the length of the rotation window.
+func (m serviceTokenModel) window() time.Duration {
+	return time.Duration(m.RotateBeforeDays.ValueInt64()) * day
+}
+
+// asListed returns the token as the API lists it, as far as the state knows.
+func (m serviceTokenModel) asListed() *qualytics.Token {
+	t := &qualytics.Token{Name: m.Name.ValueString(), Active: !m.Revoked.ValueBool()}
+	t.ID, _ = readID(m.ID.ValueString())
+	t.User.ID, _ = readID(m.ServiceAccountID.ValueString())
+	if expires, ok := timeOf(m.ExpiresAt); ok {
+		t.Expiration = &expires
+	}
+	if created, ok := timeOf(m.CreatedAt); ok {
+		t.Created = &created
+	}
+	return t
+}
+
+// label names the token in messages.
+func (m serviceTokenModel) label() string {
+	return fmt.Sprintf(
+		"service token %q (ID %s, service account ID %s)",
+		m.Name.ValueString(),
+		m.ID.ValueString(),
+		m.ServiceAccountID.ValueString(),
+	)
+}
+
+// tokenLabel names a token of the server in messages.
+func tokenLabel(t *qualytics.Token) string {
+	return fmt.Sprintf("service token %q (ID %d)", t.Name, t.ID)
+}
+
+// The suffix of a generated name: 17 digits of time and 8 of randomness.
 const (
 	suffixTime   = "20060102150405.000"
 	suffixRandom = 4 // bytes
@@ -170,38 +248,12 @@ const (
 	maxPrefix    = qualytics.MaxName - suffixLength
 )
 
-// uniqueName appends a suffix that sorts by time (UTC, milliseconds) and that
-// two runs at the same instant do not share.
+// uniqueName returns prefix with a suffix that sorts by time (UTC, milliseconds)
+// and differs between two runs at the same time.
 func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) {
 	b := make([]byte, suffixRandom)
 	if _, err := io.ReadFull(random, b); err != nil {
-		return "", fmt.Errorf("no randomness for a unique name: %w", err)
+		return "", fmt.Errorf("no random data is available: %w", err)
 	}
 	return prefix + strings.Replace(now.UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), nil
-}
-
-// tokenOrigin is the private data of a token: what the provider has to remember
-// and the API does not tell. It holds no secret.
-type tokenOrigin struct {
-	// Imported: nothing is known of what the API never echoes, so the first
-	// value that is configured is taken as it is.
-	Imported bool `json:"imported,omitempty"`
-	// RevokedHere: this configuration revoked the token, so it may restore it.
-	RevokedHere bool `json:"revoked_here,omitempty"`
-}
-
-// originKey is where the private data is kept.
-const originKey = "origin"
-
-// asToken is the token as the API would list it, as far as the state knows.
-func (m serviceTokenModel) asToken() *qualytics.Token {
-	t := &qualytics.Token{Name: m.Name.ValueString(), Active: !m.Revoked.ValueBool()}
-	t.ID, _ = strconv.ParseInt(m.ID.ValueString(), 10, 64)
-	if expires, ok := m.expiry(); ok {
-		t.Expiration = &expires
-	}
-	if created, diags := m.CreatedAt.ValueRFC3339Time(); !m.CreatedAt.IsNull() && !m.CreatedAt.IsUnknown() && !diags.HasError() {
-		t.Created = &created
-	}
-	return t
 }

@@ -4,175 +4,287 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// tokenPlan is what becomes of a token that exists.
-type tokenPlan struct {
-	plan     serviceTokenModel
-	replace  []string    // names of the attributes that force a new token
-	warnings [][2]string // each a title and a text
-	problem  string      // why a new token cannot be made, if so
+// ModifyPlan applies the decisions of planToken, and refuses what would lock out
+// the provider.
+func (r *serviceTokenResource) ModifyPlan(
+	ctx context.Context,
+	req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
+	if req.State.Raw.IsNull() || r.data == nil {
+		return
+	}
+	var history tokenHistory
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isActive(ctx, req, resp) {
+		return // the most common plan
+	}
+	var state, plan serviceTokenModel
+	var configName types.String
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if !req.Plan.Raw.IsNull() {
+		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	revokes := state.DeletionPolicy.ValueString() != policyAbandon
+	if !req.Plan.Raw.IsNull() {
+		p := planToken(state, plan, configName, history)
+		resp.Diagnostics.Append(p.diags...)
+		if resp.Diagnostics.HasError() {
+			return
+		}
+		for _, attribute := range p.replace {
+			resp.RequiresReplace.Append(path.Root(attribute))
+		}
+		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
+		revokes = revokes && len(p.replace) > 0 || !state.Revoked.ValueBool() && plan.Revoked.ValueBool()
+	}
+	if revokes && r.data.client != nil {
+		lockout{r.data.client, true, &resp.Diagnostics}.allowsRevocation(ctx, state)
+	}
 }
 
-// planToken decides what becomes of a token: from the state as it was last
-// refreshed, the plan that Terraform proposes, and what the provider remembers.
-// It never looks at a clock, so that a saved plan stays valid; now serves a
-// warning only.
-func planToken(state, plan serviceTokenModel, configName types.String, origin tokenOrigin, now time.Time) tokenPlan {
-	p := tokenPlan{plan: plan}
-	p.editedByUser(state, configName, origin)
+// isActive reports whether the state says that the token works and is not due.
+func (r *serviceTokenResource) isActive(
+	ctx context.Context,
+	req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) bool {
+	var status types.String
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("status"), &status)...)
+	return status.ValueString() == statusActive
+}
+
+// tokenPlan decides what happens to an existing token.
+type tokenPlan struct {
+	state      serviceTokenModel
+	plan       serviceTokenModel // as Terraform proposes it, and then as decided
+	configName types.String      // null if the configuration has name_prefix
+	history    tokenHistory
+
+	replace []string // attributes that force a new token
+	diags   diag.Diagnostics
+}
+
+// planToken decides from the state as of the last refresh, the proposed plan, and
+// the private data. It uses no clock, so that a saved plan stays valid.
+func planToken(state, plan serviceTokenModel, configName types.String, history tokenHistory) *tokenPlan {
+	p := &tokenPlan{state: state, plan: plan, configName: configName, history: history}
+	p.replaceForConfig()
 	if len(p.replace) == 0 {
-		p.decidedByProvider(state, origin)
+		p.replaceForStatus()
 	}
 	if len(p.replace) > 0 {
-		p.checkName(state, configName)
-		p.forget(configName)
+		p.refuseReservedName()
+		p.setComputedUnknown()
 		return p
 	}
-	p.adopted(state, origin)
-	p.updateInPlace(state, now)
+	p.warnOfAdoption()
+	p.decideStatus()
 	return p
 }
 
-// editedByUser finds the edits that force a new token. What the API never
-// echoes cannot be compared after an import: the first value is adopted.
-func (p *tokenPlan) editedByUser(state serviceTokenModel, configName types.String, origin tokenOrigin) {
-	plan := p.plan
-	if !plan.ServiceAccountID.Equal(state.ServiceAccountID) {
-		p.replace = append(p.replace, "service_account_id")
-	}
-	if !configName.IsNull() && !plan.Name.Equal(state.Name) {
-		p.replace = append(p.replace, "name")
-	}
-	if configName.IsNull() && !plan.NamePrefix.Equal(state.NamePrefix) && !adoptsPrefix(state, plan, origin) {
-		p.replace = append(p.replace, "name_prefix")
-	}
-	neverTold := state.ExpiresInDays.IsNull() && !state.ExpiresAt.IsNull()
-	if !plan.ExpiresInDays.Equal(state.ExpiresInDays) && !neverTold {
-		p.replace = append(p.replace, "expires_in_days")
-	}
-	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !origin.Imported {
-		p.replace = append(p.replace, "scim_endpoints_only")
-	}
-	if !state.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.Equal(state.RotateWhenChanged) {
-		p.replace = append(p.replace, "rotate_when_changed")
+func (p *tokenPlan) warn(summary, format string, args ...any) {
+	p.diags.AddWarning(summary, fmt.Sprintf(format, args...))
+}
+
+// replaceForConfig finds changes of the configuration that force a new token.
+// What the API does not report cannot be compared after an import.
+func (p *tokenPlan) replaceForConfig() {
+	state, plan := p.state, p.plan
+	for _, change := range []struct {
+		attribute string
+		forces    bool
+	}{
+		{"service_account_id", !plan.ServiceAccountID.Equal(state.ServiceAccountID)},
+		{"name", !p.configName.IsNull() && !plan.Name.Equal(state.Name)},
+		{"name_prefix", p.configName.IsNull() && !plan.NamePrefix.Equal(state.NamePrefix) && !p.adoptsPrefix()},
+		{"expires_in_days", !plan.ExpiresInDays.Equal(state.ExpiresInDays) && !p.adoptsLifetime()},
+		{"scim_endpoints_only", !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !p.history.Imported},
+		{
+			"rotate_when_changed",
+			!state.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.IsNull() &&
+				!plan.RotateWhenChanged.Equal(state.RotateWhenChanged),
+		},
+	} {
+		if change.forces {
+			p.replace = append(p.replace, change.attribute)
+		}
 	}
 }
 
-// adopted warns of what is taken over for an imported token although the API
-// cannot confirm it.
-func (p *tokenPlan) adopted(state serviceTokenModel, origin tokenOrigin) {
-	if !origin.Imported {
+// adoptsPrefix reports whether a configured prefix is stored without replacing
+// the token: it was imported, or its name has that prefix.
+func (p *tokenPlan) adoptsPrefix() bool {
+	if !p.state.NamePrefix.IsNull() || p.plan.NamePrefix.IsUnknown() {
+		return false
+	}
+	return p.history.Imported || p.hasPrefix()
+}
+
+func (p *tokenPlan) hasPrefix() bool {
+	return strings.HasPrefix(p.state.Name.ValueString(), p.plan.NamePrefix.ValueString())
+}
+
+// adoptsLifetime reports whether a configured lifetime is stored without replacing
+// the token: the token expires, but after how many days is not known.
+func (p *tokenPlan) adoptsLifetime() bool {
+	return p.state.ExpiresInDays.IsNull() && !p.state.ExpiresAt.IsNull()
+}
+
+// replaceForStatus finds the reason for a new token in the status.
+func (p *tokenPlan) replaceForStatus() {
+	if p.plan.Revoked.ValueBool() { // an unknown value counts as false: the new token may still be revoked
+		return
+	}
+	expires, _ := timeOf(p.state.ExpiresAt)
+	switch {
+	case p.state.Status.ValueString() == statusExpired:
+		p.rotate(
+			"Expired service token will be replaced",
+			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)),
+		)
+	case p.state.Status.ValueString() == statusRevoked && !p.history.RevokedByConfig:
+		p.rotate(
+			"Revoked service token will be replaced",
+			"the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not "+
+				"restored",
+		)
+	case p.isDue():
+		p.rotate(
+			"Service token will be rotated",
+			fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
+				formatTime(expires.Add(-p.plan.window())), p.plan.RotateBeforeDays.ValueInt64(), formatTime(expires)),
+		)
+	}
+}
+
+// isDue reports whether the last refresh was in the configured rotation window.
+func (p *tokenPlan) isDue() bool {
+	status := p.state.Status.ValueString()
+	if status != statusActive && status != statusRotationDue {
+		return false
+	}
+	if p.history.DaysLeft == nil || p.plan.RotateBeforeDays.IsUnknown() {
+		return status == statusRotationDue
+	}
+	return p.plan.isDue(*p.history.DaysLeft)
+}
+
+func (p *tokenPlan) rotate(summary, reason string) {
+	p.replace = append(p.replace, "status")
+	order := "With lifecycle { create_before_destroy = true }, the new token is created and everything that depends " +
+		"on it is updated before the old one is removed. " +
+		"Otherwise, the old one is removed first, and its consumers have no valid token in between."
+	if p.plan.NamePrefix.IsNull() {
+		order = "Its name is fixed, so the old token is removed before the new one is created, and its consumers " +
+			"have no valid token in between. With create_before_destroy, " +
+			"the server refuses the new one. To rotate without an outage, use name_prefix instead of name, together " +
+			"with lifecycle { create_before_destroy = true }."
+	}
+	p.warn(summary, "%s is replaced, because %s. %s", sentenceStart(p.state.label()), reason, order)
+}
+
+// refuseReservedName reports a replacement that the server would refuse because
+// the record of the old token keeps the name.
+func (p *tokenPlan) refuseReservedName() {
+	policy := p.state.DeletionPolicy.ValueString()
+	if p.configName.IsNull() || !p.plan.Name.Equal(p.state.Name) ||
+		!p.plan.ServiceAccountID.Equal(p.state.ServiceAccountID) ||
+		policy == policyDelete {
+		return
+	}
+	p.diags.AddAttributeError(
+		path.Root("name"),
+		"Service token name stays in use",
+		fmt.Sprintf("%s must be replaced because of %s. Its deletion_policy in the state is %q, "+
+			"so its record stays and keeps the name, and the server would refuse another token with that name. Use "+
+			"name_prefix instead of name, or another name.",
+			sentenceStart(p.state.label()), strings.Join(p.replace, " and "), policy),
+	)
+}
+
+// warnOfAdoption warns about configured values that are stored although the API
+// cannot confirm them.
+func (p *tokenPlan) warnOfAdoption() {
+	state, plan := p.state, p.plan
+	if !plan.ExpiresInDays.IsNull() && !plan.ExpiresInDays.IsUnknown() && p.adoptsLifetime() && !p.history.Imported {
+		expires, _ := timeOf(state.ExpiresAt)
+		p.warn(
+			"Lifetime applies from the next rotation on",
+			"The server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies "+
+				"to the next token.",
+			state.label(),
+			formatTime(expires),
+			plan.ExpiresInDays.ValueInt64(),
+		)
+	}
+	if !p.history.Imported {
 		return
 	}
 	if state.Token.IsNull() && state.Status.ValueString() == statusActive {
-		p.warn("The secret of an imported token is unknown", unknownSecret(state)+" For example with \"terraform apply -replace\".")
+		p.warn(
+			"Secret of imported service token is unknown",
+			"%s For example, run \"terraform apply -replace\".",
+			unknownSecretText(state),
+		)
 	}
-	if !p.plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
-		p.warn("The token is taken to be what the configuration says",
-			fmt.Sprintf("The API never tells whether a token is limited to SCIM. As %s was imported, scim_endpoints_only = %t is adopted without a change on the server. "+
-				"To be sure of it, make a new token with \"terraform apply -replace\".", describe(state), p.plan.SCIMEndpointsOnly.ValueBool()))
+	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
+		p.warn(
+			"SCIM restriction of imported service token is not verified",
+			"The API does not report whether a token is limited to SCIM. Because %s was imported, "+
+				"scim_endpoints_only = %t is stored "+
+				"without a change on the server. To be certain, create a new token with \"terraform apply -replace\".",
+			state.label(),
+			plan.SCIMEndpointsOnly.ValueBool(),
+		)
 	}
-	if prefix := p.plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() && !strings.HasPrefix(state.Name.ValueString(), prefix.ValueString()) {
-		p.warn("The prefix counts from the next rotation on",
-			fmt.Sprintf("As %s was imported, name_prefix = %q is adopted and the token keeps its name until it is replaced.", describe(state), prefix.ValueString()))
+	if prefix := plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() &&
+		!p.hasPrefix() {
+		p.warn(
+			"Name prefix applies from the next rotation on",
+			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is replaced.",
+			state.label(),
+			prefix.ValueString(),
+		)
 	}
 }
 
-// checkName finds a replacement that the server would refuse, because the old
-// token's record keeps the name.
-func (p *tokenPlan) checkName(state serviceTokenModel, configName types.String) {
-	policy := state.DeletionPolicy.ValueString()
-	if configName.IsNull() || !p.plan.Name.Equal(state.Name) || !p.plan.ServiceAccountID.Equal(state.ServiceAccountID) || policy == policyDelete {
-		return
-	}
-	p.problem = fmt.Sprintf("%s has to be replaced because of %s. In the state it has deletion_policy = %q, so its record stays and keeps the name, "+
-		"and the server would refuse another token of the same name. Use name_prefix instead of name, or another name.",
-		sentenceStart(describe(state)), strings.Join(p.replace, " and "), policy)
-}
-
-// adoptsPrefix reports whether a prefix can be taken over for the token's
-// present name.
-func adoptsPrefix(state, plan serviceTokenModel, origin tokenOrigin) bool {
-	if !state.NamePrefix.IsNull() || plan.NamePrefix.IsUnknown() {
-		return false
-	}
-	return origin.Imported || strings.HasPrefix(state.Name.ValueString(), plan.NamePrefix.ValueString())
-}
-
-// decidedByProvider finds the reasons for a new token that lie in its status.
-func (p *tokenPlan) decidedByProvider(state serviceTokenModel, origin tokenOrigin) {
-	if p.plan.Revoked.ValueBool() { // unknown counts as false: a planned replacement can still come out revoked
-		return
-	}
-	var reason string
-	switch state.Status.ValueString() {
-	case statusRotationDue:
-		expires, _ := state.expiry()
-		reason = fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
-			stamp(state.rotationDueAt(expires)), state.RotateBeforeDays.ValueInt64(), stamp(expires))
-	case statusExpired:
-		expires, _ := state.expiry()
-		reason = fmt.Sprintf("it has been expired since %s and no longer works", stamp(expires))
-	case statusRevoked:
-		if origin.RevokedHere {
-			return
-		}
-		reason = "the last refresh found it revoked, and not by this configuration, or expired since. It may have leaked, so it is never switched on again"
-	default:
-		return
-	}
-	p.replace = append(p.replace, "status")
-	text := fmt.Sprintf("%s is replaced because %s.", sentenceStart(describe(state)), reason)
-	if p.plan.NamePrefix.IsNull() {
-		text += " Its name is fixed, so the old token is removed before the new one exists: consumers have no valid token in between, and the server refuses " +
-			"the new one where create_before_destroy is set. For a rotation without an outage use name_prefix instead of name, together with lifecycle { create_before_destroy = true }."
-	} else {
-		text += " With lifecycle { create_before_destroy = true } the new token and everything that depends on it come first, and the old one goes last; " +
-			"without it, the old one is removed first and consumers have no valid token in between."
-	}
-	p.warn("A service token is rotated", text)
-}
-
-// forget makes everything that the server decides unknown again.
-func (p *tokenPlan) forget(configName types.String) {
-	if configName.IsNull() {
+// setComputedUnknown marks what the server decides for a new token as unknown.
+func (p *tokenPlan) setComputedUnknown() {
+	if p.configName.IsNull() {
 		p.plan.Name = types.StringUnknown()
 	}
 	p.plan.ID, p.plan.Token, p.plan.Status = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	p.plan.CreatedAt, p.plan.ExpiresAt = timetypes.NewRFC3339Unknown(), timetypes.NewRFC3339Unknown()
 }
 
-// updateInPlace keeps the status where nothing can change it.
-func (p *tokenPlan) updateInPlace(state serviceTokenModel, now time.Time) {
-	if p.plan.Revoked.Equal(state.Revoked) && p.plan.RotateBeforeDays.Equal(state.RotateBeforeDays) {
-		p.plan.Status = state.Status
-		return
-	}
-	p.plan.Status = types.StringUnknown()
-	next := p.plan
-	next.decideStatus(now)
-	if !p.plan.Revoked.ValueBool() && !p.plan.RotateBeforeDays.Equal(state.RotateBeforeDays) && next.Status.ValueString() == statusRotationDue {
-		expires, _ := state.expiry()
-		p.warn("The next plan rotates this token",
-			fmt.Sprintf("With rotate_before_days = %d the rotation of %s has been due since %s. This apply only stores the new window; the plan after it replaces the token.",
-				p.plan.RotateBeforeDays.ValueInt64(), describe(state), stamp(p.plan.rotationDueAt(expires))))
+// decideStatus plans the status of a token that is kept. It changes only with
+// revoked, or if another window ends a rotation that was due.
+func (p *tokenPlan) decideStatus() {
+	switch status := p.state.Status.ValueString(); {
+	case !p.plan.Revoked.Equal(p.state.Revoked):
+		p.plan.Status = types.StringUnknown()
+	case status == statusRotationDue && !p.plan.Revoked.ValueBool() && !p.plan.RotateBeforeDays.IsUnknown():
+		p.plan.Status = types.StringValue(statusActive)
+	default:
+		p.plan.Status = p.state.Status
 	}
 }
 
-func (p *tokenPlan) warn(title, text string) { p.warnings = append(p.warnings, [2]string{title, text}) }
-
-// describe names a token in a message.
-func describe(m serviceTokenModel) string {
-	return fmt.Sprintf("the service token %q (id %s, service account %s)", m.Name.ValueString(), m.ID.ValueString(), m.ServiceAccountID.ValueString())
-}
-
-func sentenceStart(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// sentenceStart returns text with a capital first letter.
+func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

@@ -5,9 +5,9 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -21,7 +21,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -39,165 +38,195 @@ func newServiceTokenResource() resource.Resource { return &serviceTokenResource{
 
 type serviceTokenResource struct{ resourceBase }
 
-func (r *serviceTokenResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *serviceTokenResource) Metadata(
+	_ context.Context,
+	req resource.MetadataRequest,
+	resp *resource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
-func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
-	resp.IdentitySchema = idIdentity("Number that Qualytics gave the token.")
+func (r *serviceTokenResource) IdentitySchema(
+	_ context.Context,
+	_ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identitySchema("service token")
 }
 
-// Schema leaves the decision what forces a new token to planToken, except for
-// edits that nothing can soften.
+const forcesNewToken = " Changing this forces a new service token to be created."
+
+// Schema has no RequiresReplace: planToken decides what forces a new token.
 func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	keep := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
+	keepState := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A service token: the bearer token with which a service account calls the Qualytics API.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
-				Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "Number that Qualytics gave the token. It rises with every rotation, so `tonumber(…id)` can serve as the version of another resource's write-only argument.",
+				Computed:      true,
+				PlanModifiers: keepState,
+				MarkdownDescription: "Numeric ID of the service token. It increases with every rotation, so " +
+					"`tonumber(qualytics_service_token.example.id)` can be " +
+					"the version of another resource's write-only argument.",
 			},
 			"service_account_id": schema.StringAttribute{
 				Required: true, Validators: []validator.String{idValidator{}},
-				MarkdownDescription: "`id` of the service account that owns the token. Another account forces a new token.",
+				MarkdownDescription: "`id` of the service account that owns the token." + forcesNewToken,
 			},
 			"name": schema.StringAttribute{
-				Optional: true, Computed: true, PlanModifiers: keep,
+				Optional:      true,
+				Computed:      true,
+				PlanModifiers: keepState,
 				Validators: []validator.String{
-					stringvalidator.UTF8LengthBetween(1, qualytics.MaxName), notBlank(),
+					stringvalidator.UTF8LengthBetween(1, qualytics.MaxName), notBlank(), trimmed(),
 					stringvalidator.ExactlyOneOf(path.MatchRoot("name"), path.MatchRoot("name_prefix")),
 				},
-				MarkdownDescription: fmt.Sprintf("Name of the token, unique for its account, 1 to %d characters. Exactly one of `name` and `name_prefix` is needed. "+
-					"Another name forces a new token.", qualytics.MaxName),
+				MarkdownDescription: fmt.Sprintf(
+					"Name of the service token, unique for its account. 1 to %d characters, without leading or "+
+						"trailing spaces. "+
+						"Exactly one of `name` and `name_prefix` is required.",
+					qualytics.MaxName,
+				) + forcesNewToken,
 			},
 			"name_prefix": schema.StringAttribute{
 				Optional:   true,
 				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
-				MarkdownDescription: fmt.Sprintf("Start of the token's name, 1 to %d characters; a unique suffix that sorts by time follows, so that an old and a new token can exist side by side. "+
-					"Another prefix forces a new token.", maxPrefix),
+				MarkdownDescription: fmt.Sprintf(
+					"Prefix of a generated name, 1 to %d characters. The suffix is unique and sorts by time, so the "+
+						"old and the new token of a rotation can "+
+						"exist at the same time.",
+					maxPrefix,
+				) + forcesNewToken,
 			},
 			"expires_in_days": schema.Int64Attribute{
-				Optional:   true,
-				Validators: []validator.Int64{int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays)},
-				MarkdownDescription: fmt.Sprintf("Lifetime of the token in days, %d to %d. Left out, it never expires: a leaked one works until somebody notices. "+
-					"Another lifetime forces a new token.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
+				Optional: true,
+				Validators: []validator.Int64{
+					int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
+				},
+				MarkdownDescription: fmt.Sprintf(
+					"Lifetime of the service token in days, %d to %d. If omitted, the token never expires.",
+					qualytics.MinExpiresInDays,
+					qualytics.MaxExpiresInDays,
+				) + forcesNewToken,
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
-				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
-				MarkdownDescription: "Whether the token works on the SCIM endpoints (`/scim/v2/*`) and nowhere else. Another value forces a new token. Defaults to false.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(false),
+				MarkdownDescription: "Whether the service token is limited to the SCIM endpoints (`/scim/v2/*`). " +
+					"Defaults to `false`." + forcesNewToken,
 			},
 			"rotate_before_days": schema.Int64Attribute{
 				Optional: true,
 				Validators: []validator.Int64{
-					int64validator.Between(1, qualytics.MaxExpiresInDays-1), int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
+					int64validator.Between(
+						1,
+						qualytics.MaxExpiresInDays-1,
+					),
+					int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
 				},
-				MarkdownDescription: "Number of days before its expiry from which a plan replaces the token; 1 to `expires_in_days` − 1, and needs that argument. " +
-					"Left out, an expired token is still replaced.",
+				MarkdownDescription: "Number of days before the expiry from which a plan replaces the service token. " +
+					"1 to `expires_in_days` − 1; requires `expires_in_days`. " +
+					"If omitted, the token is replaced after it has expired.",
 			},
 			"rotate_when_changed": schema.MapAttribute{
-				ElementType: types.StringType, Optional: true,
-				MarkdownDescription: "Arbitrary values; a change of any of them forces a new token. Adding the map, or removing it, does not.",
+				ElementType: types.StringType,
+				Optional:    true,
+				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created; " +
+					"adding or removing the map does not.",
 			},
 			"revoked": schema.BoolAttribute{
-				Optional: true, Computed: true, Default: booldefault.StaticBool(false),
-				MarkdownDescription: "Whether the token is revoked. True revokes it in place, at once. Back to false restores it if this configuration revoked it; " +
-					"a token that somebody else revoked is replaced instead, as it may have leaked. Defaults to false.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(false),
+				MarkdownDescription: "Whether the service token is revoked. `true` revokes it in place. Changing it " +
+					"back to `false` restores a token that this configuration revoked; " +
+					"a token that someone else revoked is replaced, because it may have leaked. Defaults to `false`.",
 			},
 			"deletion_policy": schema.StringAttribute{
-				Optional: true, Computed: true, Default: stringdefault.StaticString(policyDelete),
-				Validators: []validator.String{stringvalidator.OneOf(deletionPolicies...)},
-				MarkdownDescription: "What becomes of the token when it is destroyed or replaced: `delete` revokes it and erases its record, `revoke` keeps the record, " +
-					"`abandon` leaves it valid until it expires, and needs `expires_in_days`. What counts is the value in state: apply it before destroying. Defaults to `delete`.",
+				Optional:   true,
+				Computed:   true,
+				Default:    stringdefault.StaticString(policyDelete),
+				Validators: []validator.String{oneOf(deletionPolicies...)},
+				MarkdownDescription: "What happens to the service token when it is destroyed or replaced: `delete` " +
+					"revokes and deletes it, `revoke` revokes it and keeps its record, " +
+					"`abandon` leaves it valid until it expires and requires `expires_in_days`. `revoke` and " +
+					"`abandon` require `name_prefix`, because the record keeps the name. " +
+					"A change must be applied before the token is destroyed. Defaults to `delete`.",
 			},
 			"token": schema.StringAttribute{
-				Computed: true, Sensitive: true, PlanModifiers: keep,
-				MarkdownDescription: "The bearer token. The server shows it once, at creation, so the state holds the only copy. Null after an import.",
+				Computed:      true,
+				Sensitive:     true,
+				PlanModifiers: keepState,
+				MarkdownDescription: "The bearer token. The server returns it only when the token is created, so the " +
+					"state contains the only copy. Null after an import.",
 			},
 			"status": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "`active`, `rotation_due`, `expired` or `revoked`, as of the last refresh.",
+				MarkdownDescription: "Status at the last refresh: `active`, `rotation_due`, `expired`, or `revoked`.",
 			},
 			"created_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "When the token was made, in UTC (RFC 3339). Null where the deployment does not say.",
+				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
+				MarkdownDescription: "Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
 			},
 			"expires_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keep,
-				MarkdownDescription: "When the token expires, in UTC (RFC 3339). Null if never.",
+				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
+				MarkdownDescription: "Time of expiry in UTC (RFC 3339). Null if the service token never expires.",
 			},
 		},
 	}
 }
 
-// ValidateConfig checks what no single attribute can.
-func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+// ValidateConfig checks combinations of attributes.
+func (r *serviceTokenResource) ValidateConfig(
+	ctx context.Context,
+	req resource.ValidateConfigRequest,
+	resp *resource.ValidateConfigResponse,
+) {
 	var config serviceTokenModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	days, window := config.ExpiresInDays, config.RotateBeforeDays
-	if !window.IsNull() && !window.IsUnknown() && !days.IsNull() && !days.IsUnknown() && window.ValueInt64() >= days.ValueInt64() {
-		resp.Diagnostics.AddAttributeError(path.Root("rotate_before_days"), "The rotation would never end",
-			fmt.Sprintf("rotate_before_days is %d and expires_in_days is %d: every new token would be due for rotation at once. It must be at most %d.",
-				window.ValueInt64(), days.ValueInt64(), days.ValueInt64()-1))
+	if !window.IsNull() && !window.IsUnknown() && !days.IsNull() && !days.IsUnknown() &&
+		window.ValueInt64() >= days.ValueInt64() {
+		resp.Diagnostics.AddAttributeError(
+			path.Root("rotate_before_days"),
+			"Rotation window covers the whole lifetime",
+			fmt.Sprintf(
+				"rotate_before_days is %d and expires_in_days is %d, so every new token would be due for rotation "+
+					"immediately. rotate_before_days must be at most %d.",
+				window.ValueInt64(),
+				days.ValueInt64(),
+				days.ValueInt64()-1,
+			),
+		)
 	}
-	if config.DeletionPolicy.ValueString() == policyAbandon && days.IsNull() {
-		resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "An abandoned token must expire",
-			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid for ever with nobody looking after it. Set expires_in_days, or use \"delete\" or \"revoke\".")
+	policy := config.DeletionPolicy.ValueString()
+	if policy == policyAbandon && days.IsNull() {
+		resp.Diagnostics.AddAttributeError(
+			path.Root("deletion_policy"),
+			"Abandoned service token must expire",
+			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid "+
+				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".",
+		)
+	}
+	if (policy == policyAbandon || policy == policyRevoke) && !config.Name.IsNull() {
+		resp.Diagnostics.AddAttributeError(
+			path.Root("deletion_policy"),
+			"Deletion policy requires name_prefix",
+			fmt.Sprintf(
+				"With deletion_policy = %q, the record of the token stays and keeps its name, so the token could "+
+					"never be replaced by one with the same name. "+
+					"Use name_prefix instead of name, or deletion_policy = \"delete\".",
+				policy,
+			),
+		)
 	}
 }
 
-// ModifyPlan turns the decisions of planToken into Terraform's.
-func (r *serviceTokenResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.State.Raw.IsNull() || r.data == nil {
-		return
-	}
-	origin := readOrigin(ctx, req.Private, &resp.Diagnostics)
-	if req.Plan.Raw.Equal(req.State.Raw) && !origin.Imported && isActive(ctx, req.State, &resp.Diagnostics) {
-		return // by far the most common plan
-	}
-	var state serviceTokenModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if req.Plan.Raw.IsNull() {
-		r.refuseLockout(ctx, state, state.DeletionPolicy.ValueString() != policyAbandon, &resp.Diagnostics)
-		return
-	}
-	var plan serviceTokenModel
-	var configName types.String
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	p := planToken(state, plan, configName, origin, r.data.now())
-	if p.problem != "" {
-		resp.Diagnostics.AddAttributeError(path.Root("name"), "The new token could not have the old one's name", p.problem)
-		return
-	}
-	for _, w := range p.warnings {
-		resp.Diagnostics.AddWarning(w[0], w[1])
-	}
-	for _, attribute := range p.replace {
-		resp.RequiresReplace.Append(path.Root(attribute))
-	}
-	resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
-	revokes := len(p.replace) > 0 && state.DeletionPolicy.ValueString() != policyAbandon || !state.Revoked.ValueBool() && plan.Revoked.ValueBool()
-	r.refuseLockout(ctx, state, revokes, &resp.Diagnostics)
-}
-
-// isActive reports whether a state says that the token works and is not due.
-func isActive(ctx context.Context, state tfsdk.State, diags *diag.Diagnostics) bool {
-	var status types.String
-	diags.Append(state.GetAttribute(ctx, path.Root("status"), &status)...)
-	return status.ValueString() == statusActive
-}
-
-// Create puts the secret into state before anything else may fail.
+// Create stores the secret in the state before anything else can fail.
 func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan serviceTokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -206,131 +235,196 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	name := plan.Name.ValueString()
-	if !plan.NamePrefix.IsNull() {
-		var err error
-		if name, err = uniqueName(plan.NamePrefix.ValueString(), r.data.now(), r.data.random); err != nil {
-			resp.Diagnostics.AddError("No name for the service token", sentence(err.Error()))
-			return
-		}
-	}
-	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, name), !plan.NamePrefix.IsNull())
-	if err != nil {
-		explainTokenCreate(ctx, client, accountID, name, err, &resp.Diagnostics)
+	token := r.createToken(ctx, client, &plan, accountID, &resp.Diagnostics)
+	if token == nil {
 		return
 	}
-	wantRevoked := plan.Revoked.ValueBool()
-	plan.Name = types.StringValue(name)
-	made := plan
-	made.refresh(&token.Token, r.data.now())
-	made.Name, made.ServiceAccountID = plan.Name, plan.ServiceAccountID
-	made.Token = types.StringValue(string(token.Bearer))
-	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: made.ID})...)
-	checkExpiry(plan, token, &resp.Diagnostics)
-	checkSCIM(ctx, client, plan, token, &resp.Diagnostics)
-	if token.Created == nil || token.Partial { // an older build; without it the next plan would show it as changed
+	created := plan
+	created.applyCreated(&token.Token, r.data.now())
+	created.Token = types.StringValue(string(token.Bearer))
+	created.Revoked = types.BoolValue(false)
+	resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, created.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+
+	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
 		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
-			made.refresh(listed, r.data.now())
-			made.Name, made.ServiceAccountID = plan.Name, plan.ServiceAccountID
-			resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+			created.applyCreated(listed, r.data.now())
+			resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
 		}
 	}
-	if wantRevoked {
+	warnOfCreated(plan, created, token, &resp.Diagnostics)
+	verifySCIM(ctx, client, plan, token, &resp.Diagnostics)
+
+	if plan.Revoked.ValueBool() {
 		if err := client.RevokeToken(ctx, token.ID); err != nil {
-			addError(&resp.Diagnostics, sentenceStart(describe(made))+" was made, but could not be revoked", err)
+			addError(&resp.Diagnostics, "Unable to revoke new service token", created.label(), err)
 			return
 		}
-		made.Revoked = types.BoolValue(true)
-		made.decideStatus(r.data.now())
-		resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+		created.Revoked = types.BoolValue(true)
+		created.decideStatus(r.data.now())
+		resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
 	}
-	writeOrigin(ctx, resp.Private, tokenOrigin{RevokedHere: wantRevoked}, &resp.Diagnostics)
+	r.storeHistory(
+		ctx,
+		resp.Private,
+		created,
+		tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()},
+		&resp.Diagnostics,
+	)
 }
 
-// Read decides the status; the plan only looks at what is stored here.
+// createToken creates the planned token, and sets its name in the plan. It returns
+// nil after an error.
+func (r *serviceTokenResource) createToken(
+	ctx context.Context,
+	client *qualytics.Client,
+	plan *serviceTokenModel,
+	accountID int64,
+	diags *diag.Diagnostics,
+) *qualytics.NewToken {
+	generated := !plan.NamePrefix.IsNull()
+	if generated {
+		name, err := uniqueName(plan.NamePrefix.ValueString(), r.data.now(), r.data.random)
+		if err != nil {
+			diags.AddError("Unable to generate service token name", sentence(err.Error()))
+			return nil
+		}
+		plan.Name = types.StringValue(name)
+	}
+	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, plan.Name.ValueString()), generated)
+	if err != nil {
+		explainTokenCreateError(ctx, client, accountID, plan.Name.ValueString(), err, diags)
+		return nil
+	}
+	return token
+}
+
+// applyCreated copies the server's description of a new token. Name and owner stay
+// as requested. Whether it is revoked is not read: a new token is not.
+func (m *serviceTokenModel) applyCreated(t *qualytics.Token, now time.Time) {
+	name, owner, revoked := m.Name, m.ServiceAccountID, m.Revoked
+	active := *t
+	active.Active = true
+	m.Revoked = types.BoolValue(false)
+	m.refresh(&active, now)
+	m.Name, m.ServiceAccountID, m.Revoked = name, owner, revoked
+}
+
+// storeHistory stores the private data if it has changed.
+func (r *serviceTokenResource) storeHistory(
+	ctx context.Context,
+	private privateData,
+	m serviceTokenModel,
+	history tokenHistory,
+	diags *diag.Diagnostics,
+) {
+	history.DaysLeft = m.daysLeft(r.data.now())
+	var stored tokenHistory
+	if readPrivate(ctx, private, historyKey, &stored, diags); !stored.equal(history) {
+		writePrivate(ctx, private, historyKey, history, diags)
+	}
+}
+
+// Read decides the status, from which alone the plan decides.
 func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state serviceTokenModel
+	var history tokenHistory
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	origin := readOrigin(ctx, req.Private, &resp.Diagnostics)
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
 	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Also of a token that goes out of state: an older Terraform keeps no identity.
-	keepIdentity(ctx, req.Identity, resp.Identity, state.ID, &resp.Diagnostics)
+	// Also for a token that is then removed: an older Terraform stores no identity.
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	token, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err != nil:
-		addError(&resp.Diagnostics, sentenceStart(describe(state))+" could not be read", err)
+		addError(&resp.Diagnostics, "Unable to read service token", state.label(), err)
 		return
 	case !found:
-		resp.Diagnostics.AddWarning("A service token is gone",
-			fmt.Sprintf("%s is no longer in the deployment's list: it was deleted outside of Terraform, so it is taken out of the state. The next apply makes a new one.",
-				sentenceStart(describe(state))))
+		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+			return
+		}
+		resp.Diagnostics.AddWarning(
+			"Service token not found",
+			sentence(state.label()+" was deleted outside of Terraform, so it is removed from the state")+
+				" The next apply creates a new token. Deployment: "+client.URL()+".",
+		)
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	if difference := state.differsFrom(token); difference != "" {
-		addOtherDeployment(&resp.Diagnostics, client, sentenceStart(describe(state))+" is another one here", difference)
+	if difference := state.differenceFrom(token); difference != "" {
+		addOtherDeployment(&resp.Diagnostics, client, state.label(), difference)
 		return
 	}
 	now := r.data.now()
 	before := state
 	state.refresh(token, now)
-	if origin.RevokedHere && (token.Active || token.Expired(now)) { // nothing that could be restored
-		origin.RevokedHere = false
-		writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)
+	if token.Active || token.Expired(now) { // nothing to restore
+		history.RevokedByConfig = false
 	}
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	r.storeHistory(ctx, resp.Private, state, history, &resp.Diagnostics)
 	if !reflect.DeepEqual(before, state) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 	}
 }
 
-// Update revokes or restores; everything else in place is the provider's own
-// bookkeeping and asks nothing of the server.
+// Update revokes or restores the token. All other changes in place are stored
+// without a request.
 func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state serviceTokenModel
+	var history tokenHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	origin := readOrigin(ctx, req.Private, &resp.Diagnostics)
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
 	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	origin.Imported = false
-	switch wanted := plan.Revoked.ValueBool(); {
-	case wanted == state.Revoked.ValueBool():
-	case wanted:
-		here, done := r.revoke(ctx, client, state, &resp.Diagnostics)
-		if !done {
+	history.Imported = false
+	switch revoke := plan.Revoked.ValueBool(); {
+	case revoke == state.Revoked.ValueBool():
+	case revoke:
+		byConfig, ok := revokeInPlace(ctx, client, id, state, &resp.Diagnostics)
+		if !ok {
 			return
 		}
-		origin.RevokedHere = here
+		history.RevokedByConfig = byConfig
 	default:
-		if !restore(ctx, client, id, state, resp) {
+		final, ok := restore(ctx, client, id, state, &resp.Diagnostics)
+		if final {
+			r.storeHistory(ctx, resp.Private, state, tokenHistory{}, &resp.Diagnostics)
+		}
+		if !ok {
 			return
 		}
-		origin.RevokedHere = false
+		history.RevokedByConfig = false
 	}
-	if plan.Status.IsUnknown() { // otherwise a saved plan promised what it was
+	if plan.Status.IsUnknown() {
 		plan.decideStatus(r.data.now())
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: plan.ID})...)
-	writeOrigin(ctx, resp.Private, origin, &resp.Diagnostics)
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
+	r.storeHistory(ctx, resp.Private, plan, history, &resp.Diagnostics)
 }
 
-// revoke revokes in place. What somebody else revoked since the plan stays
-// theirs: it must never be restored. It reports whether it was revoked here,
-// and whether it is.
-func (r *serviceTokenResource) revoke(ctx context.Context, client *qualytics.Client, state serviceTokenModel, diags *diag.Diagnostics) (here, done bool) {
-	if !r.mayRevoke(ctx, client, state, diags) {
+// revokeInPlace revokes the token. byConfig is false if someone else has revoked
+// it since the plan, because such a token must never be restored.
+func revokeInPlace(
+	ctx context.Context,
+	client *qualytics.Client,
+	id int64,
+	state serviceTokenModel,
+	diags *diag.Diagnostics,
+) (byConfig, ok bool) {
+	if !(lockout{client, false, diags}).allowsRevocation(ctx, state) {
 		return false, false
 	}
-	id := parseID(state.ID, "id", diags)
 	token, found, err := client.FindServiceToken(ctx, id)
 	if err == nil && found && !token.Active {
 		return false, true
@@ -339,32 +433,41 @@ func (r *serviceTokenResource) revoke(ctx context.Context, client *qualytics.Cli
 		err = client.RevokeToken(ctx, id)
 	}
 	if err != nil {
-		addError(diags, sentenceStart(describe(state))+" could not be revoked", err)
+		addError(diags, "Unable to revoke service token", state.label(), err)
 		return false, false
 	}
 	return true, true
 }
 
-// restore takes back a revocation. One that the server refuses is final: the
-// next plan replaces the token.
-func restore(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel, resp *resource.UpdateResponse) bool {
+// restore undoes a revocation. If the server refuses, that is final, and the next
+// plan replaces the token.
+func restore(
+	ctx context.Context,
+	client *qualytics.Client,
+	id int64,
+	state serviceTokenModel,
+	diags *diag.Diagnostics,
+) (final, ok bool) {
 	token, err := client.SetTokenRevoked(ctx, id, false)
 	switch {
 	case err != nil:
-		explainRestore(state, err, &resp.Diagnostics)
-		if qualytics.IsRefused(err) {
-			writeOrigin(ctx, resp.Private, tokenOrigin{}, &resp.Diagnostics)
-		}
+		explainRestoreError(state, err, diags)
+		return qualytics.IsRefused(err), false
 	case !token.Active:
-		resp.Diagnostics.AddAttributeError(path.Root("revoked"), "The server did not take the restoration",
-			fmt.Sprintf("It was asked to restore %s, and answered that the token is still revoked.", describe(state)))
-	default:
-		return true
+		diags.AddAttributeError(
+			path.Root("revoked"),
+			"Service token not restored",
+			fmt.Sprintf(
+				"The server accepted the request to restore %s, but answered that the token is still revoked.",
+				state.label(),
+			),
+		)
+		return false, false
 	}
-	return false
+	return false, true
 }
 
-// Delete does what deletion_policy in state says.
+// Delete follows the deletion_policy in the state.
 func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state serviceTokenModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -373,35 +476,45 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if state.DeletionPolicy.ValueString() == policyAbandon {
+	policy := state.DeletionPolicy.ValueString()
+	if policy == policyAbandon {
 		if state.ExpiresAt.IsNull() {
-			resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "An abandoned token must expire",
-				sentenceStart(describe(state))+" never expires on the server, whatever was asked, so it is not abandoned: it would stay valid for ever. "+
-					"Apply deletion_policy = \"delete\" or \"revoke\" first.")
+			resp.Diagnostics.AddAttributeError(
+				path.Root("deletion_policy"),
+				"Abandoned service token must expire",
+				sentence(
+					state.label()+" never expires on the server, whatever was requested, so it is not abandoned: it "+
+						"would stay valid indefinitely",
+				)+
+					" Apply deletion_policy = \"delete\" or \"revoke\" first, or revoke and delete the token in "+
+					"Qualytics (Settings, Tokens).",
+			)
 		}
 		return
 	}
-	if !r.mayRevoke(ctx, client, state, &resp.Diagnostics) {
+	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocation(ctx, state) {
 		return
 	}
-	var err error
-	if state.DeletionPolicy.ValueString() == policyRevoke {
-		err = client.RevokeToken(ctx, id)
-	} else {
-		err = client.RevokeAndDeleteToken(ctx, id)
+	remove := client.RevokeAndDeleteToken
+	if policy == policyRevoke {
+		remove = client.RevokeToken
 	}
-	if err != nil {
-		addError(&resp.Diagnostics, sentenceStart(describe(state))+" could not be removed", err)
+	if err := remove(ctx, id); err != nil {
+		addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)
 	}
 }
 
-// ImportState takes an id, or an account and a token's name.
-func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+// ImportState imports by ID, by account and name, or by identity.
+func (r *serviceTokenResource) ImportState(
+	ctx context.Context,
+	req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse,
+) {
 	client := r.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	wanted := importID(ctx, req, &resp.Diagnostics)
+	wanted := importID(ctx, client, req, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -409,45 +522,13 @@ func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.Imp
 	if token == nil {
 		return
 	}
-	var model serviceTokenModel
-	model.adopt(token, r.data.now())
+	model := newServiceTokenModel(token, r.data.now())
 	model.Token = r.importSecret(ctx, client, token, model, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{ID: model.ID})...)
-	writeOrigin(ctx, resp.Private, tokenOrigin{Imported: true}, &resp.Diagnostics)
-}
-
-// privateData is where the framework keeps what is the provider's own.
-type privateData interface {
-	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
-	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
-}
-
-func readOrigin(ctx context.Context, private privateData, diags *diag.Diagnostics) tokenOrigin {
-	var origin tokenOrigin
-	text, d := private.GetKey(ctx, originKey)
-	diags.Append(d...)
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &origin); err != nil {
-			diags.AddError("Provider bug", "The private data of a service token cannot be read. Please report this.")
-		}
-	}
-	return origin
-}
-
-// writeOrigin writes what has changed: what most tokens have is nothing, and so
-// is what is kept of them.
-func writeOrigin(ctx context.Context, private privateData, origin tokenOrigin, diags *diag.Diagnostics) {
-	if readOrigin(ctx, private, diags) == origin {
-		return
-	}
-	text, err := json.Marshal(origin)
-	if err != nil {
-		diags.AddError("Provider bug", "The private data of a service token cannot be written. Please report this.")
-		return
-	}
-	diags.Append(private.SetKey(ctx, originKey, text)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	r.storeHistory(ctx, resp.Private, model, tokenHistory{Imported: true}, &resp.Diagnostics)
 }

@@ -7,11 +7,9 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -32,7 +30,7 @@ type serviceTokensModel struct {
 	ServiceTokens    []serviceTokenItem `tfsdk:"service_tokens"`
 }
 
-// serviceTokenItem never holds a secret: the server shows it only once.
+// serviceTokenItem is a service token without its secret.
 type serviceTokenItem struct {
 	ID               types.String      `tfsdk:"id"`
 	Name             types.String      `tfsdk:"name"`
@@ -43,34 +41,52 @@ type serviceTokenItem struct {
 	LastUsedAt       timetypes.RFC3339 `tfsdk:"last_used_at"`
 }
 
-// listStatuses are the statuses that need no configuration to be told.
+// listStatuses are the statuses that do not depend on a configuration.
 var listStatuses = []string{statusActive, statusExpired, statusRevoked}
 
-func (d *serviceTokensDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *serviceTokensDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_service_tokens"
 }
 
-func (d *serviceTokensDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *serviceTokensDataSource) Schema(
+	_ context.Context,
+	_ datasource.SchemaRequest,
+	resp *datasource.SchemaResponse,
+) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The service tokens of the deployment, by id, without their secrets. None found is an empty list.",
+		MarkdownDescription: "The service tokens of the deployment, sorted by ID, without their secrets. The list is " +
+			"empty if none matches.",
 		Attributes: map[string]schema.Attribute{
 			"service_account_id": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{idValidator{}}, MarkdownDescription: "`id` of the account whose tokens are listed.",
+				Optional:            true,
+				Validators:          []validator.String{idValidator{}},
+				MarkdownDescription: "`id` of the service account that owns the tokens.",
 			},
 			"status": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{stringvalidator.OneOf(listStatuses...)},
-				MarkdownDescription: "Status of the tokens: `active`, `expired` or `revoked`.",
+				Optional: true, Validators: []validator.String{oneOf(listStatuses...)},
+				MarkdownDescription: "Status of the service tokens: `active`, `expired`, or `revoked`.",
 			},
 			"service_tokens": schema.ListNestedAttribute{
-				Computed: true, MarkdownDescription: "The tokens, sorted by id.",
+				Computed: true, MarkdownDescription: "The service tokens, sorted by ID.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":                 text("Number that Qualytics gave the token."),
-					"name":               text("Name of the token."),
-					"service_account_id": text("`id` of the account that owns the token."),
-					"status":             text("`active`, `expired` or `revoked`."),
-					"created_at":         instant("When the token was made, in UTC (RFC 3339). Null where the deployment does not say."),
-					"expires_at":         instant("When the token expires, in UTC (RFC 3339). Null if never."),
-					"last_used_at":       instant("When the token was last used, in UTC (RFC 3339). Null if never."),
+					"id":                 computedString("Numeric ID of the service token."),
+					"name":               computedString("Name of the service token."),
+					"service_account_id": computedString("`id` of the service account that owns the token."),
+					"status":             computedString("Status: `active`, `expired`, or `revoked`."),
+					"created_at": computedTime(
+						"Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
+					),
+					"expires_at": computedTime(
+						"Time of expiry in UTC (RFC 3339). Null if the service token never expires.",
+					),
+					"last_used_at": computedTime(
+						"Time of the last use in UTC (RFC 3339). Null if never, or if the deployment does not report " +
+							"it.",
+					),
 				}},
 			},
 		},
@@ -84,31 +100,43 @@ func (d *serviceTokensDataSource) Read(ctx context.Context, req datasource.ReadR
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	tokens, err := listTokens(ctx, client, model.ServiceAccountID.ValueString(), model.Status.ValueString(), d.data.now())
+	tokens, err := listTokens(
+		ctx,
+		client,
+		model.ServiceAccountID.ValueString(),
+		model.Status.ValueString(),
+		d.data.now(),
+	)
 	if err != nil {
-		addError(&resp.Diagnostics, "The service tokens could not be listed", err)
+		addError(&resp.Diagnostics, "Unable to list service tokens", "", err)
 		return
 	}
 	model.ServiceTokens = []serviceTokenItem{}
 	for i := range tokens {
-		model.ServiceTokens = append(model.ServiceTokens, viewToken(&tokens[i], d.data.now()))
+		model.ServiceTokens = append(model.ServiceTokens, newServiceTokenItem(&tokens[i], d.data.now()))
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
-// listTokens lists the tokens of an account and of a status, by id; "" is all.
-func listTokens(ctx context.Context, client *qualytics.Client, accountID, status string, now time.Time) ([]qualytics.Token, error) {
-	tokens, err := client.ServiceTokens(ctx)
+// listTokens returns the tokens of an account and with a status by ID; "" matches
+// all.
+func listTokens(
+	ctx context.Context,
+	client *qualytics.Client,
+	accountID, status string,
+	now time.Time,
+) ([]qualytics.Token, error) {
+	tokens, err := client.ReadServiceTokens(ctx)
 	tokens = slices.DeleteFunc(tokens, func(t qualytics.Token) bool {
-		return (accountID != "" && accountID != strconv.FormatInt(t.User.ID, 10)) || (status != "" && status != listStatus(&t, now))
+		return (accountID != "" && accountID != formatID(t.User.ID)) || (status != "" && status != listStatus(&t, now))
 	})
 	slices.SortFunc(tokens, func(a, b qualytics.Token) int { return cmp.Compare(a.ID, b.ID) })
 	return tokens, err
 }
 
-func viewToken(t *qualytics.Token, now time.Time) serviceTokenItem {
-	var m serviceTokenModel
-	m.refresh(t, now) // the one mapping
+func newServiceTokenItem(t *qualytics.Token, now time.Time) serviceTokenItem {
+	m := serviceTokenModel{Revoked: types.BoolValue(false)}
+	m.refresh(t, now)
 	return serviceTokenItem{
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),
@@ -116,5 +144,5 @@ func viewToken(t *qualytics.Token, now time.Time) serviceTokenItem {
 }
 
 func listStatus(t *qualytics.Token, now time.Time) string {
-	return viewToken(t, now).Status.ValueString()
+	return newServiceTokenItem(t, now).Status.ValueString()
 }

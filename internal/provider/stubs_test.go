@@ -44,15 +44,31 @@ var stubbed = map[string]struct {
 	schema   schema.Schema
 	secret   path.Path
 }{
-	"kubernetes_secret_v1": {"kubernetes", schema.Schema{
-		Attributes: map[string]schema.Attribute{
-			"data_wo":          schema.MapAttribute{ElementType: types.StringType, Optional: true, Sensitive: true, WriteOnly: true},
-			"data_wo_revision": schema.Int64Attribute{Optional: true},
+	"kubernetes_secret_v1": {
+		"kubernetes",
+		schema.Schema{
+			Attributes: map[string]schema.Attribute{
+				"data_wo": schema.MapAttribute{
+					ElementType: types.StringType,
+					Optional:    true,
+					Sensitive:   true,
+					WriteOnly:   true,
+				},
+				"data_wo_revision": schema.Int64Attribute{Optional: true},
+			},
+			Blocks: map[string]schema.Block{
+				"metadata": schema.ListNestedBlock{
+					NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
+						"name": schema.StringAttribute{
+							Optional: true,
+						},
+						"namespace": schema.StringAttribute{Optional: true},
+					}},
+				},
+			},
 		},
-		Blocks: map[string]schema.Block{"metadata": schema.ListNestedBlock{NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
-			"name": schema.StringAttribute{Optional: true}, "namespace": schema.StringAttribute{Optional: true},
-		}}}},
-	}, path.Root("data_wo").AtMapKey("token")},
+		path.Root("data_wo").AtMapKey("token"),
+	},
 	"aws_secretsmanager_secret": {"aws", schema.Schema{Attributes: map[string]schema.Attribute{
 		"name": schema.StringAttribute{Optional: true},
 	}}, path.Empty()},
@@ -113,7 +129,10 @@ func (r *stubResource) Metadata(_ context.Context, _ resource.MetadataRequest, r
 func (r *stubResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = stubbed[r.kind].schema
 	resp.Schema.Attributes = maps.Clone(resp.Schema.Attributes)
-	resp.Schema.Attributes["id"] = schema.StringAttribute{Computed: true, PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()}}
+	resp.Schema.Attributes["id"] = schema.StringAttribute{
+		Computed:      true,
+		PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+	}
 }
 
 func (r *stubResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {

@@ -6,9 +6,7 @@ package provider
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -34,7 +32,7 @@ type teamDataSource struct{ dataSourceBase }
 
 type teamsDataSource struct{ dataSourceBase }
 
-// teamModel is a team as both data sources show it.
+// teamModel is a team in both data sources.
 type teamModel struct {
 	ID          types.String `tfsdk:"id"`
 	Name        types.String `tfsdk:"name"`
@@ -47,35 +45,53 @@ type teamsModel struct {
 	Teams []teamModel  `tfsdk:"teams"`
 }
 
-func viewTeam(t *qualytics.Team) teamModel {
+func newTeamModel(t *qualytics.Team) teamModel {
 	return teamModel{
-		ID: types.StringValue(strconv.FormatInt(t.ID, 10)), Name: types.StringValue(t.Name),
+		ID: idValue(t.ID), Name: types.StringValue(t.Name),
 		Description: stringOrNull(t.Description), Permission: stringOrNull(t.Permission),
 	}
 }
 
 func teamAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
-		"id":          text("Number that Qualytics gave the team."),
-		"name":        text("Name of the team."),
-		"description": text("Description of the team. May be null."),
-		"permission":  text("What the team may do: `Editor`, `Author`, `Drafter`, `Viewer` or `Reporter`. Null on builds that do not say."),
+		"id":          computedString("Numeric ID of the team."),
+		"name":        computedString("Name of the team."),
+		"description": computedString("Description of the team. May be null."),
+		"permission": computedString(
+			"Permission of the team: `Editor`, `Author`, `Drafter`, `Viewer`, or `Reporter`. Null if the deployment " +
+				"does not report it.",
+		),
 	}
 }
 
-func (d *teamDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *teamDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_team"
 }
 
 func (d *teamDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	attributes := teamAttributes()
 	attributes["id"] = schema.StringAttribute{
-		Optional: true, Computed: true,
-		Validators:          []validator.String{idValidator{}, stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name"))},
-		MarkdownDescription: "Number that Qualytics gave the team. Exactly one of `id` and `name` is needed.",
+		Optional: true,
+		Computed: true,
+		Validators: []validator.String{
+			idValidator{},
+			stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name")),
+		},
+		MarkdownDescription: "Numeric ID of the team. Exactly one of `id` and `name` is required.",
 	}
-	attributes["name"] = schema.StringAttribute{Optional: true, Computed: true, MarkdownDescription: "Name of the team, exactly."}
-	resp.Schema = schema.Schema{MarkdownDescription: "One team. Reading teams needs the role Manager or Admin.", Attributes: attributes}
+	attributes["name"] = schema.StringAttribute{
+		Optional:            true,
+		Computed:            true,
+		MarkdownDescription: "Name of the team, case-insensitive.",
+	}
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A team. Reading teams requires the role Manager or Admin.",
+		Attributes:          attributes,
+	}
 }
 
 func (d *teamDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
@@ -87,43 +103,72 @@ func (d *teamDataSource) Read(ctx context.Context, req datasource.ReadRequest, r
 	}
 	teams, err := client.Teams(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "The team could not be read", err)
+		addError(&resp.Diagnostics, "Unable to read team", "", err)
 		return
 	}
-	var found []qualytics.Team
-	var others []string
-	for _, t := range teams {
-		if strconv.FormatInt(t.ID, 10) == config.ID.ValueString() || t.Name == config.Name.ValueString() {
-			found = append(found, t)
+	var team *qualytics.Team
+	if config.ID.IsNull() {
+		names := make([]string, len(teams))
+		for i := range teams {
+			names[i] = teams[i].Name
 		}
-		others = append(others, t.Name)
+		name := config.Name.ValueString()
+		if found := spellingOf(name, names); unambiguous(name, names) {
+			name = found
+		}
+		team = exactlyOne(
+			client,
+			teams,
+			"team",
+			"name",
+			name,
+			func(t *qualytics.Team) string { return t.Name },
+			&resp.Diagnostics,
+		)
+	} else {
+		team = exactlyOne(
+			client,
+			teams,
+			"team",
+			"id",
+			config.ID.ValueString(),
+			func(t *qualytics.Team) string { return formatID(t.ID) },
+			&resp.Diagnostics,
+		)
 	}
-	if len(found) == 1 {
-		resp.Diagnostics.Append(resp.State.Set(ctx, viewTeam(&found[0]))...)
-		return
+	if team != nil {
+		resp.Diagnostics.Append(resp.State.Set(ctx, newTeamModel(team))...)
 	}
-	if !config.ID.IsNull() {
-		resp.Diagnostics.AddAttributeError(path.Root("id"), "There is no such team", fmt.Sprintf("No team has the id %s.", config.ID.ValueString()))
-		return
-	}
-	detail := fmt.Sprintf("%d teams have the name %q; exactly one was expected.", len(found), config.Name.ValueString())
-	if near := nearest(config.Name.ValueString(), others); len(found) == 0 && len(near) > 0 {
-		detail += " The nearest existing names are " + quoteList(near) + "."
-	}
-	resp.Diagnostics.AddAttributeError(path.Root("name"), "There is no such team", detail)
 }
 
-func (d *teamsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+// unambiguous reports whether exactly one of the names is equal to name except
+// for case.
+func unambiguous(name string, names []string) bool {
+	matches := 0
+	for _, n := range names {
+		if strings.EqualFold(n, name) {
+			matches++
+		}
+	}
+	return matches == 1
+}
+
+func (d *teamsDataSource) Metadata(
+	_ context.Context,
+	req datasource.MetadataRequest,
+	resp *datasource.MetadataResponse,
+) {
 	resp.TypeName = req.ProviderTypeName + "_teams"
 }
 
 func (d *teamsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The teams of the deployment, by id. None found is an empty list. Reading teams needs the role Manager or Admin.",
+		MarkdownDescription: "The teams of the deployment, sorted by ID. The list is empty if none matches. Reading " +
+			"teams requires the role Manager or Admin.",
 		Attributes: map[string]schema.Attribute{
-			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, in any case."},
+			"name": schema.StringAttribute{Optional: true, MarkdownDescription: "Part of the name, case-insensitive."},
 			"teams": schema.ListNestedAttribute{
-				Computed: true, MarkdownDescription: "The teams, sorted by id.",
+				Computed: true, MarkdownDescription: "The teams, sorted by ID.",
 				NestedObject: schema.NestedAttributeObject{Attributes: teamAttributes()},
 			},
 		},
@@ -139,7 +184,7 @@ func (d *teamsDataSource) Read(ctx context.Context, req datasource.ReadRequest, 
 	}
 	teams, err := client.Teams(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "The teams could not be listed", err)
+		addError(&resp.Diagnostics, "Unable to list teams", "", err)
 		return
 	}
 	slices.SortFunc(teams, func(a, b qualytics.Team) int { return cmp.Compare(a.ID, b.ID) })
@@ -147,7 +192,7 @@ func (d *teamsDataSource) Read(ctx context.Context, req datasource.ReadRequest, 
 	model.Teams = []teamModel{}
 	for i := range teams {
 		if strings.Contains(strings.ToLower(teams[i].Name), part) {
-			model.Teams = append(model.Teams, viewTeam(&teams[i]))
+			model.Teams = append(model.Teams, newTeamModel(&teams[i]))
 		}
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)

@@ -6,22 +6,22 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// urlValidator refuses an address that the client cannot use.
+// urlValidator refuses a URL that the client cannot use.
 type urlValidator struct{}
 
-func (urlValidator) Description(context.Context) string { return "must be the address of a deployment" }
+func (urlValidator) Description(context.Context) string { return "must be the URL of a deployment" }
 
 func (v urlValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
@@ -30,7 +30,7 @@ func (urlValidator) ValidateString(_ context.Context, req validator.StringReques
 		return
 	}
 	if _, err := qualytics.BaseURL(req.ConfigValue.ValueString(), ""); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "The provider's address is not valid", sentence(err.Error()))
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid provider URL", sentence(err.Error()))
 	}
 }
 
@@ -45,37 +45,15 @@ func (v headersValidator) MarkdownDescription(ctx context.Context) string { retu
 
 func (headersValidator) ValidateMap(_ context.Context, req validator.MapRequest, resp *validator.MapResponse) {
 	elements := req.ConfigValue.Elements()
-	for _, name := range sortedKeys(elements) {
+	for _, name := range slices.Sorted(maps.Keys(elements)) {
 		value, ok := elements[name].(types.String)
 		if !ok {
 			continue
 		}
 		if err := qualytics.CheckHeader(name, value.ValueString()); err != nil {
-			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(name), "This header cannot be sent", sentence(err.Error()))
+			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(name), "Invalid header", sentence(err.Error()))
 		}
 	}
-}
-
-func sortedKeys(m map[string]attr.Value) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// unknownInside reports whether a map, or a value in it, is not known yet.
-func unknownInside(m types.Map) bool {
-	if m.IsUnknown() {
-		return true
-	}
-	for _, v := range m.Elements() {
-		if v.IsUnknown() {
-			return true
-		}
-	}
-	return false
 }
 
 // notBlank refuses text without a visible character.
@@ -83,21 +61,57 @@ func notBlank() validator.String {
 	return stringvalidator.RegexMatches(regexp.MustCompile(`\S`), "must not be blank")
 }
 
-// idValidator accepts what the API uses as ids, in its only spelling.
+// trimmed refuses text that starts or ends with white space, because the server
+// may remove it.
+func trimmed() validator.String {
+	return stringvalidator.RegexMatches(
+		regexp.MustCompile(`(?s)^(\S(.*\S)?)?$|^\s*$`),
+		"must not start or end with a space",
+	)
+}
+
+// idValidator refuses what cannot be an ID. It accepts any plain word, because
+// mocks of "terraform test" invent IDs; parseID checks the rest when a request
+// needs the number.
 type idValidator struct{}
 
 func (idValidator) Description(context.Context) string {
-	return "must be the number that Qualytics gave the object"
+	return "must be the numeric ID of an object"
 }
 
 func (v idValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
-func (v idValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+var plainWord = regexp.MustCompile(`^-?[A-Za-z0-9]+$`)
+
+func (idValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if !req.ConfigValue.IsNull() && !req.ConfigValue.IsUnknown() &&
+		!plainWord.MatchString(req.ConfigValue.ValueString()) {
+		addInvalidID(req.Path, &resp.Diagnostics)
+	}
+}
+
+// oneOf accepts the given values. Its message names the value only if the value
+// differs in case, because any other value may be a secret.
+func oneOf(values ...string) validator.String { return oneOfValidator{values} }
+
+type oneOfValidator struct{ values []string }
+
+func (v oneOfValidator) Description(context.Context) string {
+	return "must be one of " + quoteList(v.values)
+}
+
+func (v oneOfValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v oneOfValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	value := req.ConfigValue.ValueString()
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() || slices.Contains(v.values, value) {
 		return
 	}
-	text := req.ConfigValue.ValueString()
-	if n, err := strconv.ParseInt(text, 10, 64); err != nil || strconv.FormatInt(n, 10) != text {
-		resp.Diagnostics.AddAttributeError(req.Path, "This is not an id of Qualytics", fmt.Sprintf("Got %q; it %s.", text, v.Description(ctx)))
+	detail := fmt.Sprintf("The value of %s must be one of %s.", req.Path, quoteList(v.values))
+	for _, other := range v.values {
+		if strings.EqualFold(other, value) {
+			detail += fmt.Sprintf(" Did you mean %q?", other)
+		}
 	}
+	resp.Diagnostics.AddAttributeError(req.Path, "Invalid attribute value", detail)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// answerOf is what an emulated deployment with accounts and tokens answers.
+// answerOf returns the answer of an emulated deployment with accounts and tokens.
 func answerOf(b *testing.B, path string, accounts, tokens int) string {
 	b.Helper()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})
@@ -41,8 +41,12 @@ func answerOf(b *testing.B, path string, accounts, tokens int) string {
 	return string(text)
 }
 
-func answering(text string) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text))}
+func answerWith(text string) *http.Response {
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Content-Type": {"application/json"}},
+		Body:       io.NopCloser(strings.NewReader(text)),
+	}
 }
 
 func BenchmarkDecodeTokens(b *testing.B) {
@@ -53,7 +57,7 @@ func BenchmarkDecodeTokens(b *testing.B) {
 			for b.Loop() {
 				items := map[int64]Token{}
 				p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
-				if err := decode(answering(text), &p); err != nil || len(items) != n {
+				if err := decode(answerWith(text), &p); err != nil || len(items) != n {
 					b.Fatal(len(items), err)
 				}
 			}
@@ -66,14 +70,14 @@ func BenchmarkDecodeAccounts(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		var p page[User]
-		if err := decode(answering(text), &p); err != nil || len(p.items) != PageSize {
+		if err := decode(answerWith(text), &p); err != nil || len(p.items) != PageSize {
 			b.Fatal(len(p.items), err)
 		}
 	}
 }
 
-// A refresh of 300 accounts and 300 tokens, ten reads at a time, by a new client
-// each time, as a plan does. The server only hands out what it has ready.
+// A refresh of 300 accounts and 300 tokens with ten parallel reads and a new
+// client, as in a plan. The server returns prepared answers.
 func BenchmarkRefresh(b *testing.B) {
 	const n = 300
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})

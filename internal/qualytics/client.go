@@ -2,16 +2,17 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package qualytics is a client for the part of the Qualytics API that manages
-// service accounts, their tokens and the teams they belong to. It knows nothing
+// service accounts, their tokens, and the teams they belong to. It knows nothing
 // of Terraform.
 //
 // Every method is one call of the API and names its verb and path. All of them
-// pass through [Client.do], the only place that touches HTTP, and all of them
-// return a [*Error] when something goes wrong.
+// go through [Client.do], the only function that touches HTTP, and return a
+// [*Error] on failure.
 package qualytics
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -27,50 +28,49 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
-	"github.com/hashicorp/go-retryablehttp"
 )
 
 // Defaults and limits of a client.
 const (
-	DefaultAPIPath    = "api"
-	DefaultTimeout    = 30 * time.Second
-	DefaultMaxRetries = 5
+	DefaultAPIPath = "api"
+	DefaultTimeout = 30 * time.Second
 
-	// MaxResponseBytes bounds the body of a successful answer. A list of
+	// MaxResponseBytes limits the body of a successful answer. A list of
 	// 50,000 tokens is about 30 MB.
 	MaxResponseBytes = 64 << 20
-	// maxErrorBytes bounds what is read of the body of a failed answer.
+	// maxErrorBytes limits how much is read of the body of an error.
 	maxErrorBytes = 64 << 10
 
 	maxConnections = 100
 )
 
-// Config says how to reach a deployment. URL and Token are required.
+// Config configures a client. URL and Token are required.
 type Config struct {
-	// URL of the deployment, with or without scheme, trailing slash or /api.
+	// URL of the deployment, with or without scheme, trailing slash, or /api.
 	URL string
 	// Token of an Admin, sent as a bearer token.
 	Token Secret
 	// APIPath is the path prefix of the API: "api" on a tenant, "" for a bare
-	// control plane, possibly several segments.
+	// control plane. It may have several segments.
 	APIPath string
 	// Headers are sent with every request, for gateways in front of a deployment.
 	Headers map[string]Secret
 	// InsecureSkipVerify turns off the verification of the server's certificate.
 	InsecureSkipVerify bool
-	// RootCAs replaces the system's roots when not nil.
+	// RootCAs replaces the system's root certificates if it is not nil.
 	RootCAs *x509.CertPool
-	// Timeout of one request, the answer's body included. 0 is [DefaultTimeout].
+	// Timeout of one request, including the body of the answer. 0 means
+	// [DefaultTimeout].
 	Timeout time.Duration
-	// MaxRetries is how often a request is repeated, at most. 0 is never.
+	// MaxRetries is the maximum number of retries of a request. 0 means none.
 	MaxRetries int
-	// UserAgent is sent as it is.
+	// UserAgent is the User-Agent header.
 	UserAgent string
-	// Log receives one line for every request and every wait; never a secret.
+	// Log receives one line for every request and every wait, without secrets.
 	Log func(ctx context.Context, message string, fields map[string]any)
 
-	// Now, Sleep and Jitter replace the clock, the waiting between tries and
-	// the random part of a wait (0 ≤ x < 1). Nil is the real thing.
+	// Now, Sleep, and Jitter (which returns a number from 0 to 1) replace the
+	// clock, the waits, and the random part of a wait. Nil means the real one.
 	Now    func() time.Time
 	Sleep  func(ctx context.Context, d time.Duration) error
 	Jitter func() float64
@@ -87,13 +87,13 @@ type Client struct {
 	maxRetries int
 	mask       masker
 	clock      serverClock
-	pace       *pace // shared with clients made by As
-	me         me
-	teams      teamNames
+	pace       *pace // shared with the clients that WithToken returns
 
-	tokenSnapshot snapshot[Token]
-	userSnapshot  snapshot[User]
-	reads         accountReads
+	me           cached[*User]
+	teamNames    cached[[]string]
+	tokens       sharedList[Token]
+	users        sharedList[User]
+	accountReads accountReads
 
 	log    func(ctx context.Context, message string, fields map[string]any)
 	now    func() time.Time
@@ -101,8 +101,8 @@ type Client struct {
 	jitter func() float64
 }
 
-// New returns a client for cfg, or an error that says which value is wrong.
-// It makes no request.
+// New returns a client for cfg, or an error that says which value is invalid.
+// It sends no request.
 func New(cfg Config) (*Client, error) {
 	base, err := BaseURL(cfg.URL, cfg.APIPath)
 	if err != nil {
@@ -112,7 +112,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("the token is empty")
 	}
 	if !validHeaderValue(string(cfg.Token)) {
-		return nil, errors.New("the token contains a space or a control character; it was probably copied together with something else")
+		return nil, errors.New(
+			"the token contains a space or a control character; it was probably copied together with other text",
+		)
 	}
 	for name, value := range cfg.Headers {
 		if err := CheckHeader(name, string(value)); err != nil {
@@ -128,7 +130,7 @@ func New(cfg Config) (*Client, error) {
 		c.log = func(context.Context, string, map[string]any) {}
 	}
 	if c.now == nil {
-		c.now = time.Now //nolint:forbidigo // The one place where the clock is the real one.
+		c.now = time.Now //nolint:forbidigo // The only place that uses the real clock.
 	}
 	if c.sleep == nil {
 		c.sleep = sleep
@@ -146,7 +148,7 @@ func httpClient(cfg Config) *http.Client {
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            cfg.RootCAs,
-		InsecureSkipVerify: cfg.InsecureSkipVerify, // #nosec G402 -- the user's own ssl_verify = false, which warns.
+		InsecureSkipVerify: cfg.InsecureSkipVerify, // #nosec G402 -- the user set ssl_verify = false, which warns.
 	}
 	timeout := cfg.Timeout
 	if timeout <= 0 {
@@ -155,28 +157,37 @@ func httpClient(cfg Config) *http.Client {
 	return &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: checkRedirect}
 }
 
-// As is a client for the same deployment with another token. It shares the
-// connections.
-func (c *Client) As(token Secret) (*Client, error) {
+// WithToken returns a client for the same deployment with another token. It
+// shares the connections and the request rate, but no cached data.
+func (c *Client) WithToken(token Secret) (*Client, error) {
 	if token == "" || !validHeaderValue(string(token)) {
 		return nil, errors.New("the token is empty, or contains a space or a control character")
 	}
-	cfg := Config{Token: token, Headers: c.headers}
 	other := &Client{
-		base: c.base, token: token, headers: c.headers, agent: c.agent, http: c.http, maxRetries: c.maxRetries, pace: c.pace,
-		log: c.log, now: c.now, sleep: c.sleep, jitter: c.jitter, mask: newMasker(cfg),
+		base:       c.base,
+		token:      token,
+		headers:    c.headers,
+		agent:      c.agent,
+		http:       c.http,
+		maxRetries: c.maxRetries,
+		pace:       c.pace,
+		log:        c.log,
+		now:        c.now,
+		sleep:      c.sleep,
+		jitter:     c.jitter,
+		mask:       newMasker(Config{Token: token, Headers: c.headers}),
 	}
 	other.mask.add(string(c.token))
 	return other, nil
 }
 
-// Now is the client's clock.
+// Now returns the time of the client's clock.
 func (c *Client) Now() time.Time { return c.now() }
 
-// URL is the base of every request, without credentials.
+// URL returns the base URL of every request, without credentials.
 func (c *Client) URL() string { return c.base.String() }
 
-// Format shows the client's address and nothing else, whatever the verb.
+// Format writes the client's URL and nothing else, whatever the verb.
 func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "qualytics.Client(%s)", c.base)
 }
@@ -184,66 +195,147 @@ func (c *Client) Format(s fmt.State, _ rune) {
 // request is one call of the API: what is sent, and where the answer goes.
 type request struct {
 	method string
-	path   string // below the base, starts with "/", made of constants and integers only
+	path   string // below the base URL; starts with "/", made of constants and integers only
 	query  url.Values
-	in     any // sent as JSON when not nil
-	out    any // decoded from JSON when not nil
+	in     any // sent as JSON if not nil
+	out    any // decoded from JSON if not nil
 }
 
-// do sends a request, repeats it where that is safe, and decodes the answer.
-// Whatever goes wrong comes back as a [*Error].
+// do sends a request, repeats it if that is safe, and decodes the answer. Every
+// failure is a [*Error].
 //
-// A write that was sent is not abandoned when ctx ends: its answer may hold the
-// only copy of a secret. It is waited for within the timeout of one request,
-// and never repeated after that.
+// A write that was sent is not abandoned when ctx ends, because its answer may
+// contain the only copy of a secret: do waits for it within the timeout of one
+// request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	if err := c.keepPace(ctx, false); err != nil {
-		return &Error{Method: r.method, Path: r.path, Problem: "stopped before it was sent", Stopped: true, cause: err}
-	}
 	body, err := encode(r.in)
 	if err != nil {
-		return &Error{Method: r.method, Path: r.path, Problem: "the request could not be encoded", cause: err}
+		return c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
 	}
+	if err := c.keepPace(ctx, false); err != nil {
+		return c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	}
+	var asked time.Duration
+	for attempt := 1; ; attempt++ {
+		e := c.attempt(ctx, r, body)
+		if e == nil {
+			c.log(ctx, "Qualytics API request", map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
+			return nil
+		}
+		e.Attempts = attempt
+		wait, again := c.nextWait(e, attempt, &asked)
+		if e.Stopped || !again {
+			c.log(
+				ctx,
+				"Qualytics API request failed",
+				map[string]any{"method": r.method, "path": r.path, "status": e.Status, "attempts": attempt},
+			)
+			return e
+		}
+		c.log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
+			"method":      r.method,
+			"path":        r.path,
+			"status":      e.Status,
+			"attempt":     attempt,
+			"wait":        wait.String(),
+			"retry_after": e.retryAfter.String(),
+		})
+		err := c.sleep(ctx, wait)
+		if err == nil {
+			err = c.keepPace(ctx, true)
+		}
+		if err != nil {
+			e.Problem, e.Stopped, e.cause = "stopped while waiting to try again", true, err
+			return e
+		}
+	}
+}
+
+// attempt sends a request once. It returns nil if the answer is a success and
+// was decoded.
+func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 	sendCtx := ctx
 	if r.method != http.MethodGet {
 		sendCtx = context.WithoutCancel(ctx)
 	}
+	req, err := c.newRequest(sendCtx, r, body)
+	if err != nil {
+		return c.failure(r, &Error{Problem: "the request could not be created", cause: err})
+	}
+	resp, err := c.http.Do(req)
+	if err == nil {
+		defer func() { _ = resp.Body.Close() }()
+		c.observe(resp)
+		if !success(resp.StatusCode) {
+			return c.stopped(ctx, c.failure(r, c.statusError(resp)))
+		}
+		if err = decode(resp, r.out); err == nil {
+			return nil
+		}
+	}
+	e := c.failure(r, &Error{cause: err})
+	if resp != nil {
+		e.Status = resp.StatusCode
+	}
+	result := c.classify(err)
+	e.Problem, e.transient, e.MaybeDone = result.problem, result.transient, result.received &&
+		r.method != http.MethodGet
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		e.Problem = "stopped before an answer arrived"
+	}
+	return c.stopped(ctx, e)
+}
+
+// observe records what the headers of an answer say about clock and rate.
+func (c *Client) observe(resp *http.Response) {
+	c.clock.observe(resp.Header, c.now())
+	if resp.StatusCode == http.StatusTooManyRequests {
+		c.pace.limited(c.now(), parseRetryAfter(resp.Header, c.clock.now(c.now())))
+	}
+}
+
+// failure completes e with the request.
+func (c *Client) failure(r request, e *Error) *Error {
+	e.Method, e.URL = r.method, c.base.String()+r.path
+	e.MaybeDone = e.MaybeDone && r.method != http.MethodGet
+	return e
+}
+
+// stopped marks e if ctx has ended.
+func (c *Client) stopped(ctx context.Context, e *Error) *Error {
+	if ctx.Err() != nil {
+		e.cause, e.Stopped = ctx.Err(), true
+	}
+	return e
+}
+
+func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.Request, error) {
 	target := *c.base
 	target.Path += r.path
 	target.RawQuery = r.query.Encode()
-	req, err := retryablehttp.NewRequestWithContext(sendCtx, r.method, target.String(), body)
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), reader)
 	if err != nil {
-		return &Error{Method: r.method, Path: r.path, Problem: "the request could not be made", cause: err}
+		return nil, err
 	}
-	c.setHeaders(req.Header, body != nil)
-
-	t := &try{client: c, ctx: ctx, method: r.method, path: r.path}
-	req.SetResponseHandler(func(resp *http.Response) error { return decode(resp, r.out) })
-	resp, err := t.retrying().Do(req)
-	if resp != nil {
-		defer func() { _ = resp.Body.Close() }()
-	}
-	c.log(ctx, "Qualytics API request", map[string]any{
-		"method": r.method, "path": r.path, "status": statusOf(resp), "tries": t.count,
-	})
-	return t.result(resp, err)
-}
-
-func (c *Client) setHeaders(h http.Header, hasBody bool) {
 	for name, value := range c.headers {
-		h.Set(name, string(value))
+		req.Header.Set(name, string(value))
 	}
-	h.Set("Authorization", "Bearer "+string(c.token))
-	h.Set("Accept", "application/json")
-	if hasBody {
-		h.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+string(c.token))
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.agent != "" {
-		h.Set("User-Agent", c.agent)
+		req.Header.Set("User-Agent", c.agent)
 	}
+	return req, nil
 }
 
-// encode returns nil for nil: a request without a body.
+// encode returns in as JSON, or nil if there is no body.
 func encode(in any) ([]byte, error) {
 	if in == nil {
 		return nil, nil
@@ -251,32 +343,27 @@ func encode(in any) ([]byte, error) {
 	return json.Marshal(in)
 }
 
-// decode reads a successful answer into out. An answer without a use for its
-// body may have any but a web page's, which is the ingress, not the API: none at
-// all is fine, whatever its type is said to be. Answers that are no success are
-// left alone.
+// decode reads a successful answer into out. If out is nil, the body may be
+// anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
-	if !success(resp.StatusCode) {
-		return nil
-	}
-	bounded := &boundedReader{r: resp.Body, left: MaxResponseBytes}
-	err := decodeBody(bufio.NewReader(bounded), isHTML(resp.Header), out)
+	limited := &limitedReader{r: resp.Body, left: MaxResponseBytes}
+	err := decodeBody(bufio.NewReader(limited), isHTML(resp.Header), out)
 	switch {
-	case bounded.err != nil: // whatever the decoder made of it
-		return &bodyError{bounded.err}
+	case limited.err != nil: // whatever the decoder reported
+		return &bodyError{limited.err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &bodyError{io.ErrUnexpectedEOF}
 	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer):
 		return err
 	default:
-		return describeJSON(err)
+		return jsonError(err)
 	}
 }
 
-// streamed is an answer that is read as it comes, because it may be long.
+// streamed is an answer that is decoded item by item because it may be long.
 type streamed interface{ read(dec *json.Decoder) error }
 
-// decodeBody reads a body to its end, so that its connection can be used again.
+// decodeBody reads a body to its end, so that the connection can be used again.
 func decodeBody(body *bufio.Reader, html bool, out any) error {
 	switch first, err := firstByte(body); {
 	case errors.Is(err, io.EOF) && out == nil:
@@ -302,12 +389,13 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.Join(errTrailing, err)
+		return errors.Join(errTrailingData, err)
 	}
 	return nil
 }
 
-// firstByte is the first byte of a body that is no white space; it stays there.
+// firstByte returns the first byte of a body that is not white space, without
+// consuming it.
 func firstByte(body *bufio.Reader) (byte, error) {
 	for {
 		first, err := body.ReadByte()
@@ -322,48 +410,30 @@ func firstByte(body *bufio.Reader) (byte, error) {
 
 func success(status int) bool { return status >= 200 && status < 300 }
 
-func statusOf(resp *http.Response) int {
-	if resp == nil {
-		return 0
-	}
-	return resp.StatusCode
-}
-
 func isHTML(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && strings.HasSuffix(kind, "html")
 }
 
-// boundedReader fails, rather than ends, when more than left bytes are read.
-type boundedReader struct {
+// limitedReader returns an error, rather than EOF, after left bytes.
+type limitedReader struct {
 	r    io.Reader
 	left int64
-	err  error // why it ended, other than at the end
+	err  error // the last error other than EOF
 }
 
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		b.err = errTooLarge
-		return 0, b.err
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		l.err = errTooLarge
+		return 0, l.err
 	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
+	if int64(len(p)) > l.left {
+		p = p[:l.left]
 	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
+	n, err := l.r.Read(p)
+	l.left -= int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
+		l.err = err
 	}
 	return n, err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

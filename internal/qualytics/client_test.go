@@ -24,23 +24,23 @@ import (
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
-// waits records what a client waited for, without waiting.
-type waits struct {
+// recordedWaits records the waits of a client, without waiting.
+type recordedWaits struct {
 	mu   sync.Mutex
 	all  []time.Duration
 	logs []string
 }
 
-func (w *waits) sleep(ctx context.Context, d time.Duration) error {
+func (w *recordedWaits) sleep(ctx context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if d >= baseWait/2 { // shorter ones keep the pace after a 429
+	if d >= firstBackoff/2 { // shorter waits limit the rate after a 429
 		w.all = append(w.all, d)
 	}
 	return ctx.Err()
 }
 
-func (w *waits) log(_ context.Context, message string, fields map[string]any) {
+func (w *recordedWaits) log(_ context.Context, message string, fields map[string]any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.logs = append(w.logs, fmt.Sprint(message, fields))
@@ -56,14 +56,21 @@ func newServer(t *testing.T, profile qualyticstest.Profile) *qualyticstest.Serve
 	return s
 }
 
-// newClient is a client for s whose waits are recorded and whose jitter is the
-// whole wait.
-func newClient(t *testing.T, s *qualyticstest.Server, edit func(*Config)) (*Client, *waits) {
+// newClient returns a client for s whose waits are recorded and have no random
+// part.
+func newClient(t *testing.T, s *qualyticstest.Server, edit func(*Config)) (*Client, *recordedWaits) {
 	t.Helper()
-	w := &waits{}
+	w := &recordedWaits{}
 	cfg := Config{
-		URL: s.URL, APIPath: s.APIPath(), Token: Secret(s.AdminToken()), MaxRetries: DefaultMaxRetries, UserAgent: "test/1",
-		Now: s.Clock.Now, Sleep: w.sleep, Jitter: func() float64 { return 1 }, Log: w.log,
+		URL:        s.URL,
+		APIPath:    s.APIPath(),
+		Token:      Secret(s.AdminToken()),
+		MaxRetries: DefaultMaxRetries,
+		UserAgent:  "test/1",
+		Now:        s.Clock.Now,
+		Sleep:      w.sleep,
+		Jitter:     func() float64 { return 1 },
+		Log:        w.log,
 	}
 	if edit != nil {
 		edit(&cfg)
@@ -92,33 +99,57 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 			s := newServer(t, profile)
 			c, _ := newClient(t, s, func(cfg *Config) { cfg.Headers = map[string]Secret{"X-Gateway": "key"} })
 			ctx := t.Context()
-			user, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "API Access", Role: RoleMember, Teams: []string{"Data Quality"}})
+			user, err := c.CreateServiceAccount(
+				ctx,
+				ServiceAccountCreate{Name: "API Access", Role: RoleMember, Teams: []string{"Data Quality"}},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"Public", "Data Quality"}, user.Teams); diff != "" || user.UserID != "api_access@service" || user.Role != RoleMember {
+			if diff := cmp.Diff(
+				[]string{"Public", "Data Quality"},
+				user.Teams,
+			); diff != "" || user.UserID != "api_access@service" ||
+				user.Role != RoleMember {
 				t.Errorf("created %+v", user)
 			}
-			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "api access", Role: RoleMember}); !IsConflict(err) {
-				t.Errorf("taken name: got %v, want a conflict", err)
+			if _, err := c.CreateServiceAccount(
+				ctx,
+				ServiceAccountCreate{Name: "api access", Role: RoleMember},
+			); !IsConflict(
+				err,
+			) {
+				t.Errorf("name in use: got %v, want a conflict", err)
 			}
-			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: "King"}); !IsInvalid(err) || !contains(err.Error(), "role: ") {
-				t.Errorf("bad role: got %v, want a 422 that names the role", err)
+			if _, err := c.CreateServiceAccount(
+				ctx,
+				ServiceAccountCreate{Name: "x", Role: "Owner"},
+			); !IsInvalid(err) ||
+				!contains(err.Error(), "role: ") {
+				t.Errorf("invalid role: got %v, want a 422 that names the role", err)
 			}
 			if _, err := c.UpdateServiceAccount(ctx, user.ID, ServiceAccountUpdate{Role: RoleManager}); err != nil {
 				t.Error(err)
 			}
-			if got, err := c.User(ctx, user.ID); err != nil || got.Role != RoleManager || !slices.Equal(got.Teams, []string{"Public"}) {
+			if got, err := c.User(
+				ctx,
+				user.ID,
+			); err != nil || got.Role != RoleManager ||
+				!slices.Equal(got.Teams, []string{"Public"}) {
 				t.Errorf("after the update: %+v, %v", got, err)
 			}
 			days := int64(30)
-			token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days}, false)
+			token, err := c.CreateServiceToken(
+				ctx,
+				TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days},
+				false,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
 			as, _ := newClient(t, s, func(cfg *Config) { cfg.Token = token.Bearer })
 			if me, err := as.CurrentUser(ctx); err != nil || me.ID != user.ID {
-				t.Errorf("the new token is of %+v, %v", me, err)
+				t.Errorf("the owner of the new token is %+v, %v", me, err)
 			}
 			if _, err := as.ServiceTokens(ctx); asError(t, err).Status != http.StatusForbidden {
 				t.Errorf("a Manager lists tokens: %v", err)
@@ -150,10 +181,14 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 			if _, err := as.CurrentUser(ctx); asError(t, err).Status != http.StatusUnauthorized {
 				t.Errorf("a revoked token works: %v", err)
 			}
-			if got, found, err := c.FindServiceToken(ctx, token.ID); err != nil || !found || got.Active || got.Expiration == nil {
+			if got, found, err := c.FindServiceToken(
+				ctx,
+				token.ID,
+			); err != nil || !found || got.Active ||
+				got.Expiration == nil {
 				t.Errorf("found %+v, %t, %v", got, found, err)
 			}
-			for range 2 { // the second time it is gone already
+			for range 2 { // the second time it does not exist any more
 				if err := c.RevokeAndDeleteToken(ctx, token.ID); err != nil {
 					t.Error(err)
 				}
@@ -174,7 +209,10 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 				t.Errorf("status: %+v, %v", status, err)
 			}
 			for _, r := range s.Requests() {
-				if r.Header.Get("Authorization") == "" || (r.Header.Get("X-Gateway") != "key" && !contains(r.Header.Get("Authorization"), string(token.Bearer))) || r.Header.Get("User-Agent") != "test/1" {
+				if r.Header.Get("Authorization") == "" ||
+					(r.Header.Get("X-Gateway") != "key" && !contains(r.Header.Get("Authorization"),
+						string(token.Bearer))) ||
+					r.Header.Get("User-Agent") != "test/1" {
 					t.Errorf("%s was sent without a header: %v", r, r.Header)
 				}
 			}
@@ -207,7 +245,7 @@ func TestListsAreComplete(t *testing.T) {
 	}
 }
 
-// A build whose list of tokens has pages, although none are documented.
+// Some builds may return the list of tokens in pages, although none are documented.
 func TestTokensInPages(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 50, 51, 130} {
@@ -225,19 +263,23 @@ func TestTokensInPages(t *testing.T) {
 	}
 }
 
-// A list that promises more than its pages show is no list to decide anything by.
-func TestTokensMissing(t *testing.T) {
+// A list with fewer tokens than its total is an error.
+func TestIncompleteTokenList(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
-	s.Fail(qualyticstest.JSON(200, `{"items": [{"id": 7}], "total": 2}`).On(http.MethodGet, "/user-tokens/service").Repeat(qualyticstest.Forever))
+	s.Fail(
+		qualyticstest.JSON(200, `{"items": [{"id": 7}], "total": 2}`).
+			On(http.MethodGet, "/user-tokens/service").
+			Repeat(qualyticstest.Forever),
+	)
 	c, _ := newClient(t, s, nil)
 	if tokens, err := c.ServiceTokens(t.Context()); err == nil || !contains(err.Error(), "1 of 2 tokens") {
 		t.Errorf("got %v and the error %v", tokens, err)
 	}
 }
 
-// An account that vanishes between two pages shifts the others; none may be missed.
-func TestListWhileAccountsVanish(t *testing.T) {
+// An account that is deactivated between two pages moves the others to another page.
+func TestListWhileAccountsAreDeactivated(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	s.Seed(150, 0)
@@ -271,7 +313,7 @@ func TestFilters(t *testing.T) {
 		{"role", UserFilter{Role: "Admin"}, 1},
 		{"other role", UserFilter{Role: "Member"}, 0},
 		{"team", UserFilter{Team: "Data Quality"}, 1},
-		{"deactivated too", UserFilter{IncludeDeleted: true}, 2},
+		{"including deactivated", UserFilter{IncludeDeleted: true}, 2},
 	} {
 		if got, err := c.ServiceAccounts(t.Context(), tc.filter); err != nil || len(got) != tc.want {
 			t.Errorf("%s: %d accounts, %v, want %d", tc.name, len(got), err, tc.want)
@@ -279,7 +321,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// What is repeated, and what never is.
+// Which requests are repeated.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	get := func(ctx context.Context, c *Client) error { _, err := c.CurrentUser(ctx); return err }
@@ -304,22 +346,28 @@ func TestRetries(t *testing.T) {
 	lost := qualyticstest.Fault{Kind: qualyticstest.CloseAfter}
 	cut := qualyticstest.Fault{Kind: qualyticstest.Truncate}
 	for _, tc := range []struct {
-		name  string
-		call  func(context.Context, *Client) error
-		fault qualyticstest.Fault
-		times int
-		tries int
-		want  []time.Duration // of the waits; nil is not checked
-		fails bool
+		name     string
+		call     func(context.Context, *Client) error
+		fault    qualyticstest.Fault
+		times    int
+		attempts int
+		want     []time.Duration // the waits; nil: not checked
+		fails    bool
 	}{
 		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 2 * time.Second}, false},
 		{"429 POST", post, status(429), 2, 3, nil, false},
-		{"429 for ever", get, status(429), -1, 6, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}, true},
+		{"429 every time", get, status(429), -1, 6, []time.Duration{
+			time.Second, 2 * time.Second, 4 * time.Second,
+			8 * time.Second, 16 * time.Second,
+		}, true},
 		{"Retry-After", post, status(429, "7"), 1, 2, []time.Duration{7100 * time.Millisecond}, false},
 		{"Retry-After 0", get, status(429, "0"), 1, 2, []time.Duration{time.Second}, false},
-		{"Retry-After nonsense", get, status(429, "soon"), 1, 2, []time.Duration{time.Second}, false},
+		{"Retry-After invalid", get, status(429, "soon"), 1, 2, []time.Duration{time.Second}, false},
 		{"Retry-After an hour", get, status(429, "3600"), 1, 1, []time.Duration{}, true},
-		{"Retry-After uses its budget up", get, status(503, "50"), -1, 3, []time.Duration{50100 * time.Millisecond, 50200 * time.Millisecond}, true},
+		{"Retry-After exceeds its budget", get, status(503, "50"), -1, 3, []time.Duration{
+			50100 * time.Millisecond,
+			50200 * time.Millisecond,
+		}, true},
 		{"502 GET", get, status(502), 1, 2, nil, false},
 		{"503 PUT", put, status(503), 1, 2, nil, true}, // then 404
 		{"504 DELETE", remove, status(504), 1, 2, nil, true},
@@ -344,11 +392,11 @@ func TestRetries(t *testing.T) {
 			if (err != nil) != tc.fails {
 				t.Errorf("got the error %v", err)
 			}
-			if got := len(s.Requests()); got != tc.tries {
-				t.Errorf("sent %d times, want %d", got, tc.tries)
+			if got := len(s.Requests()); got != tc.attempts {
+				t.Errorf("sent %d times, want %d", got, tc.attempts)
 			}
-			if err != nil && asError(t, err).Tries != tc.tries {
-				t.Errorf("the error speaks of %d tries, want %d", asError(t, err).Tries, tc.tries)
+			if err != nil && asError(t, err).Attempts != tc.attempts {
+				t.Errorf("the error reports %d attempts, want %d", asError(t, err).Attempts, tc.attempts)
 			}
 			if tc.want != nil {
 				if diff := cmp.Diff(tc.want, append([]time.Duration{}, w.all...)); diff != "" {
@@ -357,12 +405,12 @@ func TestRetries(t *testing.T) {
 			}
 			waiting := 0
 			for _, line := range w.logs {
-				if contains(line, "waiting before the next try") {
+				if contains(line, "waiting before the next attempt") {
 					waiting++
 				}
 			}
-			if waiting != tc.tries-1 {
-				t.Errorf("%d lines about waits for %d tries: %v", waiting, tc.tries, w.logs)
+			if waiting != tc.attempts-1 {
+				t.Errorf("%d log lines about waits for %d attempts: %v", waiting, tc.attempts, w.logs)
 			}
 		})
 	}
@@ -375,8 +423,9 @@ func TestNoConnection(t *testing.T) {
 	s.Close()
 	_, err := c.postServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember})
 	e := asError(t, err)
-	if e.Tries != 6 || len(w.all) != 5 || e.MaybeDone || !e.GaveUp || !contains(e.Problem, "no connection") {
-		t.Errorf("a POST that never left: %+v after %v", e, w.all)
+	if e.Attempts != 6 || len(w.all) != 5 || e.MaybeDone || !contains(e.Problem, "no connection") ||
+		!contains(e.Problem, "connection refused") {
+		t.Errorf("a POST without a connection: %+v after %v", e, w.all)
 	}
 }
 
@@ -411,12 +460,26 @@ func TestErrorsByStatus(t *testing.T) {
 		{"HTML 200", qualyticstest.HTML(200), false, "got a web page"},
 		{"empty 200", qualyticstest.Fault{Status: 200}, false, "empty"},
 		{"text 200", qualyticstest.Fault{Status: 200, Body: "fine"}, false, "not JSON"},
-		{"HTML without a header", qualyticstest.Fault{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: " <html>"}, false, "got a web page"},
+		{"HTML without a header", qualyticstest.Fault{
+			Status: 200,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: " <html>",
+		}, false, "got a web page"},
 		{"wrong type", qualyticstest.JSON(200, `{"id":"7"}`), false, `field "id" is a string`},
-		{"fault context", qualyticstest.JSON(409, `{"detail":"no","fault_context":{"title":"Busy","hint":"Wait"}}`), true, "Busy: no (Wait)"},
+		{
+			"fault context", qualyticstest.JSON(409, `{"detail":"no","fault_context":{"title":"Busy","hint":"Wait"}}`),
+			true, "Busy: no (Wait)",
+		},
 		{"list", qualyticstest.JSON(422, `{"detail":[{"loc":["body","role"],"msg":"bad"}]}`), true, "role: bad"},
-		{"redirect away", qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"https://login.example.com/?secret"}}}, false, "redirects to https://login.example.com,"},
-		{"redirect in a loop", qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"/api/users/me"}}}, false, "redirects to http://127.0.0.1"},
+		{"redirect away", qualyticstest.Fault{
+			Status: 302,
+			Header: http.Header{"Location": {"https://login.example.com/?secret"}},
+		}, false, "redirects to " +
+			"https://login.example.com,"},
+		{
+			"redirect in a loop",
+			qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"/api/users/me"}}},
+			false, "redirects to http://127.0.0.1",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -426,13 +489,13 @@ func TestErrorsByStatus(t *testing.T) {
 			_, err := c.CurrentUser(t.Context())
 			e := asError(t, err)
 			if e.FromAPI != tc.fromAPI || !contains(e.Error(), tc.want) || contains(e.Error(), "secret") {
-				t.Errorf("got %q (from the API: %t), want something with %q", e, e.FromAPI, tc.want)
+				t.Errorf("got %q (from the API: %t), want an error that contains %q", e, e.FromAPI, tc.want)
 			}
 		})
 	}
 }
 
-// A write is never redirected, a read never to another server.
+// A write is never redirected, and a read never to another server.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -455,13 +518,17 @@ func TestRedirects(t *testing.T) {
 		}
 		s.ClearRequests()
 		s.Fail(within.On(http.MethodPost, "/users"))
-		if _, err := c.postServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember}); asError(t, err).Status != code || len(s.Requests()) != 1 {
+		if _, err := c.postServiceAccount(
+			t.Context(),
+			ServiceAccountCreate{Name: "x", Role: RoleMember},
+		); asError(t, err).Status != code ||
+			len(s.Requests()) != 1 {
 			t.Errorf("POST within, %d: %v after %v", code, err, s.Requests())
 		}
 	}
 }
 
-func TestContextEndsEverything(t *testing.T) {
+func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -473,7 +540,11 @@ func TestContextEndsEverything(t *testing.T) {
 	})
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))
 	_, err := c.CurrentUser(ctx)
-	if e := asError(t, err); !errors.Is(err, context.Canceled) || e.Tries != 1 || !contains(e.Problem, "stopped while waiting") {
+	if e := asError(
+		t,
+		err,
+	); !errors.Is(err, context.Canceled) || e.Attempts != 1 ||
+		!contains(e.Problem, "stopped while waiting") {
 		t.Errorf("got %v", err)
 	}
 	if err := c.DeactivateServiceAccount(ctx, 1); !errors.Is(err, context.Canceled) || len(s.Requests()) != 1 {
@@ -481,13 +552,20 @@ func TestContextEndsEverything(t *testing.T) {
 	}
 }
 
-// A write that was sent is waited for: its answer may hold a secret.
+// A write that was sent is not abandoned: its answer may contain a secret.
 func TestWriteOutlivesItsContext(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	owner := s.AddUser(qualyticstest.User{Name: "x"})
 	ctx, cancel := context.WithCancel(t.Context())
-	s.Fail(qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.Delay, Do: cancel, Wait: 20 * time.Millisecond})
+	s.Fail(
+		qualyticstest.Fault{
+			Method: http.MethodPost,
+			Kind:   qualyticstest.Delay,
+			Do:     cancel,
+			Wait:   20 * time.Millisecond,
+		},
+	)
 	c, _ := newClient(t, s, nil)
 	token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true)
 	if err != nil || token.Bearer == "" {
@@ -501,16 +579,19 @@ func TestTimeout(t *testing.T) {
 	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Minute, Times: qualyticstest.Forever})
 	c, _ := newClient(t, s, func(cfg *Config) { cfg.Timeout, cfg.MaxRetries = 30*time.Millisecond, 1 })
 	_, err := c.CurrentUser(t.Context())
-	if e := asError(t, err); e.Tries != 2 || !contains(e.Problem, "no answer within 30ms") {
+	if e := asError(t, err); e.Attempts != 2 || !contains(e.Problem, "no answer within 30ms") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Some servers name a type also where there is nothing of it.
-func TestNothingOfAType(t *testing.T) {
+// Some servers send a content type with an empty answer.
+func TestEmptyAnswerWithAType(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusNoContent} {
-		for body, fails := range map[string]bool{"": false, "<html>the web app</html>": status != http.StatusNoContent} {
+		for body, fails := range map[string]bool{
+			"":                         false,
+			"<html>the web app</html>": status != http.StatusNoContent,
+		} {
 			s := newServer(t, qualyticstest.Build202609())
 			c, _ := newClient(t, s, nil)
 			s.Fail(qualyticstest.Fault{
@@ -524,9 +605,9 @@ func TestNothingOfAType(t *testing.T) {
 	}
 }
 
-func TestAnswersAreBounded(t *testing.T) {
+func TestAnswerTooLarge(t *testing.T) {
 	t.Parallel()
-	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		chunk := []byte(strings.Repeat("x", 1<<20))
 		_, _ = io.WriteString(w, `{"name":"`)
@@ -536,8 +617,8 @@ func TestAnswersAreBounded(t *testing.T) {
 			}
 		}
 	}))
-	t.Cleanup(endless.Close)
-	c, err := New(Config{URL: endless.URL, Token: "x"})
+	t.Cleanup(large.Close)
+	c, err := New(Config{URL: large.URL, Token: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -557,8 +638,11 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.CurrentUser(t.Context()); asError(t, err).Tries != 1 || !contains(err.Error(), "set ca_cert_file") {
-		t.Errorf("a foreign certificate: %v", err)
+	if _, err := c.CurrentUser(
+		t.Context(),
+	); asError(t, err).Attempts != 1 ||
+		!contains(err.Error(), "set ca_cert_file") {
+		t.Errorf("an untrusted certificate: %v", err)
 	}
 	c, err = New(Config{URL: server.URL, Token: "x", InsecureSkipVerify: true})
 	if err != nil {
@@ -572,11 +656,11 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.CurrentUser(t.Context()); err == nil {
-		t.Error("http to a TLS port works")
+		t.Error("http to a TLS port succeeds")
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewInvalidConfig(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name string
@@ -593,8 +677,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A crash in the middle of a call, with all that was known there in its message
-// and the stack of the goroutine, shows no secret.
+// A panic during a call that prints everything in its message and the stack
+// contains no secret.
 func TestPanicShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	const header = "canary-of-the-gateway-header"
@@ -603,27 +687,27 @@ func TestPanicShowsNoSecret(t *testing.T) {
 	var c *Client
 	c, _ = newClient(t, s, func(cfg *Config) {
 		cfg.Headers = map[string]Secret{"X-Gateway": header}
-		seen := *cfg
+		copied := *cfg
 		cfg.Log = func(_ context.Context, message string, fields map[string]any) {
 			if fields["method"] != http.MethodPost {
 				return
 			}
-			panic(fmt.Sprintf("%s %v %+v %#v %+v", message, fields, seen, seen, c))
+			panic(fmt.Sprintf("%s %v %+v %#v %+v", message, fields, copied, copied, c))
 		}
 	})
-	crash := func() (text string) {
+	panicText := func() (text string) {
 		defer func() { text = fmt.Sprint(recover(), string(debug.Stack())) }()
 		_, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "x", UserID: owner.ID}, false)
-		t.Errorf("the call ended with %v, want a crash", err)
+		t.Errorf("the call returned %v, want a panic", err)
 		return ""
 	}
-	text := crash()
+	text := panicText()
 	if !strings.Contains(text, "Qualytics API request") || !strings.Contains(text, "goroutine") {
-		t.Fatalf("the crash says %s", text)
+		t.Fatalf("the panic printed %s", text)
 	}
 	for _, secret := range []string{s.AdminToken(), header, s.Bearer(s.Tokens()[0].ID)} {
 		if strings.Contains(text, secret) || strings.Contains(text, secret[len(secret)-20:]) {
-			t.Errorf("a crash shows %s: %s", secret, text)
+			t.Errorf("a panic printed %s: %s", secret, text)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,8 @@ func TestDecodeUser(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]User{
 		"user_seed.json": {
-			ID: 123, UserID: "api_access@service", UserName: "api_access@service", Email: "service@example.com", Name: "API Access",
+			ID: 123, UserID: "api_access@service", UserName: "api_access@service", Email: "service@example.com",
+			Name:     "API Access",
 			UserType: "Service", Role: "Editor", Teams: []string{"Public", "Data Engineering", "Data Quality"},
 		},
 		"user_docs.json": {
@@ -50,7 +52,8 @@ func TestDecodeUser(t *testing.T) {
 			UserType: "Service", Role: "Manager", Teams: []string{"Public"}, Created: at(t, "2026-04-02T10:00:00Z"),
 		},
 		"user_2026_09.json": {
-			ID: 9007199254740993, UserID: "dbt@service", UserName: "dbt@service", Name: "dbt", UserType: "Service", Role: "Member",
+			ID: 9007199254740993, UserID: "dbt@service", UserName: "dbt@service", Name: "dbt", UserType: "Service",
+			Role:  "Member",
 			Teams: []string{"Public", "Data Quality"}, Created: at(t, "2026-09-10T08:15:30.123456Z"),
 			LastLogin: at(t, "2026-09-11T08:15:30Z"), DeletedAt: at(t, "2026-09-12T08:15:30Z"),
 		},
@@ -65,14 +68,16 @@ func TestDecodeUser(t *testing.T) {
 	}
 }
 
-// The exchange that the oldest source shows, word for word.
+// The request of the oldest documentation, byte for byte.
 func TestSeedRequest(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile(filepath.Join("testdata", "user_seed_request.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := json.Marshal(ServiceAccountCreate{Name: "API Access", Role: RoleEditor, Teams: []string{"Data Engineering", "Data Quality"}})
+	got, err := json.Marshal(
+		ServiceAccountCreate{Name: "API Access", Role: RoleEditor, Teams: []string{"Data Engineering", "Data Quality"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +102,16 @@ func TestDecodeTokens(t *testing.T) {
 	if diff := cmp.Diff(want, got.items); diff != "" {
 		t.Errorf("array: want -, got +:\n%s", diff)
 	}
-	if got := golden[page[Token]](t, "tokens_envelope.json"); len(got.items) != 1 || got.total != 1 || got.items[0].ID != 41 {
-		t.Errorf("envelope: got %+v, want one token with the id 41", got)
+	if got := golden[page[Token]](
+		t,
+		"tokens_envelope.json",
+	); len(got.items) != 1 || got.total != 1 ||
+		got.items[0].ID != 41 {
+		t.Errorf("envelope: got %+v, want one token with ID 41", got)
 	}
 	made := golden[NewToken](t, "token_create_2025_11.json")
-	if string(made.Bearer) != "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI0MSJ9.c2ln" || made.Created != nil || !made.Active || made.User.ID != 123 {
+	if string(made.Bearer) != "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI0MSJ9.c2ln" || made.Created != nil || !made.Active ||
+		made.User.ID != 123 {
 		t.Errorf("created: got %+v", made)
 	}
 }
@@ -110,12 +120,12 @@ func TestDecodePages(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"page_total.json", "page_total_count.json"} {
 		if p := golden[page[Team]](t, name); p.total != 1 || len(p.items) != 1 || !p.last(1) {
-			t.Errorf("%s: got %+v, want one team and no further page", name, p)
+			t.Errorf("%s: got %+v, want one team and no other page", name, p)
 		}
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecodeErrors(t *testing.T) {
 	t.Parallel()
 	var user User
 	var token Token
@@ -127,19 +137,19 @@ func TestDecodeRefuses(t *testing.T) {
 		into       any
 		want       string
 	}{
-		{"user without id", `{"user_id":"x"}`, &user, "without an id"},
-		{"user with a text for an id", `{"id":"1"}`, &user, `"id" is a string`},
-		{"user with a fraction for an id", `{"id":1.5}`, &user, `"id" is a number`},
+		{"user without an ID", `{"user_id":"x"}`, &user, "without an ID"},
+		{"user with a string as ID", `{"id":"1"}`, &user, `"id" is a string`},
+		{"user with a fraction as ID", `{"id":1.5}`, &user, `"id" is a number`},
 		{"team without a name", `{"id":1,"teams":[{"id":3}]}`, &user, "team without a name"},
-		{"time that is none", `{"id":1,"created":"yesterday"}`, &user, "time that cannot be read"},
-		{"time that is a number", `{"id":1,"created":17}`, &user, `"created" is a number`},
-		{"token without id", `{"name":"x"}`, &token, "without an id"},
+		{"invalid time", `{"id":1,"created":"yesterday"}`, &user, "invalid time"},
+		{"number as time", `{"id":1,"created":17}`, &user, `"created" is a number`},
+		{"token without an ID", `{"name":"x"}`, &token, "without an ID"},
 		{"new token without a secret", `{"id":1,"name":"x"}`, &made, "no bearer_token"},
-		{"team without an id", `{"name":"x"}`, &team, "without an id"},
+		{"team without an ID", `{"name":"x"}`, &team, "without an ID"},
 		{"page without items", `{"total":1}`, &teams, "no items"},
-		{"cut off", `{"items":[{"id":1`, &teams, "broke off"},
-		{"no JSON", `hello`, &teams, "not JSON"},
-		{"wrong kind", `"hello"`, &user, "the answer is a string"},
+		{"truncated", `{"items":[{"id":1`, &teams, "the answer is incomplete"},
+		{"not JSON", `hello`, &teams, "not JSON"},
+		{"wrong type", `"hello"`, &user, "the answer is a string"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -147,8 +157,8 @@ func TestDecodeRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if got := describeJSON(err).Error(); !contains(got, c.want) {
-				t.Errorf("got %q, want something with %q", got, c.want)
+			if got := jsonError(err).Error(); !contains(got, c.want) {
+				t.Errorf("got %q, want an error that contains %q", got, c.want)
 			}
 		})
 	}
@@ -160,7 +170,8 @@ func TestFlattenDetail(t *testing.T) {
 		{"string", `"no"`, "no"},
 		{"null", `null`, ""},
 		{"list of strings", `["a","b"]`, "a; b"},
-		{"validation", `[{"loc":["body","role"],"msg":"bad role","type":"enum","input":"secret"},{"loc":["query","size",0],"msg":"too large"}]`, "role: bad role; query.size.0: too large"},
+		{"validation", `[{"loc":["body","role"],"msg":"bad role","type":"enum","input":"secret"},{"loc":["query",` +
+			`"size",0],"msg":"too large"}]`, "role: bad role; query.size.0: too large"},
 		{"object", `{"message":"no","sent":"secret"}`, "no"},
 		{"nested object", `{"error":{"message":"deep"}}`, "deep"},
 		{"unknown object", `{"sent":"secret"}`, ""},
@@ -182,7 +193,7 @@ func TestBaseURL(t *testing.T) {
 		{"no scheme", "x.qualytics.io", "api", "https://x.qualytics.io/api"},
 		{"no scheme with a port", "localhost:8080", "api", "https://localhost:8080/api"},
 		{"http is kept", "http://localhost:8080", "api", "http://localhost:8080/api"},
-		{"slashes and /api go", "https://x.qualytics.io/api//", "api", "https://x.qualytics.io/api"},
+		{"slashes and /api are removed", "https://x.qualytics.io/api//", "api", "https://x.qualytics.io/api"},
 		{"no prefix", "https://x.qualytics.io/api", "", "https://x.qualytics.io"},
 		{"several segments", "https://x.qualytics.io", "/gateway/v1/", "https://x.qualytics.io/gateway/v1"},
 		{"below a path", "HTTPS://X.qualytics.io/tenant/api/", "api", "https://x.qualytics.io/tenant/api"},
@@ -205,16 +216,16 @@ func TestBaseURL(t *testing.T) {
 		{"query", "https://x?token=hunter2", "api"},
 		{"control character", "https://x\n", "a\x00pi?"},
 		{"path with a query", "https://x", "api?x"},
-		{"path that climbs", "https://x", "../api"},
+		{"path with ..", "https://x", "../api"},
 	} {
-		t.Run("refuses "+c.name, func(t *testing.T) {
+		t.Run("invalid: "+c.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := BaseURL(c.url, c.path)
 			if err == nil {
 				t.Fatalf("got %s, want an error", got)
 			}
 			if contains(err.Error(), "hunter2") {
-				t.Errorf("the error shows a credential: %v", err)
+				t.Errorf("the error contains a credential: %v", err)
 			}
 		})
 	}
@@ -223,13 +234,13 @@ func TestBaseURL(t *testing.T) {
 func TestCheckHeader(t *testing.T) {
 	t.Parallel()
 	if err := CheckHeader("X-Gateway", "value with spaces"); err != nil {
-		t.Errorf("a plain header is refused: %v", err)
+		t.Errorf("a valid header is refused: %v", err)
 	}
 	for name, value := range map[string]string{
 		"authorization": "x", "Content-Type": "x", "": "x", "a b": "x", "X-Y:": "x", "X-Break": "a\r\nb",
 	} {
 		if CheckHeader(name, value) == nil {
-			t.Errorf("%q: %q is taken", name, value)
+			t.Errorf("the header %q: %q is accepted", name, value)
 		}
 	}
 }
@@ -245,35 +256,48 @@ func TestSecretsAreHidden(t *testing.T) {
 	for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%x", "%d"} {
 		for _, value := range []any{c, made, &made, Config{Token: token}, Secret(token)} {
 			if text := fmt.Sprintf(verb, value); contains(text, "canary") || contains(text, "63616e617279") {
-				t.Errorf("%s of %T shows a secret: %s", verb, value, text)
+				t.Errorf("%s of %T prints a secret: %s", verb, value, text)
 			}
 		}
 	}
 	const bearer = "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI0MSJ9.c2lnbmF0dXJl"
 	for _, c2 := range []struct{ name, text string }{
-		{"whole", "bad token canary-token-of-the-admin!"},
-		{"cut", "bad token canary-token-of"},
+		{"complete", "bad token canary-token-of-the-admin!"},
+		{"truncated", "bad token canary-token-of"},
 		{"base64", "bad Y2FuYXJ5LXRva2VuLW9mLXRoZS1hZG1pbg=="},
 		{"base64 shifted", "bad Ymxpc3M6Y2FuYXJ5LXRva2VuLW9mLXRoZS1hZG1pbjo="},
+		{"hexadecimal", "bad 63616e6172792d746f6b656e2d6f662d7468652d61646d696e"},
+		{"upper case", "bad CANARY-TOKEN-OF-THE-ADMIN"},
+		{"control characters", "bad canary-\x00token-\u200bof-the-admin"},
 		{"header", "header canary-header-value refused"},
 		{"any bearer", "got " + bearer},
-		{"any bearer, cut", "got " + bearer[:20]},
+		{"any bearer, truncated", "got " + bearer[:20]},
 	} {
 		got := c.mask.clean(c2.text)
-		if contains(got, "canary") || contains(got, "LXRva2VuLW9m") || contains(got, "eyJhb") || !contains(got, hidden) {
+		if contains(strings.ToLower(got), "canary") || contains(got, "63616e") || contains(got, "LXRva2VuLW9m") ||
+			contains(got, "eyJhb") ||
+			!contains(got, hidden) {
 			t.Errorf("%s: got %q", c2.name, got)
 		}
 	}
-	if got := c.mask.clean("an ordinary\nmessage\x1b[31m about teams"); got != "an ordinary message [31m about teams" {
-		t.Errorf("ordinary text came out as %q", got)
+	if got := c.mask.clean("an ordinary\nmessage\x1b[31m about teams"); got != "an ordinary message[31m about teams" {
+		t.Errorf("text without a secret became %q", got)
 	}
 }
 
 func TestErrorText(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("cause")
-	e := &Error{Method: "GET", Path: "/users/1", Status: 403, Title: "Forbidden zone", Detail: "no", Hint: "ask", Tries: 2, cause: cause}
-	want := "GET /users/1: 403 Forbidden: Forbidden zone: no (ask) (after 2 tries)"
+	e := &Error{
+		Method:   "GET",
+		URL:      "https://x/api/users/1",
+		Status:   403,
+		Detail:   "no",
+		Hint:     "ask",
+		Attempts: 2,
+		cause:    cause,
+	}
+	want := "GET https://x/api/users/1: 403 Forbidden: no (ask) (after 2 attempts)"
 	if e.Error() != want || !errors.Is(e, cause) {
 		t.Errorf("got %q, want %q", e.Error(), want)
 	}
@@ -289,16 +313,16 @@ func TestClaims(t *testing.T) {
 		name  string
 		token string
 		t     Token
-		want  Own
+		want  match
 	}{
-		{"its id", token, Token{ID: 41}, OwnYes},
-		{"another lifetime", token, Token{ID: 5, Created: &created, Expiration: &later}, OwnNo},
-		{"never expires", token, Token{ID: 5}, OwnNo},
-		{"the same lifetime", token, Token{ID: 5, Created: &created, Expiration: &expires}, OwnMaybe},
-		{"no JWT", "opaque", Token{ID: 41}, OwnMaybe},
-		{"broken JWT", "a.!.c", Token{ID: 41}, OwnMaybe},
+		{"its ID", token, Token{ID: 41}, matchID},
+		{"another lifetime", token, Token{ID: 5, Created: &created, Expiration: &later}, matchNone},
+		{"never expires", token, Token{ID: 5}, matchNone},
+		{"the same lifetime", token, Token{ID: 5, Created: &created, Expiration: &expires}, matchLifetime},
+		{"not a JWT", "opaque", Token{ID: 41}, matchNone},
+		{"invalid JWT", "a.!.c", Token{ID: 41}, matchNone},
 	} {
-		if got := readClaims(c.token).matches(&c.t); got != c.want {
+		if got := readClaims(c.token).match(&c.t); got != c.want {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"unicode"
 )
 
-// seed adds the golden files and some broken JSON to a corpus.
+// seed adds the golden files and some invalid JSON to a corpus.
 func seed(f *testing.F) {
 	f.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
@@ -30,7 +30,10 @@ func seed(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	for _, text := range []string{"", "null", "[]", "{}", `{"id":1e400}`, `{"id":-1,"teams":[null]}`, `{"items":null}`, `[[[`, `{"id":9223372036854775808}`} {
+	for _, text := range []string{
+		"", "null", "[]", "{}", `{"id":1e400}`, `{"id":-1,"teams":[null]}`, `{"items":null}`,
+		`[[[`, `{"id":9223372036854775808}`,
+	} {
 		f.Add([]byte(text))
 	}
 }
@@ -39,8 +42,10 @@ const fuzzToken = "canary-token-of-the-admin"
 
 func FuzzError(f *testing.F) {
 	for _, body := range []string{
-		`{"detail":"no"}`, `{"detail":["a"]}`, `{"detail":[{"loc":["body"],"msg":"x"}]}`, `{"detail":{"message":"x"},"fault_context":{"title":"t","hint":"h"}}`,
-		`<html>`, ``, `{"detail":"` + fuzzToken + `"}`, `{"detail":{"error":{"msg":["x"]}}}`, `{"detail":5,"fault_context":[]}`,
+		`{"detail":"no"}`, `{"detail":["a"]}`, `{"detail":[{"loc":["body"],"msg":"x"}]}`, `{"detail":{"message":"x"},` +
+			`"fault_context":{"title":"t","hint":"h"}}`,
+		`<html>`, ``, `{"detail":"` + fuzzToken + `"}`, `{"detail":{"error":{"msg":["x"]}}}`, `{"detail":5,` +
+			`"fault_context":[]}`,
 	} {
 		f.Add(403, "application/json", []byte(body))
 	}
@@ -49,13 +54,19 @@ func FuzzError(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, status int, kind string, body []byte) {
-		e := c.statusError(&http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(bytes.NewReader(body))})
+		e := c.statusError(
+			&http.Response{
+				StatusCode: status,
+				Header:     http.Header{"Content-Type": {kind}},
+				Body:       io.NopCloser(bytes.NewReader(body)),
+			},
+		)
 		text := e.Error()
 		if strings.Contains(text, fuzzToken) || strings.Contains(text, fuzzToken[:gramSize]) {
-			t.Errorf("a secret is shown: %q", text)
+			t.Errorf("the error contains a secret: %q", text)
 		}
 		if strings.ContainsFunc(e.Detail, unicode.IsControl) || len(text) > 4*maxDetail {
-			t.Errorf("not fit to be shown: %q", text)
+			t.Errorf("the error has control characters or is too long: %q", text)
 		}
 	})
 }
@@ -65,7 +76,7 @@ func FuzzUser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var u User
 		if err := json.Unmarshal(text, &u); err != nil {
-			_ = describeJSON(err).Error()
+			_ = jsonError(err).Error()
 			return
 		}
 		var plain struct {
@@ -73,7 +84,7 @@ func FuzzUser(f *testing.F) {
 		}
 		if json.Unmarshal(text, &plain) == nil && plain.ID.String() != "" {
 			if n, err := plain.ID.Int64(); err == nil && n != u.ID {
-				t.Errorf("the id %s was read as %d", plain.ID, u.ID)
+				t.Errorf("the ID %s was decoded as %d", plain.ID, u.ID)
 			}
 		}
 	})
@@ -84,7 +95,7 @@ func FuzzToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var made NewToken
 		if err := json.Unmarshal(text, &made); err != nil {
-			_ = describeJSON(err).Error()
+			_ = jsonError(err).Error()
 			return
 		}
 		if made.Bearer == "" {
@@ -98,7 +109,7 @@ func FuzzPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var p page[Team]
 		if err := json.Unmarshal(text, &p); err != nil {
-			_ = describeJSON(err).Error()
+			_ = jsonError(err).Error()
 			return
 		}
 		if !p.last(1<<30) && len(p.items) == 0 {
@@ -113,7 +124,10 @@ func FuzzPage(f *testing.F) {
 }
 
 func FuzzTime(f *testing.F) {
-	for _, text := range []string{`"2026-09-10T10:00:00Z"`, `"2026-09-10T10:00:00.5+02:00"`, `"2026-09-10 10:00:00"`, `null`, `""`, `5`, `"0001-01-01T00:00:00Z"`} {
+	for _, text := range []string{
+		`"2026-09-10T10:00:00Z"`, `"2026-09-10T10:00:00.5+02:00"`, `"2026-09-10 10:00:00"`,
+		`null`, `""`, `5`, `"0001-01-01T00:00:00Z"`,
+	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -128,7 +142,10 @@ func FuzzTime(f *testing.F) {
 }
 
 func FuzzBaseURL(f *testing.F) {
-	for _, text := range []string{"https://x.qualytics.io/api/", "x", "http://[::1]:80", "https://me:pw@x", "//x", "https://x/%2e%2e/api", "\x00"} {
+	for _, text := range []string{
+		"https://x.qualytics.io/api/", "x", "http://[::1]:80", "https://me:pw@x", "//x",
+		"https://x/%2e%2e/api", "\x00",
+	} {
 		f.Add(text, "api")
 	}
 	f.Fuzz(func(t *testing.T, raw, path string) {
@@ -136,12 +153,16 @@ func FuzzBaseURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if u.Host == "" || u.User != nil || u.RawQuery != "" || (u.Scheme != "https" && u.Scheme != "http") || strings.HasSuffix(u.Path, "/") {
-			t.Errorf("%q and %q give %q", raw, path, u)
+		if u.Host == "" || u.User != nil || u.RawQuery != "" || (u.Scheme != "https" && u.Scheme != "http") ||
+			strings.HasSuffix(u.Path, "/") {
+			t.Errorf("BaseURL(%q, %q) = %q", raw, path, u)
 		}
-		again, err := BaseURL(u.Scheme+"://"+u.Host+strings.TrimSuffix(u.Path, "/"+strings.Trim(strings.TrimSpace(path), "/")), path)
+		again, err := BaseURL(
+			u.Scheme+"://"+u.Host+strings.TrimSuffix(u.Path, "/"+strings.Trim(strings.TrimSpace(path), "/")),
+			path,
+		)
 		if err == nil && again.Host != u.Host {
-			t.Errorf("%q changes when it is read again: %q", u, again)
+			t.Errorf("BaseURL(%q) = %q", u, again)
 		}
 	})
 }

@@ -8,18 +8,18 @@ import (
 	"net/http"
 )
 
-// Status is what a deployment says of its parts.
+// Status is the state of the parts of a deployment.
 type Status struct {
-	Database string `json:"database_connection"` // "OK" when it works
-	RabbitMQ string `json:"rabbitmq_connection"` // "OK" when it works
+	Database string `json:"database_connection"` // "OK" if it works
+	RabbitMQ string `json:"rabbitmq_connection"` // "OK" if it works
 }
 
-// Health asks whether the deployment is up: GET /health.
+// Health returns nil if the deployment is up: GET /health.
 func (c *Client) Health(ctx context.Context) error {
 	return c.do(ctx, request{method: http.MethodGet, path: "/health"})
 }
 
-// Status asks for the state of the deployment's parts: GET /status.
+// Status returns the state of the parts of the deployment: GET /status.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var out Status
 	if err := c.do(ctx, request{method: http.MethodGet, path: "/status", out: &out}); err != nil {

@@ -14,55 +14,91 @@ import (
 	"time"
 )
 
-// Own says whether a token is the one that the client itself uses.
-type Own int
+// Ownership says whether a token is the one that the client uses.
+type Ownership int
 
-// The answers, where Maybe is what cannot be told apart.
+// The values of Ownership. OwnUnknown means that the token belongs to the
+// client's account and cannot be told apart from the client's own.
 const (
-	OwnNo Own = iota
-	OwnMaybe
+	OwnNo Ownership = iota
+	OwnUnknown
 	OwnYes
 )
 
-// claimTolerance is how far a claim, in whole seconds, may be from the time
-// that a list shows.
+// claimTolerance is how far a claim, in whole seconds, may differ from the time
+// in a list.
 const claimTolerance = 2 * time.Second
 
-// IsOwnToken compares a token of the client's own account with what the
-// client's token says of itself (RFC 7519), and with the account's other
-// tokens: GET /user-tokens. For a token of another account it need not be asked.
-func (c *Client) IsOwnToken(ctx context.Context, t *Token) (Own, error) {
+// IsOwnToken reports whether t is the token that the client uses. known is the
+// secret of t, or "" if it is not known. It decides by these rules, in this order:
+//
+//   - A token of another account is not the client's.
+//   - A known secret decides.
+//   - The client's token may be a JWT (RFC 7519). If its ID is that of t, t is the
+//     client's. If its claims are those of another token of the account, t is not.
+//     The API promises no claims, so a difference alone proves nothing.
+//   - A token that does not work is not the client's, and the only one that works is.
+//
+// The tokens of the account are requested with GET /user-tokens.
+func (c *Client) IsOwnToken(ctx context.Context, t *Token, known Secret) (Ownership, error) {
+	me, err := c.Me(ctx)
+	switch {
+	case err != nil:
+		return OwnUnknown, err
+	case t.User.ID != me.ID:
+		return OwnNo, nil
+	case known == c.token:
+		return OwnYes, nil
+	case known != "":
+		return OwnNo, nil
+	}
 	claims := readClaims(string(c.token))
-	if own := claims.matches(t); own != OwnMaybe {
-		return own, nil
+	if claims.match(t) == matchID {
+		return OwnYes, nil
 	}
 	tokens, err := c.OwnTokens(ctx)
 	if err != nil {
-		return OwnMaybe, err
+		return OwnUnknown, err
 	}
-	if slices.ContainsFunc(tokens, func(o Token) bool { return o.ID != t.ID && claims.matches(&o) == OwnYes }) {
-		return OwnNo, nil
-	}
-	candidates := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(c.now()) || claims.matches(&o) == OwnNo })
+	usable := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(c.now()) })
+	listed := slices.ContainsFunc(usable, func(o Token) bool { return o.ID == t.ID })
+	others := slices.DeleteFunc(usable, func(o Token) bool { return o.ID == t.ID })
 	switch {
-	case !slices.ContainsFunc(candidates, func(o Token) bool { return o.ID == t.ID }):
+	case !listed && len(others) == 0: // the list lacks the client's own token
+		return OwnUnknown, nil
+	case !listed, claims.matchOneOf(others, claims.match(t)):
 		return OwnNo, nil
-	case len(candidates) == 1:
+	case len(others) == 0:
 		return OwnYes, nil
 	default:
-		return OwnMaybe, nil
+		return OwnUnknown, nil
 	}
 }
 
-// claims are what a bearer token says of itself; the zero value is nothing.
+// match says how well claims fit a token.
+type match int
+
+const (
+	matchNone     match = iota // the lifetimes differ, or there are no claims
+	matchLifetime              // the lifetimes are equal
+	matchID                    // a claim is the token's ID
+)
+
+// matchOneOf reports whether one of the tokens fits better than the given match.
+func (c claims) matchOneOf(tokens []Token, than match) bool {
+	return slices.ContainsFunc(tokens, func(t Token) bool { return c.match(&t) > than })
+}
+
+// claims are the claims of a bearer token. The zero value has none.
 type claims struct {
 	read    bool
-	ids     []string // every claim that may be the token's id
+	ids     []string // every claim that may be the token's ID
 	issued  time.Time
 	expires time.Time
 }
 
-// readClaims reads a JWT without verifying it: it is the client's own.
+// readClaims returns the claims of a JWT. It does not verify the signature: the
+// token is the client's own.
 func readClaims(token string) claims {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -99,18 +135,18 @@ func unixClaim(v any) time.Time {
 	return time.Unix(int64(seconds), 0).UTC()
 }
 
-// matches says whether the claims are those of a token. An id decides; a
-// lifetime that differs excludes; anything else leaves it open.
-func (c claims) matches(t *Token) Own {
+// match returns how well the claims fit a token.
+func (c claims) match(t *Token) match {
 	switch {
 	case !c.read:
-		return OwnMaybe
+		return matchNone
 	case slices.Contains(c.ids, strconv.FormatInt(t.ID, 10)):
-		return OwnYes
-	case t.Expiration == nil && !c.expires.IsZero(),
-		t.Expiration != nil && (c.expires.IsZero() || t.Expiration.Sub(c.expires).Abs() > claimTolerance),
-		t.Created != nil && !c.issued.IsZero() && t.Created.Sub(c.issued).Abs() > claimTolerance:
-		return OwnNo
+		return matchID
+	case c.issued.IsZero() && c.expires.IsZero(),
+		!c.issued.IsZero() && (t.Created == nil || t.Created.Sub(c.issued).Abs() > claimTolerance),
+		(t.Expiration == nil) != c.expires.IsZero(),
+		t.Expiration != nil && t.Expiration.Sub(c.expires).Abs() > claimTolerance:
+		return matchNone
 	}
-	return OwnMaybe
+	return matchLifetime
 }

@@ -11,70 +11,55 @@ import (
 	"golang.org/x/time/rate"
 )
 
-const (
-	// firstPace is the speed after the first 429, in requests a second: a bit
-	// less than the 50 that the ingress of a deployment allows by default.
-	firstPace = 45
-	// slowestPace is what no amount of 429s goes below.
-	slowestPace = 1
-	// slower and faster are what a 429, and paceSilence without one, multiply
-	// the speed by.
-	slower = 0.8
-	faster = 1.1
-	// paceSilence is how long no 429 has to come before the speed changes again,
-	// in either direction: those of one moment count once.
-	paceSilence = 2 * time.Second
-)
-
-// pace is the speed of all requests of a client. It is unlimited until the
-// ingress answers 429; from then on it follows what the ingress allows. A
-// Retry-After holds everybody.
+// pace limits the request rate of a client. It is unlimited until the ingress
+// answers 429, and then follows what the ingress allows. Clients of the same
+// deployment share one.
 type pace struct {
 	mu      sync.Mutex
 	limiter *rate.Limiter // nil: unlimited
-	changed time.Time     // when the speed was changed last
-	hold    time.Time     // nobody sends before
+	changed time.Time     // when the rate changed last
+	until   time.Time     // no request is sent before: a Retry-After holds all of them
 }
 
-// delay is how long a request has to wait before it is sent. One that waited
-// already for the server's sake is held no more.
-func (p *pace) delay(now time.Time, waited bool) time.Duration {
+// delay returns how long a request has to wait before it is sent. A retry has
+// waited for its Retry-After already.
+func (p *pace) delay(now time.Time, retry bool) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := now
-	if !waited && p.hold.After(now) {
-		at = p.hold
+	if !retry && p.until.After(now) {
+		at = p.until
 	}
 	if p.limiter == nil {
 		return at.Sub(now)
 	}
-	if now.Sub(p.changed) >= paceSilence {
-		p.limiter.SetLimitAt(now, p.limiter.Limit()*faster)
+	if now.Sub(p.changed) >= rateInterval {
+		p.limiter.SetLimitAt(now, p.limiter.Limit()*speedUp)
 		p.changed = now
 	}
 	return max(at.Sub(now), p.limiter.ReserveN(now, 1).DelayFrom(now))
 }
 
-// limited notes a 429, and how long the server asked to wait.
+// limited records a 429 and the wait that it asks for.
 func (p *pace) limited(now time.Time, asked time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if asked > 0 && asked <= retryAfterBudget && now.Add(asked).After(p.hold) {
-		p.hold = now.Add(asked)
+	if asked > 0 && asked <= retryAfterBudget && now.Add(asked).After(p.until) {
+		p.until = now.Add(asked)
 	}
 	switch {
 	case p.limiter == nil:
-		p.limiter = rate.NewLimiter(firstPace, 1)
+		p.limiter = rate.NewLimiter(firstRate, 1)
 		p.changed = now
-	case now.Sub(p.changed) >= paceSilence/2:
-		p.limiter.SetLimitAt(now, max(slowestPace, p.limiter.Limit()*slower))
+	case now.Sub(p.changed) >= rateInterval/2:
+		p.limiter.SetLimitAt(now, max(minRate, p.limiter.Limit()*slowDown))
 		p.changed = now
 	}
 }
 
 // keepPace waits until a request may be sent.
-func (c *Client) keepPace(ctx context.Context, waited bool) error {
-	if d := c.pace.delay(c.now(), waited); d > 0 {
+func (c *Client) keepPace(ctx context.Context, retry bool) error {
+	if d := c.pace.delay(c.now(), retry); d > 0 {
 		return c.sleep(ctx, d)
 	}
 	return ctx.Err()

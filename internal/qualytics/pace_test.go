@@ -11,8 +11,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// A deployment that allows so many requests a second: no request fails, and
-// most of what is allowed is used, however many are sent at once.
+// With a rate limit no request fails, and most of the allowed rate is used,
+// whatever the parallelism.
 func TestPaceUnderALimit(t *testing.T) {
 	t.Parallel()
 	const limit, work = 50, 400 // beyond the burst
@@ -26,7 +26,14 @@ func TestPaceUnderALimit(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(s.Close)
-				c, err := New(Config{URL: s.URL, APIPath: s.APIPath(), Token: Secret(s.AdminToken()), MaxRetries: DefaultMaxRetries})
+				c, err := New(
+					Config{
+						URL:        s.URL,
+						APIPath:    s.APIPath(),
+						Token:      Secret(s.AdminToken()),
+						MaxRetries: DefaultMaxRetries,
+					},
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -54,7 +61,7 @@ func TestPaceUnderALimit(t *testing.T) {
 				atBest := time.Duration(float64(work) / limit * float64(time.Second))
 				took := time.Since(begin)
 				t.Logf("%.0f %% of the limit", 100*float64(atBest)/float64(took))
-				// One at a time, the answers' own time counts as well.
+				// Without parallelism, the latency counts too.
 				if parallelism > 1 && float64(atBest)/float64(took) < 0.77 {
 					t.Errorf("%d requests took %s, the limit allows %s", requests, took, atBest)
 				}
@@ -63,42 +70,42 @@ func TestPaceUnderALimit(t *testing.T) {
 	}
 }
 
-func TestPaceLearns(t *testing.T) {
+func TestPaceAdapts(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
 	p := &pace{}
 	if d := p.delay(now, false); d != 0 {
-		t.Errorf("unlimited, it waits %s", d)
+		t.Errorf("without a limit, the delay is %s", d)
 	}
-	for range 50 { // those of one moment count once
+	for range 50 { // several at the same time count once
 		p.limited(now, 0)
 	}
-	if p.limiter.Limit() != firstPace {
+	if p.limiter.Limit() != firstRate {
 		t.Errorf("after the first 429: %v a second", p.limiter.Limit())
 	}
-	now = now.Add(paceSilence)
+	now = now.Add(rateInterval)
 	p.limited(now, 0)
-	if p.limiter.Limit() != firstPace*slower {
+	if p.limiter.Limit() != firstRate*slowDown {
 		t.Errorf("after another: %v a second", p.limiter.Limit())
 	}
-	now = now.Add(paceSilence)
+	now = now.Add(rateInterval)
 	p.delay(now, false)
-	if p.limiter.Limit() <= firstPace*slower {
-		t.Errorf("after silence: %v a second", p.limiter.Limit())
+	if p.limiter.Limit() <= firstRate*slowDown {
+		t.Errorf("after an interval without a 429: %v a second", p.limiter.Limit())
 	}
 	for range 100 {
-		now = now.Add(paceSilence)
+		now = now.Add(rateInterval)
 		p.limited(now, 0)
 	}
-	if p.limiter.Limit() != slowestPace {
+	if p.limiter.Limit() != minRate {
 		t.Errorf("at worst: %v a second", p.limiter.Limit())
 	}
 	p.limited(now, 10*time.Second)
 	if d := p.delay(now, false); d < 10*time.Second {
-		t.Errorf("a Retry-After of 10 s holds another request for %s", d)
+		t.Errorf("a Retry-After of 10 s delays another request by %s", d)
 	}
 	p.limited(now, time.Hour)
 	if d := p.delay(now.Add(11*time.Second), false); d > time.Minute {
-		t.Errorf("a Retry-After of an hour holds everybody for %s", d)
+		t.Errorf("a Retry-After of an hour delays other requests by %s", d)
 	}
 }

@@ -16,31 +16,34 @@ import (
 	"strconv"
 )
 
-// PageSize is what is asked for per page: the API's maximum.
+// PageSize is the requested page size: the API's maximum.
 const PageSize = 100
 
-// maxPages ends a listing that a broken server would never end.
+// defaultPageSize is the page size that the API applies if none is requested.
+const defaultPageSize = 50
+
+// maxPages ends the listing of a server that never reports the last page.
 const maxPages = 100_000
 
-// page is one answer of a list call: a bare array, or an envelope whose total
-// is called total or total_count. It is decoded item by item.
+// page is the answer of a list call: a bare array, or an envelope with total or
+// total_count. It is decoded item by item.
 type page[T any] struct {
 	items []T
-	count int // of the items, wherever they went
-	total int // -1 when the server did not say
-	size  int // as the server applied it; 0 when it did not say
-	whole bool
+	seen  int  // number of items, including those passed to keep
+	total int  // -1 if the server did not report it
+	size  int  // as applied by the server; 0 if it did not report it
+	array bool // a bare array: there are no other pages
 
-	item    func(*json.Decoder) (T, error) // decodes the next one; nil is what T does
-	keep    func(T)                        // takes the items as they come, in place of the field; nil keeps them
-	restart func()                         // forgets what keep took: the answer is read again
+	item    func(*json.Decoder) (T, error) // decodes the next item; nil uses T's own decoding
+	keep    func(T)                        // receives each item instead of items; may be nil
+	restart func()                         // called before the answer is decoded, and again after a retry
 }
 
 func (p *page[T]) UnmarshalJSON(data []byte) error {
 	return p.read(json.NewDecoder(bytes.NewReader(data)))
 }
 
-// read reads a list from a stream.
+// read decodes a list from a stream.
 func (p *page[T]) read(dec *json.Decoder) error {
 	*p = page[T]{total: -1, item: p.item, keep: p.keep, restart: p.restart}
 	if p.restart != nil {
@@ -51,10 +54,10 @@ func (p *page[T]) read(dec *json.Decoder) error {
 	case err != nil:
 		return err
 	case start == json.Delim('['):
-		p.whole = true
+		p.array = true
 		return p.readItems(dec)
 	case start != json.Delim('{'):
-		return &shapeError{"the answer is no list where the API documents one"}
+		return &shapeError{"the answer is not a list, but the API documents one"}
 	}
 	found := false
 	for dec.More() {
@@ -90,22 +93,21 @@ func (p *page[T]) read(dec *json.Decoder) error {
 		return err
 	}
 	if !found {
-		return &shapeError{"the answer has no items, which the API documents for a list"}
+		return &shapeError{"the answer has no items, but the API documents them for a list"}
 	}
 	return nil
 }
 
-// decodeField decodes the value of a field, and names the field in an error.
+// decodeField decodes the value of a field. Its error names the field.
 func decodeField(dec *json.Decoder, name json.Token, into any) error {
 	err := dec.Decode(into)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		wrongType.Field = fmt.Sprint(name)
 	}
 	return err
 }
 
-// readItemsOrNull reads the value of items, and reports whether it is a list.
+// readItemsOrNull decodes the value of items, and reports whether it is a list.
 func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
 	start, err := dec.Token()
 	switch {
@@ -114,19 +116,19 @@ func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
 	case start == nil:
 		return false, nil
 	case start != json.Delim('['):
-		return false, &shapeError{"the answer's field \"items\" is no list, which the API does not document"}
+		return false, &shapeError{"the answer's field \"items\" is not a list, which the API does not document"}
 	}
 	return true, p.readItems(dec)
 }
 
-// readItems reads what follows the bracket that opens a list.
+// readItems decodes a list after its opening bracket.
 func (p *page[T]) readItems(dec *json.Decoder) error {
 	for dec.More() {
 		item, err := p.next(dec)
 		if err != nil {
 			return err
 		}
-		p.count++
+		p.seen++
 		if p.keep != nil {
 			p.keep(item)
 		} else {
@@ -146,21 +148,29 @@ func (p *page[T]) next(dec *json.Decoder) (T, error) {
 	return item, err
 }
 
-// last reports whether no page follows, with seen items so far.
+// last reports whether this is the last page, after seen items in all pages.
 func (p *page[T]) last(seen int) bool {
 	switch {
-	case p.whole || len(p.items) == 0:
+	case p.array || len(p.items) == 0:
 		return true
 	case p.total >= 0 && seen >= p.total:
 		return true
 	case p.size > 0:
 		return len(p.items) < p.size
-	default: // a build that names neither may still apply a smaller size than asked
+	default: // a build that reports neither may still apply a smaller size than requested
 		return p.total < 0 && len(p.items) < PageSize
 	}
 }
 
-// onePage asks for a page of GET path, counted from 1.
+// count returns the number of pages of the list, as far as this page tells.
+func (p *page[T]) count() int {
+	if p.total <= len(p.items) || len(p.items) == 0 {
+		return 1
+	}
+	return min(maxPages, 1+(p.total-1)/len(p.items))
+}
+
+// onePage requests a page of GET path. The first page is 1.
 func onePage[T any](ctx context.Context, c *Client, path string, query url.Values, number int) (*page[T], error) {
 	q := maps.Clone(query)
 	if q == nil {
@@ -172,7 +182,7 @@ func onePage[T any](ctx context.Context, c *Client, path string, query url.Value
 	return &p, c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &p})
 }
 
-// pages gives every page of GET path, in order, until the last one or an error.
+// pages returns the pages of GET path in order, until the last one or an error.
 func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[page[T], error] {
 	return func(yield func(page[T], error) bool) {
 		seen := 0
@@ -190,12 +200,9 @@ func pages[T any](ctx context.Context, c *Client, path string, query url.Values)
 	}
 }
 
-// maxListings is how often a listing starts again because the total changed
-// between two of its pages, which shifts objects across their border.
-const maxListings = 3
-
-// listAll gives every object of GET path once, whatever the page size, also
-// when objects appear or vanish while it lists.
+// listAll returns every object of GET path once, whatever the page size. It
+// starts again if the total changes between two pages, because objects may then
+// have moved from one page to another.
 func listAll[T any](ctx context.Context, c *Client, path string, query url.Values, id func(T) int64) ([]T, error) {
 	for attempt := 1; ; attempt++ {
 		var all []T
@@ -221,13 +228,25 @@ func listAll[T any](ctx context.Context, c *Client, path string, query url.Value
 		switch {
 		case steady && len(all) >= total:
 			return all, nil
-		case attempt == maxListings && len(all) >= total:
+		case attempt == maxListAttempts && len(all) >= total:
 			return all, nil
-		case attempt == maxListings:
-			return nil, &Error{
-				Base: c.base.String(), Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: attempt,
-				Problem: fmt.Sprintf("the list says that it has %d entries and shows %d; it may be changing while it is read", total, len(all)),
-			}
+		case attempt == maxListAttempts:
+			return nil, incompleteList(c, path, attempt, total, len(all))
 		}
+	}
+}
+
+// incompleteList returns the error for a list with fewer objects than its total.
+func incompleteList(c *Client, path string, attempts, total, found int) *Error {
+	return &Error{
+		Method:   http.MethodGet,
+		URL:      c.base.String() + path,
+		Status:   http.StatusOK,
+		Attempts: attempts,
+		Problem: fmt.Sprintf(
+			"the list reports %d entries and has %d; it may have changed while it was read",
+			total,
+			found,
+		),
 	}
 }

@@ -6,214 +6,192 @@ package qualytics
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
+// The retry policy. Every limit of it is in this block.
 const (
-	// baseWait doubles with each try; a wait is a random part of it (full jitter).
-	baseWait = time.Second
-	// maxWait bounds one such wait.
-	maxWait = 30 * time.Second
-	// retryAfterBudget bounds what a request waits altogether because servers
-	// asked for it with Retry-After.
+	// DefaultMaxRetries is how often a request is repeated. With the waits
+	// below, five retries survive an outage of about half a minute.
+	DefaultMaxRetries = 5
+	// firstBackoff doubles with each retry, up to maxBackoff; the wait is a
+	// random part of it, so that parallel requests do not return together.
+	firstBackoff = time.Second
+	maxBackoff   = 30 * time.Second
+	// retryAfterBudget limits how long one request waits because of
+	// Retry-After headers: a run should fail rather than hang.
 	retryAfterBudget = 2 * time.Minute
+
+	// firstRate is the request rate per second after the first 429: slightly
+	// below the 50 that the ingress allows by default.
+	firstRate = 45
+	// minRate is the lowest request rate, whatever the number of 429s.
+	minRate = 1
+	// A 429 multiplies the rate by slowDown, and rateInterval without one by
+	// speedUp. Several 429s within half of that interval count once.
+	slowDown     = 0.8
+	speedUp      = 1.1
+	rateInterval = 2 * time.Second
+
+	// maxListAttempts is how often a listing starts again because its total
+	// changed between two pages.
+	maxListAttempts = 3
 )
 
-// try is one request and its repetitions: it decides whether and when to send
-// it again, and makes the error when it does not.
-type try struct {
-	client *Client
-	ctx    context.Context //nolint:containedctx // The caller's: waits end with it although a write that was sent does not.
-	method string
-	path   string
-
-	count   int           // times sent
-	wait    time.Duration // before the next try
-	asked   time.Duration // the server's wish in the last answer
-	spent   time.Duration // of retryAfterBudget
-	tooLong bool          // the server asked for more than is left of the budget
-	last    error         // of the last try
+// attemptResult is what one attempt at a request means for the next.
+type attemptResult struct {
+	problem   string // what to tell the user
+	transient bool   // another attempt may succeed
+	received  bool   // the application may have processed the request
 }
 
-// retrying is the machinery of go-retryablehttp with this request's rules. The
-// wait happens in PrepareRetry, so that the clock can be replaced.
-func (t *try) retrying() *retryablehttp.Client {
-	return &retryablehttp.Client{
-		HTTPClient:     t.client.http,
-		RetryMax:       t.client.maxRetries,
-		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) { t.count++ },
-		CheckRetry:     t.check,
-		Backoff: func(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
-			t.plan(attempt, resp)
-			return 0
-		},
-		PrepareRetry: func(*http.Request) error {
-			if err := t.client.sleep(t.ctx, t.wait); err != nil {
-				return err
-			}
-			return t.client.keepPace(t.ctx, true)
-		},
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
+// repeatable reports whether a request may be sent again after e. A POST that
+// the application may have processed is never repeated blindly.
+func (e *Error) repeatable() bool {
+	return e.transient && (e.Method != http.MethodPost || !e.MaybeDone)
 }
 
-// check says whether the request may be sent again. Its error, when not nil,
-// is the result.
-func (t *try) check(_ context.Context, resp *http.Response, err error) (bool, error) {
-	t.last = err
-	if resp != nil {
-		t.client.clock.observe(resp.Header, t.client.now())
-		if resp.StatusCode == http.StatusTooManyRequests {
-			t.client.pace.limited(t.client.now(), parseRetryAfter(resp.Header, t.client.now()))
-		}
+// nextWait returns how long to wait before the next attempt, and false if there
+// is none. asked is how long the request has waited because of Retry-After.
+func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Duration, bool) {
+	if !e.repeatable() || attempt > c.maxRetries {
+		return 0, false
 	}
-	if err == nil && success(resp.StatusCode) {
-		return false, nil
+	if e.retryAfter > retryAfterBudget-*asked {
+		e.Problem = joinText(
+			e.Problem,
+			fmt.Sprintf("it asks to wait %s, longer than this request may wait", e.retryAfter.Round(time.Second)),
+		)
+		return 0, false
 	}
-	if t.ctx.Err() != nil || !t.repeatable(resp, err) {
-		return false, err
+	wait := c.backoff(attempt)
+	if e.retryAfter > 0 {
+		*asked += e.retryAfter
+		wait = e.retryAfter + wait/10
 	}
-	if resp != nil {
-		t.asked = parseRetryAfter(resp.Header, t.client.now())
-		if t.asked > retryAfterBudget-t.spent {
-			t.tooLong = true
-			return false, nil
-		}
-	}
-	return true, nil
+	return wait, true
 }
 
-func (t *try) repeatable(resp *http.Response, err error) bool {
-	if err != nil {
-		return t.repeatableError(err)
-	}
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests: // never reached the application
-		return true
+// backoff returns a random part of the exponential wait after an attempt,
+// counted from 1.
+func (c *Client) backoff(attempt int) time.Duration {
+	ceiling := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
+	return time.Duration(c.jitter() * float64(ceiling))
+}
+
+// classifyStatus returns what an unsuccessful status means.
+func classifyStatus(status int) attemptResult {
+	switch status {
+	case http.StatusTooManyRequests: // rejected by the ingress
+		return attemptResult{transient: true}
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return t.method != http.MethodPost
-	}
-	return false
-}
-
-func (t *try) repeatableError(err error) bool {
-	var (
-		dial      *net.OpError
-		body      *bodyError
-		shape     *shapeError
-		authority x509.UnknownAuthorityError
-		hostname  x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify), errors.As(err, &record):
-		return false
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return false
-	case errors.As(err, &shape), errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer), errors.Is(err, errTooLarge):
-		return false
-	case t.method != http.MethodPost:
-		return true
-	case errors.As(err, &body):
-		return false
+		return attemptResult{transient: true, received: true}
+	case http.StatusRequestTimeout:
+		return attemptResult{received: true}
 	default:
-		return errors.As(err, &dial) && dial.Op == "dial" // no connection was made
+		return attemptResult{received: status >= 500}
 	}
 }
 
-// plan decides how long to wait before the next try, and says so.
-func (t *try) plan(attempt int, resp *http.Response) {
-	ceiling := min(maxWait, baseWait<<min(attempt, 10))
-	t.wait = time.Duration(t.client.jitter() * float64(ceiling))
-	fields := map[string]any{"method": t.method, "path": t.path, "status": statusOf(resp), "try": t.count}
-	if resp != nil && t.asked > 0 {
-		t.spent += t.asked
-		t.wait = t.asked + t.wait/10 // those who were asked together do not come back together
-		fields["retry_after"] = t.asked.String()
-	}
-	t.asked = 0
-	fields["wait"] = t.wait.String()
-	t.client.log(t.ctx, "Qualytics API: waiting before the next try", fields)
-}
-
-// result is nil for a success, and an [*Error] for everything else.
-func (t *try) result(resp *http.Response, err error) error {
-	if err == nil && resp != nil && success(resp.StatusCode) {
-		return nil
-	}
-	var e *Error
-	switch {
-	case resp != nil && t.ctx.Err() != nil && errors.Is(err, t.ctx.Err()): // its body was read before the wait
-		e = &Error{Status: resp.StatusCode, Problem: "stopped while waiting to try again", MaybeDone: resp.StatusCode >= 500}
-	case resp != nil && !success(resp.StatusCode):
-		e = t.client.statusError(resp)
-		e.MaybeDone = resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
-		if t.tooLong {
-			e.Problem = joinText(e.Problem, fmt.Sprintf("it asks to wait %s, longer than this request may wait", t.asked.Round(time.Second)))
+// classify returns what an error without a usable answer means. Its problem
+// contains no header, no body, and no address but the deployment's.
+func (c *Client) classify(err error) attemptResult {
+	host := c.base.Host
+	operation, _ := errors.AsType[*net.OpError](err)
+	reason := c.mask.clean(systemReason(err))
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return attemptResult{
+			problem: fmt.Sprintf(
+				"the certificate of %s is not trusted (%s): set ca_cert_file to the authority that signed it",
+				host,
+				c.mask.clean(certificate.Err.Error()),
+			),
 		}
-	default:
-		e = &Error{Status: statusOf(resp), Problem: t.problem(err), MaybeDone: !t.noConnection(t.last), cause: err}
 	}
-	if t.ctx.Err() != nil {
-		e.cause, e.Stopped = t.ctx.Err(), true
-	}
-	e.Base, e.Method, e.Path, e.Tries = t.client.base.String(), t.method, t.path, t.count
-	e.GaveUp = t.ctx.Err() == nil && t.repeatable(resp, err)
-	e.MaybeDone = e.MaybeDone && t.method != http.MethodGet
-	return e
-}
-
-func (t *try) noConnection(err error) bool {
-	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial"
-}
-
-// problem describes why there is no answer, in words that hold no address, no
-// header and no body.
-func (t *try) problem(err error) string {
-	var (
-		netErr net.Error
-		dns    *net.DNSError
-		verify *tls.CertificateVerificationError
-		record tls.RecordHeaderError
-		body   *bodyError
-		shape  *shapeError
-	)
-	host := t.client.base.Host
+	_, record := errors.AsType[tls.RecordHeaderError](err)
 	switch {
-	case t.ctx.Err() != nil && errors.Is(err, t.ctx.Err()):
-		return "stopped before an answer came"
-	case errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer), errors.Is(err, errTooLarge), errors.As(err, &shape):
-		return unwrapAll(err).Error()
-	case errors.As(err, &dns):
-		return "the host " + host + " cannot be resolved: check url and the network"
-	case errors.As(err, &verify):
-		return "the certificate of " + host + " is not trusted (" + t.client.mask.clean(verify.Err.Error()) + "): set ca_cert_file to the authority that signed it"
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return host + " does not speak TLS: check the scheme and port of url"
-	case t.noConnection(err):
-		return "no connection to " + host + ": check url, the network and proxies"
-	case errors.As(err, &netErr) && netErr.Timeout():
-		return fmt.Sprintf("no answer within %s (timeout)", t.client.http.Timeout)
-	case errors.As(err, &body):
-		return "the answer broke off"
-	default:
-		return "the connection to " + host + " broke off"
+	case record, errors.Is(err, http.ErrSchemeMismatch):
+		return attemptResult{problem: host + " does not speak TLS: check the scheme and port of url"}
+	case isAnswerError(err):
+		return attemptResult{problem: innermost(err).Error(), received: true}
+	case operation != nil && operation.Op == "proxyconnect":
+		return attemptResult{
+			problem:   "no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY",
+			transient: true,
+		}
+	case isDNSError(err):
+		return attemptResult{
+			problem:   "the host " + host + " cannot be resolved" + reason + ": check url and the network",
+			transient: true,
+		}
+	case operation != nil && operation.Op == "dial":
+		return attemptResult{
+			problem:   "no connection to " + host + reason + ": check url, the network, and proxies",
+			transient: true,
+		}
+	case isTimeout(err):
+		return attemptResult{
+			problem:   fmt.Sprintf("no answer within %s (timeout)", c.http.Timeout),
+			transient: true,
+			received:  true,
+		}
+	}
+	if _, ok := errors.AsType[*bodyError](err); ok {
+		return attemptResult{
+			problem:   "the connection closed in the middle of the answer" + reason,
+			transient: true,
+			received:  true,
+		}
+	}
+	return attemptResult{
+		problem:   "the connection to " + host + " was closed before an answer arrived" + reason,
+		transient: true,
+		received:  true,
 	}
 }
 
-// unwrapAll gives the innermost error: the client's own, without what net/http
-// wrapped around it.
-func unwrapAll(err error) error {
+// isAnswerError reports whether err says that an answer arrived whole and is
+// not what the API documents.
+func isAnswerError(err error) bool {
+	_, shape := errors.AsType[*shapeError](err)
+	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyAnswer) || errors.Is(err, errTooLarge)
+}
+
+func isDNSError(err error) bool {
+	_, ok := errors.AsType[*net.DNSError](err)
+	return ok
+}
+
+func isTimeout(err error) bool {
+	network, ok := errors.AsType[net.Error](err)
+	return ok && network.Timeout()
+}
+
+// systemReason returns the operating system's reason for a network error in
+// parentheses, such as " (connection refused)", or "" if there is none.
+func systemReason(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return " (" + dns.Err + ")"
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return " (" + errno.Error() + ")"
+	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Timeout() {
+		return " (timed out)"
+	}
+	return ""
+}
+
+// innermost returns the error at the end of a chain: the client's own, without
+// what net/http wrapped around it.
+func innermost(err error) error {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
@@ -223,9 +201,35 @@ func unwrapAll(err error) error {
 	}
 }
 
+// parseRetryAfter returns the wait that a Retry-After header asks for: seconds,
+// or a date. It returns 0 for everything that asks for none.
+func parseRetryAfter(h http.Header, now time.Time) time.Duration {
+	const longest = 365 * 24 * time.Hour
+	value := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(max(0, min(seconds, int64(longest/time.Second)))) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}
+
 func joinText(a, b string) string {
 	if a == "" {
 		return b
 	}
 	return a + "; " + b
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/url"
@@ -14,33 +15,33 @@ import (
 	"unicode/utf8"
 )
 
-// hidden is what stands where a secret was.
+// hidden replaces a secret.
 const hidden = "(hidden)"
 
-// Secret is a string that no formatting verb shows.
+// Secret is a string that no formatting verb prints.
 type Secret string
 
 // Format writes "(hidden)", whatever the verb.
 func (Secret) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, hidden) }
 
-// masker removes secrets from text that a server wrote.
+// masker removes secrets from text that a server sent.
 type masker struct {
-	short []string            // secrets shorter than a gram, replaced whole
-	grams map[string]struct{} // every run of gramSize bytes of the longer ones
+	short []string            // secrets shorter than gramSize
+	grams map[string]struct{} // every sequence of gramSize bytes of the others
 }
 
 const (
-	// gramSize is the shortest piece of a secret that is recognised: a server
-	// may echo a token cut off.
+	// gramSize is the length of the shortest part of a secret that is recognized,
+	// because a server may truncate a token that it repeats.
 	gramSize = 12
-	// minSecret is the length below which a header's value is too common a
-	// word to be replaced.
+	// minSecret is the length of the shortest header value that is masked.
+	// Shorter ones are too common as words.
 	minSecret = 4
-	// maxDetail bounds what is quoted of a server's own words, in bytes.
+	// maxDetail is the maximum length of a server's text, in bytes.
 	maxDetail = 600
 )
 
-// jwt matches a bearer token, whole or cut off, whoever it belongs to.
+// jwt matches any bearer token, complete or truncated.
 var jwt = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
 
 func newMasker(cfg Config) masker {
@@ -52,13 +53,17 @@ func newMasker(cfg Config) masker {
 	return m
 }
 
-// add remembers a secret as it is, URL-encoded and in base64 at its three
-// possible alignments.
+// add records a secret as it is, in upper and lower case, URL-encoded, in
+// hexadecimal, and in base64 at its three possible alignments.
 func (m *masker) add(secret string) {
-	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret)}
+	hexadecimal := hex.EncodeToString([]byte(secret))
+	forms := []string{
+		secret, strings.ToUpper(secret), strings.ToLower(secret), url.QueryEscape(secret), url.PathEscape(secret),
+		hexadecimal, strings.ToUpper(hexadecimal),
+	}
 	for shift := range 3 {
 		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("-", shift) + secret))
-		// The first and last characters also depend on what stands around the secret.
+		// The first and last characters also depend on the text around the secret.
 		if len(encoded) > 8 {
 			encoded = encoded[4 : len(encoded)-4]
 			forms = append(forms, encoded, strings.NewReplacer("+", "-", "/", "_").Replace(encoded))
@@ -76,21 +81,27 @@ func (m *masker) add(secret string) {
 	}
 }
 
-// clean makes a server's text fit to be shown: no secret, one line, bounded.
+// clean returns a server's text without secrets, in one line, and of limited
+// length.
 func (m *masker) clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
+	// Control characters go first, and without a replacement within a line: they
+	// could split a secret.
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
 	text = m.hideGrams(text)
 	for _, s := range m.short {
 		text = strings.ReplaceAll(text, s, hidden)
 	}
 	text = jwt.ReplaceAllString(text, hidden)
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxDetail {
 		cut := maxDetail
 		for !utf8.RuneStart(text[cut]) {
@@ -103,7 +114,7 @@ func (m *masker) clean(text string) string {
 
 func (m *masker) hideGrams(text string) string {
 	var out strings.Builder
-	shown := 0 // text[:shown] is dealt with
+	done := 0 // text[:done] is processed
 	for i := 0; i+gramSize <= len(text); i++ {
 		if _, ok := m.grams[text[i:i+gramSize]]; !ok {
 			continue
@@ -115,11 +126,11 @@ func (m *masker) hideGrams(text string) string {
 			}
 			end++
 		}
-		out.WriteString(text[shown:i])
+		out.WriteString(text[done:i])
 		out.WriteString(hidden)
-		shown = end
+		done = end
 		i = end - 1
 	}
-	out.WriteString(text[shown:])
+	out.WriteString(text[done:])
 	return out.String()
 }

@@ -5,11 +5,11 @@ package qualytics
 
 import (
 	"bytes"
+	"encoding/json"
 	"time"
 )
 
-// layouts are the forms in which deployments write a time. One without a zone
-// is in UTC.
+// layouts are the formats of a time in answers. A time without a zone is in UTC.
 var layouts = []string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05.999999999Z0700",
@@ -18,7 +18,7 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999",
 }
 
-// timestamp reads a time of the API, in UTC; null and "" are the zero time.
+// timestamp decodes a time in UTC; null and "" are the zero time.
 type timestamp time.Time
 
 func (t *timestamp) UnmarshalText(text []byte) error {
@@ -33,10 +33,22 @@ func (t *timestamp) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return &shapeError{"the answer has a time that cannot be read, which the API does not document"}
+	return &shapeError{"the answer has an invalid time, which the API does not document"}
 }
 
-// pointer is nil for the zero time.
+// lenientTime decodes a time that nothing depends on. An invalid one is the zero
+// time.
+type lenientTime timestamp
+
+func (t *lenientTime) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil || (*timestamp)(t).UnmarshalText([]byte(text)) != nil {
+		*t = lenientTime{}
+	}
+	return nil
+}
+
+// pointer returns nil for the zero time.
 func (t timestamp) pointer() *time.Time {
 	if v := time.Time(t); !v.IsZero() {
 		return &v

@@ -10,12 +10,13 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// BaseURL joins a deployment's URL and the API's path prefix the way the
-// official CLI does: https when no scheme is given, no trailing slash, one
-// trailing "/api" removed, then the prefix appended.
+// BaseURL joins a deployment's URL and the API's path prefix as the official CLI
+// does: it adds https if there is no scheme, removes trailing slashes and one
+// trailing "/api", and appends the prefix.
 func BaseURL(raw, apiPath string) (*url.URL, error) {
 	s := strings.TrimSpace(raw)
 	if s == "" {
@@ -26,25 +27,25 @@ func BaseURL(raw, apiPath string) (*url.URL, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, errors.New("the URL cannot be read; expected something like https://example.qualytics.io")
+		return nil, errors.New("the URL is invalid; expected a URL such as https://example.qualytics.io")
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("the URL has the scheme %q; expected https", u.Scheme)
 	case u.Hostname() == "":
-		return nil, errors.New("the URL has no host; expected something like https://example.qualytics.io")
+		return nil, errors.New("the URL has no host; expected a URL such as https://example.qualytics.io")
 	case u.User != nil:
-		return nil, errors.New("the URL contains a user name or password; remove it, the token is the credential")
+		return nil, errors.New("the URL contains a user name or password; remove it: the token is the credential")
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return nil, errors.New("the URL has a query or a fragment; expected only the deployment's address")
+		return nil, errors.New("the URL has a query or a fragment; expected only https:// and the host")
 	}
 	u.Host = strings.ToLower(u.Host)
 	path := strings.TrimRight(u.Path, "/")
 	path = strings.TrimRight(strings.TrimSuffix(path, "/api"), "/")
 	if prefix := strings.Trim(strings.TrimSpace(apiPath), "/"); prefix != "" {
 		if strings.ContainsAny(prefix, "?#%\\") || strings.Contains(prefix, "..") || strings.Contains(prefix, "//") {
-			return nil, errors.New("the API path is not a plain path such as \"api\" or \"gateway/api\"")
+			return nil, errors.New("the API path is invalid; expected a path such as \"api\" or \"gateway/api\"")
 		}
 		path += "/" + prefix
 	}
@@ -57,37 +58,58 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (ip != nil && ip.IsLoopback())
 }
 
-// CheckHeader refuses a header that HTTP cannot carry or that the client sets
-// itself. The error never quotes the value.
+// reservedHeaders are set by the client, or describe a single connection and the
+// encoding on it.
+var reservedHeaders = []string{
+	"Accept",
+	"Accept-Encoding",
+	"Connection",
+	"Content-Encoding",
+	"Content-Length",
+	"Content-Type",
+	"Expect",
+	"Host",
+	"Keep-Alive",
+	"Proxy-Authenticate",
+	"Proxy-Authorization",
+	"Proxy-Connection",
+	"Te",
+	"Trailer",
+	"Transfer-Encoding",
+	"Upgrade",
+}
+
+// CheckHeader returns an error for a header that is not valid in HTTP or that the
+// client sets itself. The error does not contain the value.
 func CheckHeader(name, value string) error {
 	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
 	case canonical == "Authorization":
-		return errors.New("the header Authorization cannot be set: it carries the token")
-	case canonical == "Content-Type", canonical == "Accept", canonical == "Host", canonical == "Content-Length", canonical == "Transfer-Encoding", canonical == "Connection":
+		return errors.New("the header Authorization cannot be set: it contains the token")
+	case slices.Contains(reservedHeaders, canonical):
 		return fmt.Errorf("the header %s cannot be set: the client sets it itself", canonical)
 	case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !tokenRune(r) }):
-		return fmt.Errorf("%q is not the name of an HTTP header", name)
+		return fmt.Errorf("%q is not a valid name of an HTTP header", name)
 	case strings.ContainsFunc(value, func(r rune) bool { return (r < ' ' && r != '\t') || r == 0x7f }):
 		return fmt.Errorf("the value of the header %s contains a line break or another control character", canonical)
 	}
 	return nil
 }
 
-// tokenRune reports whether r may stand in a header's name (RFC 9110, 5.6.2).
+// tokenRune reports whether r is allowed in the name of a header (RFC 9110, 5.6.2).
 func tokenRune(r rune) bool {
-	return r < 0x7f && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return letter || r >= '0' && r <= '9' || r < 0x7f && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 func validHeaderValue(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// maxRedirects is how many redirects of a read are followed.
+// maxRedirects is how many redirects of a GET are followed.
 const maxRedirects = 5
 
-// checkRedirect follows a read within the same deployment only. Anything else
-// is not an error here: the redirect itself becomes the answer, and [Error]
-// says where it pointed.
+// checkRedirect follows a redirect of a GET within the same deployment. Any other
+// redirect becomes the answer, and the [Error] says where it points.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	from := via[len(via)-1]
 	if via[0].Method != http.MethodGet || len(via) > maxRedirects || !sameDeployment(from.URL, req.URL) {
@@ -96,8 +118,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// sameDeployment allows the same origin, and the step from http to https on
-// the default ports of the same host.
+// sameDeployment reports whether two URLs have the same origin, or differ only in
+// http and https on the default ports.
 func sameDeployment(from, to *url.URL) bool {
 	if from.Scheme == to.Scheme {
 		return strings.EqualFold(from.Host, to.Host)
@@ -105,4 +127,15 @@ func sameDeployment(from, to *url.URL) bool {
 	return from.Scheme == "http" && to.Scheme == "https" &&
 		strings.EqualFold(from.Hostname(), to.Hostname()) &&
 		(from.Port() == "" || from.Port() == "80") && (to.Port() == "" || to.Port() == "443")
+}
+
+// Host returns the host of the deployment in lower case, with its port unless
+// that is the default.
+func (c *Client) Host() string {
+	host := strings.ToLower(c.base.Host)
+	defaultPort := ":443"
+	if c.base.Scheme == "http" {
+		defaultPort = ":80"
+	}
+	return strings.TrimSuffix(host, defaultPort)
 }

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// scimRole marks the calls that a SCIM-only token may make.
+// scimRole marks the endpoints that accept a SCIM-only token.
 const scimRole = "scim"
 
-// claims are what a bearer token says of itself.
+// claims are the claims of a bearer token.
 type claims struct {
 	Subject string `json:"sub"` // the owner's user_id
 	Token   string `json:"jti"` // the token's id
@@ -26,7 +26,7 @@ type claims struct {
 	SCIM    bool   `json:"scim_endpoints_only,omitempty"`
 }
 
-// Bearer is the secret of a token: a JWT signed with HS256.
+// Bearer returns the secret of a token: a JWT signed with HS256.
 func (s *Server) Bearer(id int64) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +37,12 @@ func (s *Server) Bearer(id int64) string {
 }
 
 func (s *Server) sign(t *Token) string {
-	c := claims{Subject: s.userByID(t.UserID).UserID, Token: strconv.FormatInt(t.ID, 10), Issued: t.Created.Unix(), SCIM: t.SCIMOnly}
+	c := claims{
+		Subject: s.userByID(t.UserID).UserID,
+		Token:   strconv.FormatInt(t.ID, 10),
+		Issued:  t.Created.Unix(),
+		SCIM:    t.SCIMOnly,
+	}
 	if t.Expiration != nil {
 		c.Expires = t.Expiration.Unix()
 	}
@@ -53,7 +58,7 @@ func (s *Server) signature(unsigned string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// authenticate finds who calls, and checks what that one may do.
+// authenticate returns the caller, or a problem if it lacks the role.
 func (s *Server) authenticate(r *http.Request, role string) (*User, *Token, *problem) {
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	cut := strings.LastIndex(bearer, ".")

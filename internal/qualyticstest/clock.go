@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Clock is the real time plus what it was advanced by.
+// Clock is a clock that can be advanced and stopped.
 type Clock struct {
 	mu      sync.Mutex
 	ahead   time.Duration
-	stopped time.Time // zero: it runs
+	stopped time.Time // zero: not stopped
 }
 
-// Now is the clock's instant, in UTC.
+// Now returns the time in UTC.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,7 +29,7 @@ func (c *Clock) now() time.Time {
 	return time.Now().Add(c.ahead).UTC()
 }
 
-// Advance moves the clock; a negative d moves it back.
+// Advance moves the clock by d, which may be negative.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
-// Stop lets no time pass from now on, other than by Advance.
+// Stop stops the clock. Advance still moves it.
 func (c *Clock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"os"
 )
 
-// data is what a server knows, as its file holds it.
+// data is the content of the data file.
 type data struct {
 	Users           []*User
 	Tokens          []*Token
@@ -19,7 +19,7 @@ type data struct {
 	NextID, AdminID int64
 }
 
-// load takes over what the file holds, if there is one.
+// load reads the data file if it exists.
 func (s *Server) load() error {
 	if s.data == "" {
 		return nil
@@ -33,14 +33,14 @@ func (s *Server) load() error {
 	}
 	var d data
 	if err := json.Unmarshal(text, &d); err != nil {
-		return fmt.Errorf("%s is not an emulator's data: %w", s.data, err)
+		return fmt.Errorf("%s is not a data file of the emulator: %w", s.data, err)
 	}
 	s.users, s.tokens, s.teams, s.nextID, s.adminID = d.Users, d.Tokens, d.Teams, d.NextID, d.AdminID
 	return nil
 }
 
-// save replaces the file as a whole, so that a server killed at any moment
-// leaves a readable one. It is done before an answer is sent.
+// save replaces the data file atomically, so that it is valid even if the server is
+// killed. It is called before an answer is sent.
 func (s *Server) save() error {
 	if s.data == "" {
 		return nil

@@ -9,45 +9,48 @@ import (
 	"time"
 )
 
-// FaultKind is what goes wrong with a request.
+// FaultKind is the kind of a fault.
 type FaultKind int
 
 // The kinds of faults.
 const (
-	// Answer answers in place of the application, which is not asked.
+	// Answer sends the fault's answer without processing the request.
 	Answer FaultKind = iota
-	// CloseBefore closes the connection before the work is done.
+	// CloseBefore closes the connection without processing the request.
 	CloseBefore
-	// CloseAfter does the work and closes the connection without an answer.
+	// CloseAfter processes the request and closes the connection without an answer.
 	CloseAfter
-	// Truncate does the work and cuts the answer in the middle.
+	// Truncate processes the request and sends the first half of the answer.
 	Truncate
-	// Replace does the work and answers with the fault's status and body.
+	// Replace processes the request and sends the fault's answer.
 	Replace
-	// Delay waits, then goes on as usual.
+	// Delay waits, then continues as usual.
 	Delay
+	// Replay processes the request twice, as if a gateway had repeated it, and
+	// sends the second answer.
+	Replay
 )
 
-// Forever makes a fault strike every time.
+// Forever applies a fault to every matching request.
 const Forever = -1
 
-// Fault strikes the requests that match it.
+// Fault applies to the requests that match it.
 type Fault struct {
 	Method string // "" for any
 	Path   string // without the prefix, with path.Match wildcards: "/users/*"; "" for any
-	Skip   int    // matching requests that pass first
-	Times  int    // how many are struck after that: 0 is one, Forever is all
+	Skip   int    // matching requests to which it does not apply first
+	Times  int    // number of requests after that: 0 means one, Forever means all
 
 	Kind   FaultKind
 	Status int         // of Answer and Replace
 	Header http.Header // of Answer and Replace
 	Body   string      // of Answer and Replace
 	Wait   time.Duration
-	// Do runs when the fault strikes, before anything else.
+	// Do is called first.
 	Do func()
 }
 
-// HTML is an answer of the ingress in front of the application.
+// HTML returns an answer of the ingress in front of the application.
 func HTML(status int) Fault {
 	return Fault{
 		Status: status, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
@@ -55,24 +58,24 @@ func HTML(status int) Fault {
 	}
 }
 
-// JSON is an answer of the application.
+// JSON returns an answer of the application.
 func JSON(status int, body string) Fault {
 	return Fault{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 
-// On makes a copy of f for a method and a path.
+// On returns a copy of f for a method and a path.
 func (f Fault) On(method, path string) Fault {
 	f.Method, f.Path = method, path
 	return f
 }
 
-// Repeat makes a copy of f that strikes n times.
+// Repeat returns a copy of f that applies n times.
 func (f Fault) Repeat(n int) Fault {
 	f.Times = n
 	return f
 }
 
-// Fail adds a fault. Faults are tried in the order in which they were added.
+// Fail adds a fault. The first one that matches a request applies.
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,8 +92,8 @@ func (s *Server) Heal() {
 	s.faults = nil
 }
 
-// strike takes the fault for a request, if there is one.
-func (s *Server) strike(method, urlPath string) *Fault {
+// faultFor returns the fault that applies to a request, or nil.
+func (s *Server) faultFor(method, urlPath string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
@@ -107,8 +110,8 @@ func (s *Server) strike(method, urlPath string) *Fault {
 		if f.Times > 0 {
 			f.Times--
 		}
-		struck := *f
-		return &struck
+		applied := *f
+		return &applied
 	}
 	return nil
 }

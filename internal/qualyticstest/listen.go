@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 )
@@ -24,25 +25,30 @@ func (s *Server) listen(address string) error {
 	server := httptest.NewUnstartedServer(s)
 	_ = server.Listener.Close()
 	server.Listener = listener
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // cut connections are on purpose
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections are closed on purpose
 	server.Start()
 	s.http, s.URL = server, server.URL
 	return nil
 }
 
-// Stop closes the port, as a crash does: connections are refused until Resume.
-// What the server knows stays.
+// Stop closes the port, as a crash does: connections are refused until Resume. The
+// data stays.
 func (s *Server) Stop() {
 	s.http.CloseClientConnections()
 	s.http.Close()
 }
 
-// Resume serves what the server knows again, on a port of its own choice: the
-// old one may be somebody else's by now. URL changes.
-func (s *Server) Resume() error { return s.listen("") }
+// Resume serves the data again after Stop: on the same address, or, if another
+// process uses that now, on another port.
+func (s *Server) Resume() error {
+	if s.listen(strings.TrimPrefix(s.URL, "http://")) == nil {
+		return nil
+	}
+	return s.listen("")
+}
 
-// bucket is the ingress's rate limit: rate requests a second, and a burst on
-// top. It runs on the real time, because the requests do.
+// bucket is the rate limit of the ingress: rate requests per second, plus a burst.
+// It uses the real clock.
 type bucket struct {
 	mu    sync.Mutex
 	rate  float64

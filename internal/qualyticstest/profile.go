@@ -3,15 +3,15 @@
 
 package qualyticstest
 
-// Profile is how one build of Qualytics behaves where builds differ, or where
-// the documentation is silent. Everything else is the same for all of them.
+// Profile is the behavior of a build of Qualytics, where builds differ or the
+// documentation leaves it open.
 type Profile struct {
 	Name   string
 	Build  string // info.version of the build
-	Prefix string // path prefix of the API, "" for the root
+	Prefix string // path prefix of the API; "" for the root
 
 	// Documented differences.
-	Roles        []string // that can be assigned
+	Roles        []string // assignable roles
 	TeamObjects  bool     // teams of a user as objects instead of names
 	CreatedField string   // of a user: "created", "created_at", or "" for none
 	UserName     string   // "user_id" or "svc"
@@ -21,10 +21,10 @@ type Profile struct {
 	TimeLayout   string   // Go layout of every time
 	TeamDetails  bool     // teams have description and permission
 
-	// ShortTokenCreate leaves created and last_used out of the answer to a
-	// token's creation, and most of its user.
+	// ShortTokenCreate omits created, last_used, and most of the user from the
+	// answer to POST /user-tokens.
 	ShortTokenCreate bool
-	// NoTokenCreated leaves created out of every token.
+	// NoTokenCreated omits created from every token.
 	NoTokenCreated bool
 
 	// Open points.
@@ -45,11 +45,11 @@ type Profile struct {
 	SCIMOnlyStatus         int    // for a SCIM-only token outside /scim/v2
 	DetailShape            string // of an error's detail: "string", "list" or "object"
 
-	// IgnoreRole and IgnoreTeams make PUT and POST answer 200 and change nothing.
+	// IgnoreRole and IgnoreTeams make POST and PUT ignore the role or the teams.
 	IgnoreRole, IgnoreTeams bool
-	// IgnoreSCIM makes new tokens work everywhere, whatever was asked.
+	// IgnoreSCIM makes new tokens work on all endpoints.
 	IgnoreSCIM bool
-	// IgnoreExpiry makes new tokens live for ever, whatever was asked.
+	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool
 }
 
@@ -59,10 +59,10 @@ const (
 	fractional = "2006-01-02T15:04:05.000000"
 )
 
-// Profiles are the presets, newest first.
+// Profiles returns the presets, newest first.
 func Profiles() []Profile { return []Profile{Build202609(), Docs202604(), Seed202511()} }
 
-// ProfileNamed finds a preset.
+// ProfileNamed returns the preset with a name.
 func ProfileNamed(name string) (Profile, bool) {
 	for _, p := range Profiles() {
 		if p.Name == name {
@@ -72,7 +72,7 @@ func ProfileNamed(name string) (Profile, bool) {
 	return Profile{}, false
 }
 
-// Build202609 is a deployment of September 2026.
+// Build202609 returns the profile of a deployment of September 2026.
 func Build202609() Profile {
 	return Profile{
 		Name: "2026-09", Build: "20260910-6599e5c", Prefix: "/api",
@@ -84,7 +84,7 @@ func Build202609() Profile {
 	}
 }
 
-// Docs202604 is what the user guide of April 2026 shows.
+// Docs202604 returns the profile of the user guide of April 2026.
 func Docs202604() Profile {
 	return Profile{
 		Name: "docs-2026-04", Build: "20260402-1f0c2d9", Prefix: "/api",
@@ -97,7 +97,8 @@ func Docs202604() Profile {
 	}
 }
 
-// Seed202511 is the first build with service accounts, a bare control plane.
+// Seed202511 returns the profile of the first build with service accounts, a bare
+// control plane.
 func Seed202511() Profile {
 	return Profile{
 		Name: "seed-2025-11", Build: "20251106-3d1ade3", Prefix: "",

@@ -56,7 +56,14 @@ func TestRules(t *testing.T) {
 			s := serve(t, qualyticstest.Options{Profile: &profile})
 			u := s.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager"})
 			token := s.AddToken(qualyticstest.Token{Name: "ci", UserID: u.ID})
-			put := strings.NewReplacer("{user}", fmt.Sprint(u.ID), "{token}", fmt.Sprint(token.ID), "{long}", strings.Repeat("x", 256))
+			put := strings.NewReplacer(
+				"{user}",
+				fmt.Sprint(u.ID),
+				"{token}",
+				fmt.Sprint(token.ID),
+				"{long}",
+				strings.Repeat("x", 256),
+			)
 			for _, tc := range []struct {
 				name, method, path, body string
 				want                     int
@@ -78,10 +85,19 @@ func TestRules(t *testing.T) {
 				{"token name taken", "POST", "/user-tokens", `{"name":"ci","user_id":{user}}`, 409, "already exists"},
 				{"token for nobody", "POST", "/user-tokens", `{"name":"x","user_id":9999}`, 404, "not found"},
 				{"token for a person", "POST", "/user-tokens", `{"name":"x","user_id":101}`, 400, "not a service user"},
-				{"lifetime too long", "POST", "/user-tokens", `{"name":"x","user_id":{user},"expires_in_days":366}`, 422, "365"},
-				{"lifetime zero", "POST", "/user-tokens", `{"name":"x","user_id":{user},"expires_in_days":0}`, 422, "365"},
+				{
+					"lifetime too long", "POST", "/user-tokens", `{"name":"x","user_id":{user},"expires_in_days":366}`,
+					422, "365",
+				},
+				{
+					"lifetime zero", "POST", "/user-tokens", `{"name":"x","user_id":{user},"expires_in_days":0}`, 422,
+					"365",
+				},
 				{"owner missing", "POST", "/user-tokens", `{"name":"x"}`, 422, "user_id"},
-				{"delete before revoke", "DELETE", "/user-tokens/{token}", "", profile.DeleteActiveToken, "revoked before"},
+				{
+					"delete before revoke", "DELETE", "/user-tokens/{token}", "", profile.DeleteActiveToken,
+					"revoked before",
+				},
 				{"no such token", "PUT", "/user-tokens/9999", `{"revoke":true}`, 404, "Token not found"},
 				{"revoke is no boolean", "PUT", "/user-tokens/{token}", `{"revoke":"yes"}`, 422, `"revoke"`},
 				{"no such team", "GET", "/teams/99", "", 404, "Team not found"},
@@ -95,7 +111,10 @@ func TestRules(t *testing.T) {
 				}
 			}
 			bearer := s.Bearer(token.ID)
-			for path, want := range map[string]int{"/users": 403, "/users/me": 200, "/teams": 200, "/user-tokens/service": 403, "/user-tokens": 200} {
+			for path, want := range map[string]int{
+				"/users": 403, "/users/me": 200, "/teams": 200,
+				"/user-tokens/service": 403, "/user-tokens": 200,
+			} {
 				if status, _ := ask(t, s, bearer, "GET", path, ""); status != want {
 					t.Errorf("a Manager's GET %s: %d, want %d", path, status, want)
 				}
@@ -155,11 +174,24 @@ func TestMediaTypeAndWebApp(t *testing.T) {
 func TestDifferencesBetweenProfiles(t *testing.T) {
 	t.Parallel()
 	shape := map[string][3]string{ // teams, creation time, name of the total
-		"2026-09": {"map[string]interface {}", "created", "total"}, "docs-2026-04": {"string", "created_at", "total_count"}, "seed-2025-11": {"string", "", "total"},
+		"2026-09": {
+			"map[string]interface {}",
+			"created",
+			"total",
+		},
+		"docs-2026-04": {"string", "created_at", "total_count"},
+		"seed-2025-11": {"string", "", "total"},
 	}
 	for _, profile := range qualyticstest.Profiles() {
 		s := serve(t, qualyticstest.Options{Profile: &profile})
-		status, text := ask(t, s, s.AdminToken(), "POST", "/users", `{"name":"API Access","role":"Member","teams":["Data Quality"]}`)
+		status, text := ask(
+			t,
+			s,
+			s.AdminToken(),
+			"POST",
+			"/users",
+			`{"name":"API Access","role":"Member","teams":["Data Quality"]}`,
+		)
 		var user map[string]any
 		if err := json.Unmarshal([]byte(text), &user); err != nil || status != profile.CreateStatus {
 			t.Fatalf("%s: %d %s", profile.Name, status, text)
@@ -174,7 +206,17 @@ func TestDifferencesBetweenProfiles(t *testing.T) {
 				t.Errorf("%s: has %s: %t", profile.Name, field, ok)
 			}
 		}
-		if _, text := ask(t, s, s.AdminToken(), "GET", "/users", ""); !strings.Contains(text, fmt.Sprintf(`"%s":`, want[2])) {
+		if _, text := ask(
+			t,
+			s,
+			s.AdminToken(),
+			"GET",
+			"/users",
+			"",
+		); !strings.Contains(
+			text,
+			fmt.Sprintf(`"%s":`, want[2]),
+		) {
 			t.Errorf("%s: page without %s: %s", profile.Name, want[2], text)
 		}
 	}
@@ -208,7 +250,15 @@ func TestFaultsAndLog(t *testing.T) {
 		t.Errorf("%d accounts, want the one whose answer was lost after the work", n)
 	}
 	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Replace, Status: 502})
-	if status, _ := ask(t, s, s.AdminToken(), "POST", "/users", `{"name":"y","role":"Member"}`); status != 502 || len(s.ServiceAccounts()) != 2 {
+	if status, _ := ask(
+		t,
+		s,
+		s.AdminToken(),
+		"POST",
+		"/users",
+		`{"name":"y","role":"Member"}`,
+	); status != 502 ||
+		len(s.ServiceAccounts()) != 2 {
 		t.Errorf("a replaced answer: %d, %d accounts", status, len(s.ServiceAccounts()))
 	}
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// publicTeam holds everybody.
+// publicTeam contains every user.
 const publicTeam = "Public"
 
-// Team is a team as the server keeps it.
+// Team is a team in the server's data.
 type Team struct {
 	ID                            int64
 	Name, Description, Permission string

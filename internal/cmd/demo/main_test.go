@@ -42,7 +42,8 @@ func TestDemoWithoutCLI(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("TF_ACC_TERRAFORM_PATH", "")
 	err := run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "Install Terraform 1.0 or newer") || !strings.Contains(err.Error(), "OpenTofu 1.6") {
+	if err == nil || !strings.Contains(err.Error(), "Install Terraform 1.0 or newer") ||
+		!strings.Contains(err.Error(), "OpenTofu 1.6") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -42,7 +42,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	latency := flags.Duration("latency", 0, "how long every answer takes")
 	rate := flags.Int("rate", 0, "requests a second before the ingress answers 429; 0 is no limit")
 	burst := flags.Int("burst", 250, "how many may come at once on top of the rate")
-	data := flags.String("data", "", "file that keeps what the server knows from one start to the next; none keeps it in memory")
+	data := flags.String(
+		"data",
+		"",
+		"file that keeps what the server knows from one start to the next; none keeps it in memory",
+	)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -50,7 +54,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if !ok {
 		return fmt.Errorf("there is no profile %q; there are %s", *profile, strings.Join(names, ", "))
 	}
-	server, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &p, Address: *address, Latency: *latency, Rate: *rate, Burst: *burst, Data: *data})
+	server, err := qualyticstest.NewServer(
+		qualyticstest.Options{
+			Profile: &p,
+			Address: *address,
+			Latency: *latency,
+			Rate:    *rate,
+			Burst:   *burst,
+			Data:    *data,
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -59,7 +72,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		server.Seed(*accounts, *tokens)
 	}
 
-	fmt.Fprintf(out, "# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n", p.Name)
+	fmt.Fprintf(
+		out,
+		"# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n",
+		p.Name,
+	)
 	fmt.Fprintf(out, "export QUALYTICS_URL=%s\n", server.URL)
 	fmt.Fprintf(out, "export QUALYTICS_API_PATH=%q\n", server.APIPath())
 	fmt.Fprintf(out, "export QUALYTICS_TOKEN=%s\n", server.AdminToken())

@@ -39,7 +39,14 @@ func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writ
 	if !ok {
 		apiPath = qualytics.DefaultAPIPath
 	}
-	client, err := qualytics.New(qualytics.Config{URL: url, Token: qualytics.Secret(token), APIPath: apiPath, MaxRetries: qualytics.DefaultMaxRetries})
+	client, err := qualytics.New(
+		qualytics.Config{
+			URL:        url,
+			Token:      qualytics.Secret(token),
+			APIPath:    apiPath,
+			MaxRetries: qualytics.DefaultMaxRetries,
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("QUALYTICS_URL and QUALYTICS_TOKEN: %w", err)
 	}

@@ -22,9 +22,17 @@ func TestSweep(t *testing.T) {
 		u := s.AddUser(qualyticstest.User{Name: name})
 		s.AddToken(qualyticstest.Token{Name: "tfacc-token", UserID: u.ID})
 	}
-	env := map[string]string{"QUALYTICS_URL": s.URL, "QUALYTICS_TOKEN": s.AdminToken(), "QUALYTICS_API_PATH": s.APIPath()}
+	env := map[string]string{
+		"QUALYTICS_URL":      s.URL,
+		"QUALYTICS_TOKEN":    s.AdminToken(),
+		"QUALYTICS_API_PATH": s.APIPath(),
+	}
 	var out strings.Builder
-	if err := run(t.Context(), func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out); err != nil {
+	if err := run(
+		t.Context(),
+		func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		&out,
+	); err != nil {
 		t.Fatal(err)
 	}
 	var left []string

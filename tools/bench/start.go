@@ -50,9 +50,14 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 	defer stop()
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, b.provider()+realSuffix) // #nosec G204 -- the provider that this program built.
-	cmd.Env = append(os.Environ(), "PLUGIN_PROTOCOL_VERSIONS=6",
-		"TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2", // how Terraform greets every provider
-		"QUALYTICS_URL=http://127.0.0.1:1", "QUALYTICS_TOKEN=not-used")
+	cmd.Env = append(
+		os.Environ(),
+		"PLUGIN_PROTOCOL_VERSIONS=6",
+		// how Terraform greets every provider
+		"TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
+		"QUALYTICS_URL=http://127.0.0.1:1",
+		"QUALYTICS_TOKEN=not-used",
+	)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err

@@ -22,44 +22,44 @@ const (
 	MaxExpiresInDays = 365
 )
 
-// Token is a token as the lists show it: without its secret.
+// Token is a token without its secret.
 type Token struct {
 	ID         int64
 	Name       string
-	Active     bool       // false: revoked. Stays true after expiry.
-	Created    *time.Time // nil on builds that do not say
+	Active     bool       // false: revoked; stays true after expiry
+	Created    *time.Time // nil if the build does not report it
 	Expiration *time.Time // nil: never expires
-	LastUsed   *time.Time // nil: never, or the build does not say
+	LastUsed   *time.Time // nil: never, or the build does not report it
 	User       User       // the owner; a stub, without teams
 }
 
-// Expired reports whether the token's lifetime is over at the instant now.
+// Expired reports whether the token has expired at now.
 func (t *Token) Expired(now time.Time) bool {
 	return t.Expiration != nil && !now.Before(*t.Expiration)
 }
 
-// Usable reports whether the token is neither revoked nor expired at the instant now.
+// Usable reports whether the token is neither revoked nor expired at now.
 func (t *Token) Usable(now time.Time) bool { return t.Active && !t.Expired(now) }
 
-// wireToken is a token as deployments write it, in every variant.
+// wireToken is the JSON of a token in every variant.
 type wireToken struct {
-	ID         *int64    `json:"id"`
-	Name       string    `json:"name"`
-	Active     *bool     `json:"active"`
-	Created    timestamp `json:"created"`
-	CreatedAt  timestamp `json:"created_at"`
-	Expiration timestamp `json:"expiration"`
-	LastUsed   timestamp `json:"last_used"`
-	User       *wireUser `json:"user"`
+	ID         *int64      `json:"id"`
+	Name       string      `json:"name"`
+	Active     *bool       `json:"active"`
+	Created    timestamp   `json:"created"`
+	CreatedAt  timestamp   `json:"created_at"`
+	Expiration timestamp   `json:"expiration"`
+	LastUsed   lenientTime `json:"last_used"`
+	User       *wireUser   `json:"user"`
 }
 
 func (w *wireToken) token() (Token, error) {
 	if w.ID == nil {
-		return Token{}, &shapeError{"the answer describes a token without an id, which the API does not document"}
+		return Token{}, &shapeError{"the answer has a token without an ID, which the API does not document"}
 	}
 	t := Token{
 		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
-		Created: w.Created.pointer(), Expiration: w.Expiration.pointer(), LastUsed: w.LastUsed.pointer(),
+		Created: w.Created.pointer(), Expiration: w.Expiration.pointer(), LastUsed: timestamp(w.LastUsed).pointer(),
 	}
 	if t.Created == nil {
 		t.Created = w.CreatedAt.pointer()
@@ -72,7 +72,7 @@ func (w *wireToken) token() (Token, error) {
 	return t, err
 }
 
-// UnmarshalJSON reads every variant of a token.
+// UnmarshalJSON decodes every variant of a token.
 func (t *Token) UnmarshalJSON(data []byte) error {
 	var wire wireToken
 	if err := json.Unmarshal(data, &wire); err != nil {
@@ -83,8 +83,8 @@ func (t *Token) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// decodeToken reads the next token of a list, without the detour that a method
-// called UnmarshalJSON is.
+// decodeToken decodes the next token of a list. UnmarshalJSON would parse every
+// token twice.
 func decodeToken(dec *json.Decoder) (Token, error) {
 	var wire wireToken
 	if err := dec.Decode(&wire); err != nil {
@@ -93,16 +93,16 @@ func decodeToken(dec *json.Decoder) (Token, error) {
 	return wire.token()
 }
 
-// NewToken is a token with its secret, which the API shows once.
+// NewToken is a token with its secret, which the API returns once.
 type NewToken struct {
 	Token
 	Bearer Secret
-	// Partial is true when only the id and the secret could be read.
+	// Partial is true if only the ID and the secret could be decoded.
 	Partial bool
 }
 
-// UnmarshalJSON reads the answer of a create. Id and secret are worth more than
-// the rest: a token whose other fields cannot be read is Partial.
+// UnmarshalJSON decodes the answer of a create. If only the ID and the secret can
+// be decoded, the token is Partial rather than lost.
 func (t *NewToken) UnmarshalJSON(data []byte) error {
 	var wire struct {
 		ID     *int64 `json:"id"`
@@ -125,18 +125,19 @@ func (t *NewToken) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// TokenCreate is what a new service token is made of.
+// TokenCreate is the request for a new service token.
 type TokenCreate struct {
 	Name              string `json:"name"`            // 1 to 255 characters, unique for its owner
 	UserID            int64  `json:"user_id"`         // User.ID of a service account
-	ExpiresInDays     *int64 `json:"expires_in_days"` // 1 to 365, nil never expires
+	ExpiresInDays     *int64 `json:"expires_in_days"` // 1 to 365; nil: never expires
 	SCIMEndpointsOnly bool   `json:"scim_endpoints_only"`
 }
 
 func tokenPath(id int64) string { return "/user-tokens/" + strconv.FormatInt(id, 10) }
 
-// postServiceToken makes a token for a service account: POST /user-tokens.
+// postServiceToken creates a token for a service account: POST /user-tokens.
 func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
+	defer c.tokens.wrote(0)
 	var out NewToken
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/user-tokens", in: in, out: &out}); err != nil {
 		return nil, err
@@ -144,27 +145,27 @@ func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToke
 	return &out, nil
 }
 
-// ServiceTokens lists every service token of the deployment by id, revoked ones
-// included: GET /user-tokens/service. There is no filter.
+// ServiceTokens returns every service token of the deployment by ID, including
+// revoked ones: GET /user-tokens/service. There is no filter.
 func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
 	return c.sortedTokens(ctx, "/user-tokens/service")
 }
 
-// OwnTokens lists the tokens of the caller by id: GET /user-tokens.
+// OwnTokens returns the tokens of the client's own user by ID: GET /user-tokens.
 func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
 	return c.sortedTokens(ctx, "/user-tokens")
 }
 
 func (c *Client) sortedTokens(ctx context.Context, path string) ([]Token, error) {
-	tokens, err := c.tokens(ctx, path)
+	tokens, err := c.tokenList(ctx, path)
 	return slices.SortedFunc(maps.Values(tokens), func(a, b Token) int { return cmp.Compare(a.ID, b.ID) }), err
 }
 
-// tokens downloads a list of tokens. It is documented as one answer without
-// pages; where an envelope says that there are more, they are asked for.
-func (c *Client) tokens(ctx context.Context, path string) (map[int64]Token, error) {
+// tokenList downloads a list of tokens. The API documents one answer without
+// pages; if an envelope says that there are more, they are requested.
+func (c *Client) tokenList(ctx context.Context, path string) (map[int64]Token, error) {
 	items := map[int64]Token{}
-	var query url.Values // none for the first
+	var query url.Values // none for the first page
 	for number := 1; ; number++ {
 		before := len(items)
 		p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
@@ -174,23 +175,32 @@ func (c *Client) tokens(ctx context.Context, path string) (map[int64]Token, erro
 		if err := c.do(ctx, request{method: http.MethodGet, path: path, query: query, out: &p}); err != nil {
 			return nil, err
 		}
-		more := p.total > len(items) || p.total < 0 && p.size > 0 && p.count >= p.size && len(items) > before
-		if p.whole || !more {
+		complete := p.total >= 0 && len(items) >= p.total
+		full := p.seen > 0 && (p.size > 0 && p.seen >= p.size || p.size == 0 && p.seen%defaultPageSize == 0)
+		more := p.total > len(items) || p.total < 0 && full && len(items) > before
+		if p.array || complete || !more {
 			return items, nil
 		}
 		if len(items) == before {
 			return nil, &Error{
-				Base: c.base.String(), Method: http.MethodGet, Path: path, Status: http.StatusOK, Tries: number,
-				Problem: fmt.Sprintf("the list shows %d of %d tokens, and its next page no further one", len(items), p.total),
+				Method:   http.MethodGet,
+				URL:      c.base.String() + path,
+				Status:   http.StatusOK,
+				Attempts: number,
+				Problem: fmt.Sprintf(
+					"the list has %d of %d tokens, and its next page has no others",
+					len(items),
+					p.total,
+				),
 			}
 		}
-		query = url.Values{"page": {strconv.Itoa(number + 1)}, "size": {strconv.Itoa(cmp.Or(p.size, p.count))}}
+		query = url.Values{"page": {strconv.Itoa(number + 1)}, "size": {strconv.Itoa(cmp.Or(p.size, p.seen))}}
 	}
 }
 
-// FindServiceToken reads one service token out of the list, because the API
-// cannot be asked for one: GET /user-tokens/service. It reports false for one
-// that two lists in a row do not show.
+// FindServiceToken returns a service token from a new list, because the API
+// cannot return a single one: GET /user-tokens/service. It reports false if two
+// lists in a row do not contain it.
 func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	for range 2 {
 		tokens, err := c.ServiceTokens(ctx)
@@ -204,13 +214,13 @@ func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, 
 	return nil, false, nil
 }
 
-// SetTokenRevoked revokes a token, or restores one that was revoked:
-// PUT /user-tokens/{id}. It takes effect at once.
+// SetTokenRevoked revokes a token, or restores a revoked one:
+// PUT /user-tokens/{id}. It takes effect immediately.
 func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*Token, error) {
 	in := struct {
 		Revoke bool `json:"revoke"`
 	}{revoke}
-	defer c.tokenSnapshot.touch(id)
+	defer c.tokens.wrote(id)
 	var out Token
 	if err := c.do(ctx, request{method: http.MethodPut, path: tokenPath(id), in: in, out: &out}); err != nil {
 		return nil, err
@@ -218,17 +228,22 @@ func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*T
 	return &out, nil
 }
 
-// DeleteToken erases a revoked token for good: DELETE /user-tokens/{id}.
+// DeleteToken erases a revoked token: DELETE /user-tokens/{id}.
 func (c *Client) DeleteToken(ctx context.Context, id int64) error {
-	defer c.tokenSnapshot.touch(id)
+	defer c.tokens.wrote(id)
 	return c.do(ctx, request{method: http.MethodDelete, path: tokenPath(id)})
 }
 
-// RevokeToken revokes a token: PUT /user-tokens/{id}. One that is gone already
-// is a success, and so is one that was revoked before or has expired.
+// RevokeToken revokes a token: PUT /user-tokens/{id}. It is a success if the
+// token does not exist, was revoked before, or has expired.
 func (c *Client) RevokeToken(ctx context.Context, id int64) error {
-	_, err := c.SetTokenRevoked(ctx, id, true)
-	if !IsRefused(err) {
+	answer, err := c.SetTokenRevoked(ctx, id, true)
+	if err == nil && answer.Usable(c.now()) { // ignored, or the answer lacks the field
+		err = &Error{
+			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
+			Problem: "the server accepted the revocation, but the token is still active",
+		}
+	} else if !IsRefused(err) {
 		return err
 	}
 	token, found, listErr := c.FindServiceToken(ctx, id)
@@ -239,8 +254,8 @@ func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 }
 
 // RevokeAndDeleteToken revokes a token and erases it: PUT, then DELETE
-// /user-tokens/{id}. One that is gone already is a success, and so is one whose
-// revocation is refused because it was revoked before.
+// /user-tokens/{id}. It is a success if the token does not exist, and also if the
+// revocation is refused because the token was revoked before.
 func (c *Client) RevokeAndDeleteToken(ctx context.Context, id int64) error {
 	_, revokeErr := c.SetTokenRevoked(ctx, id, true)
 	if revokeErr != nil && !IsRefused(revokeErr) {

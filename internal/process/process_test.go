@@ -1,19 +1,19 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-package main
+package process
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestQuiet(t *testing.T) {
+func TestDisableUnusedLog(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name    string
-		environ []string
-		quiet   bool
+		name     string
+		environ  []string
+		disabled bool
 	}{
 		{"nothing set", []string{"HOME=/root"}, true},
 		{"empty", []string{"TF_LOG="}, true},
@@ -26,11 +26,14 @@ func TestQuiet(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var set []string
-			if err := quiet(c.environ, func(name, value string) error { set = append(set, name+"="+value); return nil }); err != nil {
+			if err := disableUnusedLog(
+				c.environ,
+				func(name, value string) error { set = append(set, name+"="+value); return nil },
+			); err != nil {
 				t.Fatal(err)
 			}
 			var want []string
-			if c.quiet {
+			if c.disabled {
 				want = []string{"TF_LOG_SDK=OFF", "TF_LOG_PROVIDER_QUALYTICS=OFF"}
 			}
 			if !slices.Equal(set, want) {

@@ -38,11 +38,19 @@ type usage struct {
 // measureProvider runs the real provider in place of this program, and leaves
 // what it took in a file, one for each run: Terraform starts it several times.
 func measureProvider() int {
-	cmd := exec.CommandContext(context.Background(), os.Args[0]+realSuffix, os.Args[1:]...) // #nosec G204 G702 -- the provider that this program built.
+	cmd := exec.CommandContext(
+		context.Background(),
+		os.Args[0]+realSuffix,
+		os.Args[1:]...) // #nosec G204 G702 -- the provider that this program built.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok { // Maxrss is in KiB
-		text, _ := json.Marshal(usage{float64(r.Maxrss) * 1024 / 1e6, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()})
+		text, _ := json.Marshal(
+			usage{
+				float64(r.Maxrss) * 1024 / 1e6,
+				(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
+			},
+		)
 		_ = os.WriteFile(fmt.Sprintf("%s%s-%d", os.Args[0], usageSuffix, os.Getpid()), text, 0o600)
 	}
 	var exit *exec.ExitError
@@ -144,7 +152,10 @@ func newBench(ctx context.Context, s settings, dir string) (*bench, error) {
 	if err := os.Symlink(self, b.provider()); err != nil {
 		return nil, err
 	}
-	rc := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct {}\n}\n", b.plugins)
+	rc := fmt.Sprintf(
+		"provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct {}\n}\n",
+		b.plugins,
+	)
 	return b, os.WriteFile(filepath.Join(dir, "rc"), []byte(rc), 0o600)
 }
 
@@ -154,7 +165,14 @@ func (b *bench) provider() string { return filepath.Join(b.plugins, providerName
 func (b *bench) machine(ctx context.Context) string {
 	out, _ := exec.CommandContext(ctx, b.cli, "version").Output() // #nosec G204 -- the Terraform on PATH.
 	version, _, _ := strings.Cut(string(out), "\n")
-	return fmt.Sprintf("%s, %s, %d cores, %s/%s", version, runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf(
+		"%s, %s, %d cores, %s/%s",
+		version,
+		runtime.Version(),
+		runtime.NumCPU(),
+		runtime.GOOS,
+		runtime.GOARCH,
+	)
 }
 
 // measure runs a workload once: apply, plan, plan without refresh, destroy.
@@ -174,8 +192,15 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(w.config), 0o600); err != nil {
 		return err
 	}
-	env := append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(b.dir, "rc"), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"QUALYTICS_URL="+s.URL, "QUALYTICS_TOKEN="+s.AdminToken(), "QUALYTICS_API_PATH="+s.APIPath())
+	env := append(
+		os.Environ(),
+		"TF_CLI_CONFIG_FILE="+filepath.Join(b.dir, "rc"),
+		"TF_IN_AUTOMATION=1",
+		"CHECKPOINT_DISABLE=1",
+		"QUALYTICS_URL="+s.URL,
+		"QUALYTICS_TOKEN="+s.AdminToken(),
+		"QUALYTICS_API_PATH="+s.APIPath(),
+	)
 	if w.name == floorName {
 		if _, err := b.terraform(ctx, dir, env, "init"); err != nil {
 			return err
@@ -193,9 +218,22 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 			return fmt.Errorf("%s of %d %s: %w", op.name, w.n, w.name, err)
 		}
 		if !strings.Contains(out, op.says) {
-			return fmt.Errorf("%s of %d %s does not say %q: %s", op.name, w.n, w.name, op.says, out[max(0, len(out)-2000):])
+			return fmt.Errorf(
+				"%s of %d %s does not say %q: %s",
+				op.name,
+				w.n,
+				w.name,
+				op.says,
+				out[max(0, len(out)-2000):],
+			)
 		}
-		run := measurement{Workload: w.name, N: w.n, Operation: op.name, Seconds: took.Seconds(), Routes: map[string]int{}}
+		run := measurement{
+			Workload:  w.name,
+			N:         w.n,
+			Operation: op.name,
+			Seconds:   took.Seconds(),
+			Routes:    map[string]int{},
+		}
 		for _, req := range s.Requests() {
 			run.Routes[req.Method+" "+ids.ReplaceAllString(req.Path, "/{id}")]++
 			run.Requests++
@@ -276,7 +314,12 @@ func emulatorAlone(ctx context.Context, latency time.Duration) (float64, error) 
 	for range clients {
 		wait.Go(func() {
 			for range each {
-				req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/"+s.APIPath()+"/users/me", http.NoBody)
+				req, err := http.NewRequestWithContext(
+					ctx,
+					http.MethodGet,
+					s.URL+"/"+s.APIPath()+"/users/me",
+					http.NoBody,
+				)
 				if err != nil {
 					failed <- err
 					return

@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	lostAnswer = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseAfter}
-	neverCame  = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseBefore}
-	wanted     = ServiceAccountCreate{Name: "API Access", Role: RoleManager, Teams: []string{"Data Quality"}}
+	lostAnswer   = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseAfter}
+	neverArrived = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseBefore}
+	wanted       = ServiceAccountCreate{Name: "API Access", Role: RoleManager, Teams: []string{"Data Quality"}}
 )
 
 func count(requests []qualyticstest.Request, what string) int {
@@ -30,7 +30,7 @@ func count(requests []qualyticstest.Request, what string) int {
 
 func TestLostAccount(t *testing.T) {
 	t.Parallel()
-	later := func(s *qualyticstest.Server) func() { // another run makes one while our request never arrives
+	later := func(s *qualyticstest.Server) func() { // another run creates one while our request never arrives
 		return func() { s.AddUser(qualyticstest.User{Name: "API Access", Role: "Admin"}) }
 	}
 	for _, profile := range qualyticstest.Profiles() {
@@ -39,22 +39,29 @@ func TestLostAccount(t *testing.T) {
 			arrange    func(s *qualyticstest.Server)
 			posts      int
 			accounts   int
-			candidates int // 0: it succeeds
+			candidates int // 0: the create succeeds
 		}{
 			{"answer lost", func(s *qualyticstest.Server) { s.Fail(lostAnswer) }, 1, 1, 0},
-			{"never came", func(s *qualyticstest.Server) { s.Fail(neverCame) }, 2, 1, 0},
-			{"never came, then lost", func(s *qualyticstest.Server) { s.Fail(neverCame); s.Fail(lostAnswer) }, 2, 1, 0},
+			{"never arrived", func(s *qualyticstest.Server) { s.Fail(neverArrived) }, 2, 1, 0},
+			{
+				"never arrived, then lost",
+				func(s *qualyticstest.Server) { s.Fail(neverArrived); s.Fail(lostAnswer) }, 2,
+				1, 0,
+			},
 			{"gateway after the work", func(s *qualyticstest.Server) {
 				f := qualyticstest.HTML(502).On(http.MethodPost, "")
 				f.Kind = qualyticstest.Replace
 				s.Fail(f)
 			}, 1, 1, 0},
-			{"namesake of before, its 409 lost", func(s *qualyticstest.Server) {
-				s.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager", Created: s.Clock.Now().Add(-time.Minute)})
+			{"older object with the same name, 409 lost", func(s *qualyticstest.Server) {
+				s.AddUser(qualyticstest.User{
+					Name: "API Access", Role: "Manager",
+					Created: s.Clock.Now().Add(-time.Minute),
+				})
 				s.Fail(lostAnswer)
 			}, 1, 1, 1},
 			{"another run's", func(s *qualyticstest.Server) {
-				f := neverCame
+				f := neverArrived
 				f.Do = later(s)
 				s.Fail(f)
 			}, 1, 1, 1},
@@ -67,7 +74,7 @@ func TestLostAccount(t *testing.T) {
 				c, _ := newClient(t, s, nil)
 				user, err := c.CreateServiceAccount(t.Context(), wanted)
 				if tc.candidates > 0 {
-					if e := asError(t, err); len(e.Candidates) != tc.candidates || e.NotLooked {
+					if e := asError(t, err); len(e.Candidates) != tc.candidates || e.LookupFailed {
 						t.Errorf("candidates %+v of %v", e.Candidates, e)
 					}
 				} else if err != nil || user.Role != RoleManager || len(user.Teams) != 2 {
@@ -81,7 +88,7 @@ func TestLostAccount(t *testing.T) {
 				}
 				for i, u := range before {
 					if now := s.Users()[i]; now.Role != u.Role || now.Deleted != nil {
-						t.Errorf("%q was touched", u.Name)
+						t.Errorf("%q was changed", u.Name)
 					}
 				}
 			})
@@ -103,19 +110,22 @@ func TestLostToken(t *testing.T) {
 			{"answer lost", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
 			{"answer lost, unique", true, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
 			{"answer lost twice", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer.Repeat(2)) }, 1, 0},
-			{"never came", false, func(s *qualyticstest.Server, _ int64) { s.Fail(neverCame) }, 1, 0},
-			{"namesake of before, its 409 lost", false, func(s *qualyticstest.Server, owner int64) {
+			{"never arrived", false, func(s *qualyticstest.Server, _ int64) { s.Fail(neverArrived) }, 1, 0},
+			{"older object with the same name, 409 lost", false, func(s *qualyticstest.Server, owner int64) {
 				until := s.Clock.Now().Add(30*24*time.Hour - time.Minute)
-				s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner, Created: s.Clock.Now().Add(-time.Minute), Expiration: &until})
+				s.AddToken(qualyticstest.Token{
+					Name: "ci", UserID: owner, Created: s.Clock.Now().Add(-time.Minute),
+					Expiration: &until,
+				})
 				s.Fail(lostAnswer)
 			}, 1, 1},
 			{"another run's, of another lifetime", false, func(s *qualyticstest.Server, owner int64) {
-				f := neverCame
+				f := neverArrived
 				f.Do = func() { s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner}) }
 				s.Fail(f)
 			}, 1, 1},
 			{"another run's, in use", false, func(s *qualyticstest.Server, owner int64) {
-				f := neverCame
+				f := neverArrived
 				f.Do = func() {
 					now := s.Clock.Now()
 					until := now.Add(30 * 24 * time.Hour)
@@ -130,7 +140,11 @@ func TestLostToken(t *testing.T) {
 				owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 				tc.arrange(s, owner.ID)
 				c, _ := newClient(t, s, nil)
-				token, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID, ExpiresInDays: &days}, tc.unique)
+				token, err := c.CreateServiceToken(
+					t.Context(),
+					TokenCreate{Name: "ci", UserID: owner.ID, ExpiresInDays: &days},
+					tc.unique,
+				)
 				if tc.candidates > 0 {
 					if e := asError(t, err); len(e.Candidates) != tc.candidates {
 						t.Errorf("candidates %+v of %v", e.Candidates, e)
@@ -147,7 +161,7 @@ func TestLostToken(t *testing.T) {
 	}
 }
 
-// The machine's clock and the server's differ by an hour, either way.
+// The local clock is an hour ahead of the server's, or an hour behind.
 func TestLostWithSkewedClocks(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
@@ -159,14 +173,19 @@ func TestLostWithSkewedClocks(t *testing.T) {
 		}
 		s.AddUser(qualyticstest.User{Name: "Old", Role: "Member", Created: s.Clock.Now().Add(-10 * time.Second)})
 		s.Fail(lostAnswer)
-		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "Old", Role: RoleMember}); len(asError(t, err).Candidates) != 1 {
+		if _, err := c.CreateServiceAccount(
+			t.Context(),
+			ServiceAccountCreate{Name: "Old", Role: RoleMember},
+		); len(
+			asError(t, err).Candidates,
+		) != 1 {
 			t.Errorf("skew %s: an older account was adopted: %v", skew, err)
 		}
 	}
 }
 
-// When looking fails too, the error says so.
-func TestLostAndNotLooked(t *testing.T) {
+// If the lookup fails too, the error says so.
+func TestLostAnswerAndFailedLookup(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
@@ -175,18 +194,18 @@ func TestLostAndNotLooked(t *testing.T) {
 	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
 	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/user-tokens/service").Repeat(qualyticstest.Forever))
 	_, err := c.CreateServiceAccount(t.Context(), wanted)
-	if e := asError(t, err); !e.NotLooked || !e.MaybeDone || e.Method != http.MethodPost {
+	if e := asError(t, err); !e.LookupFailed || !e.MaybeDone || e.Method != http.MethodPost {
 		t.Errorf("got %+v", e)
 	}
 	_, err = c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID}, true)
-	if e := asError(t, err); !e.NotLooked || e.Method != http.MethodPost {
+	if e := asError(t, err); !e.LookupFailed || e.Method != http.MethodPost {
 		t.Errorf("got %+v", e)
 	}
 }
 
-// Interrupted while the answer is on its way: what was made is found all the
-// same, and nothing is sent again.
-func TestLostAndInterrupted(t *testing.T) {
+// The run is stopped before the answer arrives: the lookup still happens, and
+// nothing is sent again.
+func TestLostAnswerAndInterrupt(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
@@ -195,7 +214,12 @@ func TestLostAndInterrupted(t *testing.T) {
 	f := lostAnswer
 	f.Do = cancel
 	s.Fail(f)
-	if _, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true); err == nil || len(s.Tokens()) != 0 {
+	if _, err := c.CreateServiceToken(
+		ctx,
+		TokenCreate{Name: "ci", UserID: owner.ID},
+		true,
+	); err == nil ||
+		len(s.Tokens()) != 0 {
 		t.Errorf("got %v with %+v on the server, want an error and nothing left", err, s.Tokens())
 	}
 	ctx, cancel = context.WithCancel(t.Context())

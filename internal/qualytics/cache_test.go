@@ -14,8 +14,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// readAll reads accounts and tokens as a refresh does, so many at a time.
-func readAll(t *testing.T, c *Client, s *qualyticstest.Server, accounts int, parallelism int) {
+// readAll reads accounts and tokens as a refresh does.
+func readAll(t *testing.T, c *Client, s *qualyticstest.Server, accounts, parallelism int) {
 	t.Helper()
 	slots := make(chan struct{}, parallelism)
 	var wait sync.WaitGroup
@@ -51,8 +51,8 @@ func readAll(t *testing.T, c *Client, s *qualyticstest.Server, accounts int, par
 	wait.Wait()
 }
 
-// A refresh costs at most twice the cheaper way for the accounts, and one
-// download for the tokens, whatever the size of the deployment.
+// A refresh takes at most twice the requests of the cheaper way for the accounts,
+// and one download for the tokens, whatever the size of the deployment.
 func TestRequestsOfARefresh(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ deployment, managed, accounts int }{
@@ -63,20 +63,25 @@ func TestRequestsOfARefresh(t *testing.T) {
 				t.Parallel()
 				s := newServer(t, qualyticstest.Build202609())
 				s.Seed(tc.deployment, 1)
-				still := s.Clock.Now() // a slow machine does not outlive a snapshot
+				still := s.Clock.Now() // so that a list does not expire on a slow machine
 				c, _ := newClient(t, s, func(cfg *Config) { cfg.Now = func() time.Time { return still } })
 				readAll(t, c, s, tc.managed, parallelism)
 				tokens := count(s.Requests(), "GET /user-tokens/service")
 				accounts := len(s.Requests()) - tokens
 				if tokens != 1 || accounts > tc.accounts {
-					t.Errorf("%d requests for tokens and %d for accounts, want 1 and at most %d", tokens, accounts, tc.accounts)
+					t.Errorf(
+						"%d requests for tokens and %d for accounts, want 1 and at most %d",
+						tokens,
+						accounts,
+						tc.accounts,
+					)
 				}
 			})
 		}
 	}
 }
 
-// A snapshot never hides a write of this run.
+// A cached list never hides a write of the same run.
 func TestWritesAreSeen(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -116,25 +121,23 @@ func TestWritesAreSeen(t *testing.T) {
 	if err := c.DeactivateServiceAccount(ctx, user.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.ReadServiceAccount(ctx, user.ID); err != nil || got != nil {
+	if got, err := c.ReadServiceAccount(ctx, user.ID); err != nil || !got.Deactivated() {
 		t.Errorf("after the deactivation: %+v, %v", got, err)
 	}
 }
 
-// A write that happens while a download is under way is not undone by it.
+// A download that is in progress during a write does not hide the write.
 func TestWriteDuringADownload(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	s.Seed(1, 1)
 	token := s.Tokens()[0]
 	c, _ := newClient(t, s, nil)
-	var stale []Token
-	items, err := c.ServiceTokens(t.Context())
+	stale, err := c.ServiceTokens(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale = items
-	_, _, err = c.tokenSnapshot.get(t.Context(), token.ID, c.now(), c.now, func(ctx context.Context) (map[int64]Token, error) {
+	_, err = c.tokens.get(t.Context(), c.now(), c.now, func(ctx context.Context) (map[int64]Token, error) {
 		_, err := c.SetTokenRevoked(ctx, token.ID, true)
 		return map[int64]Token{token.ID: stale[0]}, err // read before the write
 	})
@@ -146,13 +149,13 @@ func TestWriteDuringADownload(t *testing.T) {
 	}
 }
 
-func TestSnapshotEnds(t *testing.T) {
+func TestListExpires(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	s.Seed(3, 1)
 	c, _ := newClient(t, s, nil)
 	token := s.Tokens()[0]
-	for i, advance := range []time.Duration{0, snapshotLife / 2, snapshotLife} {
+	for i, advance := range []time.Duration{0, listMaxAge / 2, listMaxAge} {
 		s.Clock.Advance(advance)
 		if _, found, err := c.ReadServiceToken(t.Context(), token.ID); err != nil || !found {
 			t.Fatal(err)
@@ -161,7 +164,7 @@ func TestSnapshotEnds(t *testing.T) {
 			t.Errorf("after %s: %d downloads, want %d", advance, count(s.Requests(), "GET /user-tokens/service"), want)
 		}
 	}
-	// What is gone is confirmed, once for all who ask.
+	// A token that is missing is confirmed by a new list.
 	for _, u := range s.Tokens() {
 		s.RemoveToken(u.ID)
 	}
@@ -170,7 +173,7 @@ func TestSnapshotEnds(t *testing.T) {
 	}
 }
 
-// One reader's interrupt is not another's.
+// Stopping one reader does not stop another.
 func TestInterruptedDownload(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -185,7 +188,7 @@ func TestInterruptedDownload(t *testing.T) {
 	go func() {
 		defer wait.Done()
 		if _, _, err := c.ReadServiceToken(first, token.ID); err == nil {
-			t.Error("the interrupted read succeeded")
+			t.Error("the stopped read succeeded")
 		}
 	}()
 	<-arrived
@@ -200,15 +203,19 @@ func TestInterruptedDownload(t *testing.T) {
 	wait.Wait()
 }
 
-// A deployment that refuses to list: each account is asked for.
+// If a deployment refuses to list accounts, each is read by itself.
 func TestListingRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	s.Seed(20, 1)
 	c, _ := newClient(t, s, nil)
-	s.Fail(qualyticstest.JSON(422, `{"detail":"no include_deleted here"}`).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
+	s.Fail(
+		qualyticstest.JSON(422, `{"detail":"no include_deleted here"}`).
+			On(http.MethodGet, "/users").
+			Repeat(qualyticstest.Forever),
+	)
 	readAll(t, c, s, 20, 10)
 	if n := count(s.Requests(), "GET /users"); n > 2 {
-		t.Errorf("it was tried %d times", n)
+		t.Errorf("the list was requested %d times, want at most 2", n)
 	}
 }

@@ -126,9 +126,27 @@ func (r *report) slopes(share func(row) float64) map[string]float64 {
 
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d round(s), run in turns with as many `terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
-	fmt.Fprintf(&b, "- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start, r.Emulator)
-	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n")
+	fmt.Fprintf(
+		&b,
+		"# Benchmark\n\nWritten by `make bench`: %s. Median of %d round(s), run in turns with as many "+
+			"`terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's "+
+			"peak memory are the largest of all rounds.\n\n",
+		r.Machine,
+		r.Rounds,
+		r.Latency,
+	)
+	fmt.Fprintf(
+		&b,
+		"- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the "+
+			"emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n",
+		r.Binary,
+		r.Start,
+		r.Emulator,
+	)
+	b.WriteString(
+		"| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB " +
+			"received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n",
+	)
 	for _, x := range r.rows() {
 		ratio := "–"
 		if x.floor > 0 {
@@ -138,7 +156,18 @@ func (r *report) markdown() string {
 		if x.workload == othersName {
 			name += " " + othersName
 		}
-		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio, x.cpu, routesText(x), float64(x.bytes)/1e6, x.peak)
+		fmt.Fprintf(
+			&b,
+			"| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n",
+			name,
+			x.operation,
+			x.seconds,
+			ratio,
+			x.cpu,
+			routesText(x),
+			float64(x.bytes)/1e6,
+			x.peak,
+		)
 	}
 	for _, growth := range []struct {
 		what  string
@@ -155,7 +184,12 @@ func (r *report) markdown() string {
 		for _, name := range slices.Sorted(maps.Keys(slopes)) {
 			parts = append(parts, fmt.Sprintf("%s %.2f", name, slopes[name]))
 		}
-		fmt.Fprintf(&b, "\n%s, as an exponent of the number of objects (1 is linear): %s.\n", growth.what, strings.Join(parts, ", "))
+		fmt.Fprintf(
+			&b,
+			"\n%s, as an exponent of the number of objects (1 is linear): %s.\n",
+			growth.what,
+			strings.Join(parts, ", "),
+		)
 	}
 	return b.String()
 }
@@ -195,8 +229,15 @@ func (r *report) write(dir string) error {
 		return err
 	}
 	page := r.markdown() + "\n![Seconds over the number of objects](growth.svg)\n"
-	for name, content := range map[string][]byte{"results.json": append(text, '\n'), "README.md": []byte(page), "growth.svg": []byte(r.svg())} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil { // #nosec G306 -- part of the repository.
+	for name, content := range map[string][]byte{
+		"results.json": append(text, '\n'), "README.md": []byte(page),
+		"growth.svg": []byte(r.svg()),
+	} {
+		if err := os.WriteFile(
+			filepath.Join(dir, name),
+			content,
+			0o644,
+		); err != nil { // #nosec G306 -- part of the repository.
 			return err
 		}
 	}

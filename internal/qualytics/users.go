@@ -11,11 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 )
 
-// Roles that can be given to a service account. Recent deployments refuse Editor.
+// Roles of a service account. Recent deployments refuse Editor.
 const (
 	RoleAdmin   = "Admin"
 	RoleManager = "Manager"
@@ -23,7 +22,7 @@ const (
 	RoleMember  = "Member"
 )
 
-// Kinds of users.
+// Types of users.
 const (
 	UserTypeHuman    = "Human"
 	UserTypeService  = "Service"
@@ -36,47 +35,47 @@ const MaxName = 255
 // User is a user of any kind; a service account is a user of type Service.
 type User struct {
 	ID       int64
-	UserID   string // computed by the server from the name, such as api_access@service
+	UserID   string // derived from the name by the server, such as api_access@service
 	UserName string // opaque
 	UserType string // Human, Service or Internal
-	Name     string // "" when the server has none
-	Email    string // "" when the server has none
-	Role     string // "" when the server has none
+	Name     string // "" if the server has none
+	Email    string // "" if the server has none
+	Role     string // "" if the server has none
 	Teams    []string
 
-	Created   *time.Time // nil on builds that do not say
-	LastLogin *time.Time // nil when never
-	DeletedAt *time.Time // not nil: deactivated
+	Created   *time.Time // nil if the build does not report it
+	LastLogin *time.Time // nil: never
+	DeletedAt *time.Time // nil: not deactivated
 }
 
 // Deactivated reports whether the user was deactivated.
 func (u *User) Deactivated() bool { return u.DeletedAt != nil }
 
-// wireUser is a user as deployments write it, in every variant: created or
-// created_at or neither, teams as names or as objects, or absent in a stub.
+// wireUser is the JSON of a user in every variant: with created, created_at, or
+// neither; with teams as names, as objects, or, in a stub, without.
 type wireUser struct {
-	ID        *int64     `json:"id"`
-	UserID    string     `json:"user_id"`
-	UserName  string     `json:"user_name"`
-	UserType  string     `json:"user_type"`
-	Name      string     `json:"name"`
-	Email     string     `json:"email"`
-	Role      string     `json:"role"`
-	Teams     []teamName `json:"teams"`
-	Created   timestamp  `json:"created"`
-	CreatedAt timestamp  `json:"created_at"`
-	LastLogin timestamp  `json:"last_login"`
-	DeletedAt timestamp  `json:"deleted_at"`
+	ID        *int64      `json:"id"`
+	UserID    string      `json:"user_id"`
+	UserName  string      `json:"user_name"`
+	UserType  string      `json:"user_type"`
+	Name      string      `json:"name"`
+	Email     string      `json:"email"`
+	Role      string      `json:"role"`
+	Teams     []teamName  `json:"teams"`
+	Created   timestamp   `json:"created"`
+	CreatedAt timestamp   `json:"created_at"`
+	LastLogin lenientTime `json:"last_login"`
+	DeletedAt timestamp   `json:"deleted_at"`
 }
 
 func (w *wireUser) user() (User, error) {
 	if w.ID == nil {
-		return User{}, &shapeError{"the answer describes a user without an id, which the API does not document"}
+		return User{}, &shapeError{"the answer has a user without an ID, which the API does not document"}
 	}
 	u := User{
 		ID: *w.ID, UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
 		Name: w.Name, Email: w.Email, Role: w.Role,
-		Created: w.Created.pointer(), LastLogin: w.LastLogin.pointer(), DeletedAt: w.DeletedAt.pointer(),
+		Created: w.Created.pointer(), LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
 	}
 	if u.Created == nil {
 		u.Created = w.CreatedAt.pointer()
@@ -87,7 +86,7 @@ func (w *wireUser) user() (User, error) {
 	return u, nil
 }
 
-// UnmarshalJSON reads every variant of a user.
+// UnmarshalJSON decodes every variant of a user.
 func (u *User) UnmarshalJSON(data []byte) error {
 	var wire wireUser
 	if err := json.Unmarshal(data, &wire); err != nil {
@@ -98,7 +97,7 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// teamName is a team in a user's answer: its name, or an object that has one.
+// teamName is a team of a user: its name, or an object with a name.
 type teamName string
 
 func (t *teamName) UnmarshalJSON(data []byte) error {
@@ -127,26 +126,26 @@ func (t *teamName) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ServiceAccountCreate is what a new service account is made of.
+// ServiceAccountCreate is the request for a new service account.
 type ServiceAccountCreate struct {
 	Name  string   `json:"name"`
 	Role  string   `json:"role"`
-	Teams []string `json:"teams,omitzero"` // names; nil sends none, Public is always added by the server
+	Teams []string `json:"teams,omitzero"` // names; nil sends none; the server always adds Public
 }
 
-// ServiceAccountUpdate is everything of a service account that can change. The
-// API does not say whether it replaces or merges, so both are always sent.
+// ServiceAccountUpdate is the request that changes a service account. Both fields
+// are always sent, because the API may replace or merge.
 type ServiceAccountUpdate struct {
 	Role  string   `json:"role"`
 	Teams []string `json:"teams"`
 }
 
-// UserFilter narrows a listing of service accounts. Zero values do not filter.
+// UserFilter filters a list of service accounts. Zero values do not filter.
 type UserFilter struct {
-	Name           string // a part of the name, in any case
+	Name           string // a part of the name, case-insensitive
 	Role           string
 	Team           string
-	IncludeDeleted bool // deactivated ones as well
+	IncludeDeleted bool // includes deactivated accounts
 }
 
 func (f UserFilter) query() url.Values {
@@ -164,8 +163,9 @@ func (f UserFilter) query() url.Values {
 
 func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
 
-// postServiceAccount makes a service account: POST /users.
+// postServiceAccount creates a service account: POST /users.
 func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
+	defer c.wroteAccount(0)
 	var out User
 	if err := c.do(ctx, request{method: http.MethodPost, path: "/users", in: in, out: &out}); err != nil {
 		return nil, err
@@ -173,40 +173,46 @@ func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate
 	return &out, nil
 }
 
-// ServiceAccounts lists service accounts: GET /users, page by page.
+// ServiceAccounts returns the service accounts that match a filter: GET /users,
+// page by page.
 func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
 	return listAll(ctx, c, "/users", filter.query(), func(u User) int64 { return u.ID })
 }
 
-// EachServiceAccount gives the service accounts as their pages arrive:
-// GET /users. No page is asked for before one of its accounts is wanted. An
-// error ends it.
+// EachServiceAccount returns the service accounts that match a filter as their
+// pages arrive: GET /users. It requests no page before one of its accounts is
+// needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
 		known := map[int64]bool{}
+		total, last := -1, 0
 		for p, err := range pages[User](ctx, c, "/users", filter.query()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			fresh := false
+			total, last = p.total, last+1
+			found := false
 			for i := range p.items {
 				if u := &p.items[i]; !known[u.ID] {
-					known[u.ID], fresh = true, true
+					known[u.ID], found = true, true
 					if !yield(u, nil) {
 						return
 					}
 				}
 			}
-			if !fresh {
-				return // a build that repeats its pages
+			if !found {
+				break // a build that repeats its pages
 			}
+		}
+		if len(known) < total {
+			yield(nil, incompleteList(c, "/users", last, total, len(known)))
 		}
 	}
 }
 
-// User reads a user of any kind: GET /users/{id}. A deactivated one is
-// answered with DeletedAt set, or with a 404, depending on the build.
+// User returns a user of any type: GET /users/{id}. Depending on the build, a
+// deactivated one has DeletedAt set or is a 404.
 func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 	var out User
 	if err := c.do(ctx, request{method: http.MethodGet, path: userPath(id), out: &out}); err != nil {
@@ -215,10 +221,11 @@ func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 	return &out, nil
 }
 
-// UserIfActive reads a user: GET /users/{id}. It gives nil for one that is
-// deactivated or does not exist. A 404 is believed only when the API answers
-// GET /users/me, so that a wrong address empties nothing, and says it again.
-func (c *Client) UserIfActive(ctx context.Context, id int64) (*User, error) {
+// FindUser returns a user, or nil if it does not exist: GET /users/{id}. It
+// believes a 404 only if the API then answers GET /users/me and repeats the 404,
+// so that a wrong URL does not empty a state. A deactivated user has DeletedAt set
+// or does not exist, depending on the build.
+func (c *Client) FindUser(ctx context.Context, id int64) (*User, error) {
 	user, err := c.User(ctx, id)
 	if IsNotFound(err) {
 		if _, err := c.CurrentUser(ctx); err != nil {
@@ -226,15 +233,13 @@ func (c *Client) UserIfActive(ctx context.Context, id int64) (*User, error) {
 		}
 		user, err = c.User(ctx, id)
 	}
-	switch {
-	case IsNotFound(err), err == nil && user.Deactivated():
+	if IsNotFound(err) {
 		return nil, nil
-	default:
-		return user, err
 	}
+	return user, err
 }
 
-// CurrentUser reads the owner of the client's token: GET /users/me.
+// CurrentUser returns the owner of the client's token: GET /users/me.
 func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
 	var out User
 	if err := c.do(ctx, request{method: http.MethodGet, path: "/users/me", out: &out}); err != nil {
@@ -243,24 +248,9 @@ func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
 	return &out, nil
 }
 
-// me keeps the owner of the client's token.
-type me struct {
-	mu   sync.Mutex
-	user *User
-}
-
-// Me is CurrentUser, asked once: the owner of a token does not change.
+// Me is CurrentUser, requested once: the owner of a token does not change.
 func (c *Client) Me(ctx context.Context) (*User, error) {
-	c.me.mu.Lock()
-	defer c.me.mu.Unlock()
-	if c.me.user != nil {
-		return c.me.user, nil
-	}
-	user, err := c.CurrentUser(ctx)
-	if err == nil {
-		c.me.user = user
-	}
-	return user, err
+	return c.me.get(func() (*User, error) { return c.CurrentUser(ctx) })
 }
 
 // UpdateServiceAccount sets role and teams: PUT /users/{id}.
@@ -268,7 +258,7 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 	if in.Teams == nil {
 		in.Teams = []string{}
 	}
-	defer c.touchAccount(id)
+	defer c.wroteAccount(id)
 	var out User
 	if err := c.do(ctx, request{method: http.MethodPut, path: userPath(id), in: in, out: &out}); err != nil {
 		return nil, err
@@ -276,17 +266,17 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 	return &out, nil
 }
 
-// DeactivateServiceAccount deactivates: DELETE /users/{id}. The server refuses
-// with 400 while the account has active tokens. Nothing erases an account. One
-// that is gone already is a success, once that is confirmed.
+// DeactivateServiceAccount deactivates an account: DELETE /users/{id}. The server
+// refuses with 400 while the account has active tokens. Nothing erases an
+// account. It is a success if the account is confirmed to be gone already.
 func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
-	defer c.touchAccount(id)
+	defer c.wroteAccount(id)
 	err := c.do(ctx, request{method: http.MethodDelete, path: userPath(id)})
 	if !IsNotFound(err) {
 		return err
 	}
-	user, confirmErr := c.UserIfActive(ctx, id)
-	if confirmErr == nil && user == nil {
+	user, confirmErr := c.FindUser(ctx, id)
+	if confirmErr == nil && (user == nil || user.Deactivated()) {
 		return nil
 	}
 	return err

@@ -27,11 +27,11 @@ const (
 	tokenType   = "qualytics_service_token"
 )
 
-// world is an emulated deployment and a provider that speaks Terraform's
+// harness is an emulated deployment and a provider that speaks Terraform's
 // protocol in this process. Its methods do what Terraform does between the
 // provider's calls, and fail the test where Terraform would call the answer a
 // bug of the provider.
-type world struct {
+type harness struct {
 	t        tb
 	ctx      context.Context // of the provider's calls
 	server   *qualyticstest.Server
@@ -47,7 +47,7 @@ type world struct {
 	opened   []byte // private data of an ephemeral token that is open
 }
 
-// tb is what a world needs of a test, or of one check of a property.
+// tb is what a harness needs of a test, or of one check of a property.
 type tb interface {
 	Helper()
 	Cleanup(cleanup func())
@@ -75,70 +75,90 @@ type object struct {
 
 func (o *object) exists() bool { return o != nil && !o.state.IsNull() }
 
-// newWorld starts a deployment of a profile. The provider's waits take no time.
-func newWorld(t tb, profile qualyticstest.Profile) *world {
+// newHarness starts a deployment of a profile. The provider's waits take no time.
+func newHarness(t tb, profile qualyticstest.Profile) *harness {
 	t.Helper()
 	clock := &qualyticstest.Clock{}
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock, Address: ownAddress()})
+	if err != nil { // macOS has one loopback address only
+		s, err = qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	w := &world{t: t, ctx: t.Context(), killed: make(chan struct{}), server: s, clock: clock, env: map[string]string{}, oldCLI: profile.Name == qualyticstest.Docs202604().Name}
-	w.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
-	return w
+	h := &harness{
+		t:      t,
+		ctx:    t.Context(),
+		killed: make(chan struct{}),
+		server: s,
+		clock:  clock,
+		env:    map[string]string{},
+		oldCLI: profile.Name == qualyticstest.Docs202604().Name,
+	}
+	h.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
+	return h
 }
 
-// connect starts the provider afresh, as every run of Terraform does.
-func (w *world) connect(config values) {
-	w.t.Helper()
-	for _, d := range w.configure(config) {
+// ownAddress returns a loopback address that no other test uses, so that a server
+// can be stopped and resumed on the same port.
+func ownAddress() string {
+	return fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
+}
+
+// connect starts a new provider process, as every run of Terraform does.
+func (h *harness) connect(config values) {
+	h.t.Helper()
+	for _, d := range h.configure(config) {
 		if d.Severity == tfprotov6.DiagnosticSeverityError {
-			w.t.Fatalf("configure: %s: %s", d.Summary, d.Detail)
+			h.t.Fatalf("configure: %s: %s", d.Summary, d.Detail)
 		}
 	}
 }
 
-func (w *world) environment() provider.Environment {
+func (h *harness) environment() provider.Environment {
 	return provider.Environment{
-		LookupEnv: func(key string) (string, bool) { v, ok := w.env[key]; return v, ok },
-		HomeDir:   func() (string, error) { return w.env["HOME"], nil },
-		Now:       func() time.Time { return w.clock.Now() },
+		LookupEnv: func(key string) (string, bool) { v, ok := h.env[key]; return v, ok },
+		HomeDir:   func() (string, error) { return h.env["HOME"], nil },
+		Now:       func() time.Time { return h.clock.Now() },
 		Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 }
 
-func (w *world) configure(config values) []*tfprotov6.Diagnostic {
-	w.t.Helper()
-	w.config = config
-	ctx := w.ctx
+func (h *harness) configure(config values) []*tfprotov6.Diagnostic {
+	h.t.Helper()
+	h.config = config
+	ctx := h.ctx
 	var err error
-	if w.p, err = provider.NewServer("test", w.environment()); err != nil {
-		w.t.Fatal(err)
+	if h.p, err = provider.NewServer("test", h.environment()); err != nil {
+		h.t.Fatal(err)
 	}
-	if w.schemas == nil {
+	if h.schemas == nil {
 		var err error
-		if w.schemas, err = w.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
-			w.t.Fatal(err)
+		if h.schemas, err = h.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
+			h.t.Fatal(err)
 		}
-		if w.ids, err = w.p.GetResourceIdentitySchemas(ctx, &tfprotov6.GetResourceIdentitySchemasRequest{}); err != nil {
-			w.t.Fatal(err)
+		if h.ids, err = h.p.GetResourceIdentitySchemas(
+			ctx,
+			&tfprotov6.GetResourceIdentitySchemasRequest{},
+		); err != nil {
+			h.t.Fatal(err)
 		}
 	}
-	dv := w.dynamic(w.schemas.Provider.ValueType(), w.value(w.schemas.Provider, config))
-	resp, err := w.p.ConfigureProvider(ctx, &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.11.4", Config: dv})
+	dv := h.dynamic(h.schemas.Provider.ValueType(), h.value(h.schemas.Provider, config))
+	resp, err := h.p.ConfigureProvider(ctx, &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.11.4", Config: dv})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return resp.Diagnostics
 }
 
 // value builds a configuration of a schema's type.
-func (w *world) value(schema *tfprotov6.Schema, config values) tftypes.Value {
-	w.t.Helper()
+func (h *harness) value(schema *tfprotov6.Schema, config values) tftypes.Value {
+	h.t.Helper()
 	object, ok := schema.ValueType().(tftypes.Object)
 	if !ok {
-		w.t.Fatalf("schema of %v", schema.ValueType())
+		h.t.Fatalf("schema of %v", schema.ValueType())
 	}
 	out := map[string]tftypes.Value{}
 	for name, typ := range object.AttributeTypes {
@@ -146,7 +166,7 @@ func (w *world) value(schema *tfprotov6.Schema, config values) tftypes.Value {
 	}
 	for name := range config {
 		if _, ok := out[name]; !ok {
-			w.t.Fatalf("there is no attribute %q", name)
+			h.t.Fatalf("there is no attribute %q", name)
 		}
 	}
 	return tftypes.NewValue(object, out)
@@ -187,26 +207,26 @@ func valueOf(typ tftypes.Type, v any) tftypes.Value {
 	}
 }
 
-func (w *world) dynamic(typ tftypes.Type, v tftypes.Value) *tfprotov6.DynamicValue {
-	w.t.Helper()
+func (h *harness) dynamic(typ tftypes.Type, v tftypes.Value) *tfprotov6.DynamicValue {
+	h.t.Helper()
 	dv, err := tfprotov6.NewDynamicValue(typ, v)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return &dv
 }
 
-func (w *world) schema(kind string) *tfprotov6.Schema { return w.schemas.ResourceSchemas[kind] }
+func (h *harness) schema(kind string) *tfprotov6.Schema { return h.schemas.ResourceSchemas[kind] }
 
-func (w *world) read(kind string, dv *tfprotov6.DynamicValue) tftypes.Value {
-	w.t.Helper()
-	typ := w.schema(kind).ValueType()
+func (h *harness) read(kind string, dv *tfprotov6.DynamicValue) tftypes.Value {
+	h.t.Helper()
+	typ := h.schema(kind).ValueType()
 	if dv == nil {
 		return tftypes.NewValue(typ, nil)
 	}
 	v, err := dv.Unmarshal(typ)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return v
 }
@@ -289,69 +309,72 @@ func (d diagnostics) errors() string   { return d.text(tfprotov6.DiagnosticSever
 func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSeverityWarning) }
 
 // validate asks what "terraform validate" asks.
-func (w *world) validate(kind string, config values) diagnostics {
-	w.t.Helper()
-	schema := w.schema(kind)
-	resp, err := w.p.ValidateResourceConfig(w.ctx, &tfprotov6.ValidateResourceConfigRequest{
-		TypeName: kind, Config: w.dynamic(schema.ValueType(), w.value(schema, config)),
+func (h *harness) validate(kind string, config values) diagnostics {
+	h.t.Helper()
+	schema := h.schema(kind)
+	resp, err := h.p.ValidateResourceConfig(h.ctx, &tfprotov6.ValidateResourceConfigRequest{
+		TypeName: kind, Config: h.dynamic(schema.ValueType(), h.value(schema, config)),
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	return resp.Diagnostics
 }
 
 // refresh reads an object as a plan does first. After an error the object is as
 // it was.
-func (w *world) refresh(o *object) diagnostics {
-	w.t.Helper()
+func (h *harness) refresh(o *object) diagnostics {
+	h.t.Helper()
 	if !o.exists() {
 		return nil
 	}
-	w.connect(w.config) // every run of Terraform starts the provider afresh
-	return w.reread(o)
+	h.connect(h.config) // every run of Terraform starts a new provider process
+	return h.reread(o)
 }
 
 // reread is a refresh within the same run.
-func (w *world) reread(o *object) diagnostics {
-	w.t.Helper()
-	resp, err := w.p.ReadResource(w.ctx, &tfprotov6.ReadResourceRequest{
-		TypeName: o.kind, CurrentState: w.dynamic(w.schema(o.kind).ValueType(), o.state), Private: o.private, CurrentIdentity: o.identity,
+func (h *harness) reread(o *object) diagnostics {
+	h.t.Helper()
+	resp, err := h.p.ReadResource(h.ctx, &tfprotov6.ReadResourceRequest{
+		TypeName:        o.kind,
+		CurrentState:    h.dynamic(h.schema(o.kind).ValueType(), o.state),
+		Private:         o.private,
+		CurrentIdentity: o.identity,
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	diags := diagnostics(resp.Diagnostics)
 	if diags.errors() != "" {
-		if after := w.read(o.kind, resp.NewState); !after.Equal(o.state) {
-			w.t.Errorf("a failed read changed the state:\n%s", diags.errors())
+		if after := h.read(o.kind, resp.NewState); !after.Equal(o.state) {
+			h.t.Errorf("a failed read changed the state:\n%s", diags.errors())
 		}
 		return diags
 	}
-	o.state, o.private = w.read(o.kind, resp.NewState), resp.Private
-	if resp.NewIdentity != nil && !w.oldCLI {
+	o.state, o.private = h.read(o.kind, resp.NewState), resp.Private
+	if resp.NewIdentity != nil && !h.oldCLI {
 		o.identity = resp.NewIdentity
 	}
 	return diags
 }
 
 // plan plans without refreshing. A nil config destroys.
-func (w *world) plan(o *object, config values) *plan {
-	w.t.Helper()
-	schema := w.schema(o.kind)
+func (h *harness) plan(o *object, config values) *plan {
+	h.t.Helper()
+	schema := h.schema(o.kind)
 	typ := schema.ValueType()
 	p := &plan{prior: o, config: tftypes.NewValue(typ, nil), planned: tftypes.NewValue(typ, nil)}
 	if config != nil {
-		if p.diags = w.validate(o.kind, config); p.diags.errors() != "" {
+		if p.diags = h.validate(o.kind, config); p.diags.errors() != "" {
 			return p
 		}
-		p.config = w.value(schema, config)
+		p.config = h.value(schema, config)
 	}
 	state := o.state
 	if o.tainted && config != nil {
 		state = tftypes.NewValue(typ, nil)
 	}
-	p.ask(w, state, o.private)
+	p.ask(h, state, o.private)
 	if p.diags.errors() != "" {
 		return p
 	}
@@ -364,7 +387,7 @@ func (w *world) plan(o *object, config values) *plan {
 		p.action = "create"
 	case len(p.replace) > 0:
 		p.action, p.replaced = "replace", o
-		p.ask(w, tftypes.NewValue(typ, nil), p.private)
+		p.ask(h, tftypes.NewValue(typ, nil), p.private)
 	case p.planned.Equal(o.state):
 		p.action = "no-op"
 	default:
@@ -374,35 +397,41 @@ func (w *world) plan(o *object, config values) *plan {
 }
 
 // ask asks the provider for a plan and checks what Terraform checks.
-func (p *plan) ask(w *world, prior tftypes.Value, private []byte) {
-	w.t.Helper()
+func (p *plan) ask(h *harness, prior tftypes.Value, private []byte) {
+	h.t.Helper()
 	kind := p.prior.kind
-	schema := w.schema(kind)
+	schema := h.schema(kind)
 	typ := schema.ValueType()
 	proposed := proposedState(schema, prior, p.config)
 	req := &tfprotov6.PlanResourceChangeRequest{
-		TypeName: kind, PriorState: w.dynamic(typ, prior), ProposedNewState: w.dynamic(typ, proposed),
-		Config: w.dynamic(typ, p.config), PriorPrivate: private,
+		TypeName: kind, PriorState: h.dynamic(typ, prior), ProposedNewState: h.dynamic(typ, proposed),
+		Config: h.dynamic(typ, p.config), PriorPrivate: private,
 	}
 	if !prior.IsNull() {
 		req.PriorIdentity = p.prior.identity
 	}
-	resp, err := w.p.PlanResourceChange(w.t.Context(), req)
+	resp, err := h.p.PlanResourceChange(h.t.Context(), req)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	p.diags = append(p.diags, resp.Diagnostics...)
 	if p.diags.errors() != "" {
 		return
 	}
-	p.planned, p.private = w.read(kind, resp.PlannedState), resp.PlannedPrivate
-	if !w.oldCLI {
+	p.planned, p.private = h.read(kind, resp.PlannedState), resp.PlannedPrivate
+	if !h.oldCLI {
 		p.identity = resp.PlannedIdentity
 	}
 	before, after, config := attributes(prior), attributes(p.planned), attributes(p.config)
 	for name, value := range after {
 		if c := config[name]; !c.IsNull() && !value.Equal(c) && (before == nil || !value.Equal(before[name])) {
-			w.t.Errorf("the plan for %s.%s is %s, neither the configuration (%s) nor the state", kind, name, text(value), text(c))
+			h.t.Errorf(
+				"the plan for %s.%s is %s, neither the configuration (%s) nor the state",
+				kind,
+				name,
+				text(value),
+				text(c),
+			)
 		}
 	}
 	for _, path := range resp.RequiresReplace {
@@ -429,109 +458,125 @@ func proposedState(schema *tfprotov6.Schema, prior, config tftypes.Value) tftype
 }
 
 // apply carries a plan out, the destruction of a replaced object first.
-func (w *world) apply(p *plan) (*object, diagnostics) {
-	w.t.Helper()
+func (h *harness) apply(p *plan) (*object, diagnostics) {
+	h.t.Helper()
 	if p.action == "replace" {
-		gone, diags := w.change(w.ctx, p.replaced, &plan{
+		gone, diags := h.change(h.ctx, p.replaced, &plan{
 			action: "delete", prior: p.replaced, private: p.replaced.private,
 			planned: tftypes.NewValue(p.planned.Type(), nil), config: tftypes.NewValue(p.planned.Type(), nil),
 		})
 		if diags.errors() != "" {
 			return gone, diags
 		}
-		made, more := w.change(w.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
+		made, more := h.change(h.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
 		return made, append(diags, more...)
 	}
-	return w.change(w.ctx, p.prior, p)
+	return h.change(h.ctx, p.prior, p)
 }
 
 // change is one call of ApplyResourceChange. The object it returns is what
 // Terraform would store, also after an error.
-func (w *world) change(ctx context.Context, o *object, p *plan) (*object, diagnostics) {
-	w.t.Helper()
+func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diagnostics) {
+	h.t.Helper()
 	if p.action == "no-op" {
 		return o, nil
 	}
-	schema := w.schema(o.kind)
+	schema := h.schema(o.kind)
 	typ := schema.ValueType()
-	resp, err := w.p.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
-		TypeName: o.kind, PriorState: w.dynamic(typ, o.state), PlannedState: w.dynamic(typ, p.planned),
-		Config: w.dynamic(typ, p.config), PlannedPrivate: p.private, PlannedIdentity: p.identity,
+	resp, err := h.p.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
+		TypeName: o.kind, PriorState: h.dynamic(typ, o.state), PlannedState: h.dynamic(typ, p.planned),
+		Config: h.dynamic(typ, p.config), PlannedPrivate: p.private, PlannedIdentity: p.identity,
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	diags := diagnostics(resp.Diagnostics)
-	made := &object{kind: o.kind, state: w.read(o.kind, resp.NewState), private: resp.Private, identity: resp.NewIdentity}
+	made := &object{
+		kind:     o.kind,
+		state:    h.read(o.kind, resp.NewState),
+		private:  resp.Private,
+		identity: resp.NewIdentity,
+	}
 	failed := diags.errors() != ""
 	made.tainted = failed && !o.exists() && made.exists()
 	if made.exists() && !failed {
 		after := attributes(made.state)
 		for name, planned := range attributes(p.planned) {
 			if planned.IsKnown() && !planned.Equal(after[name]) {
-				w.t.Errorf("inconsistent result after apply: %s.%s was planned as %s and is %s", o.kind, name, text(planned), text(after[name]))
+				h.t.Errorf(
+					"inconsistent result after apply: %s.%s was planned as %s and is %s",
+					o.kind,
+					name,
+					text(planned),
+					text(after[name]),
+				)
 			}
 			if !after[name].IsFullyKnown() {
-				w.t.Errorf("%s.%s is unknown after apply", o.kind, name)
+				h.t.Errorf("%s.%s is unknown after apply", o.kind, name)
 			}
 		}
 		if made.identity == nil {
-			w.t.Errorf("%s has no identity after apply", o.kind)
+			h.t.Errorf("%s has no identity after apply", o.kind)
 		}
 	}
-	if w.oldCLI {
+	if h.oldCLI {
 		made.identity = nil
 	}
 	return made, diags
 }
 
 // none is an object that does not exist yet.
-func (w *world) none(kind string) *object {
-	return &object{kind: kind, state: tftypes.NewValue(w.schema(kind).ValueType(), nil)}
+func (h *harness) none(kind string) *object {
+	return &object{kind: kind, state: tftypes.NewValue(h.schema(kind).ValueType(), nil)}
 }
 
 // run is one "terraform apply": refresh, plan, apply. The object is left as
 // Terraform would store it.
-func (w *world) run(o *object, config values) (string, diagnostics) {
-	w.t.Helper()
-	diags := w.refresh(o)
+func (h *harness) run(o *object, config values) (string, diagnostics) {
+	h.t.Helper()
+	diags := h.refresh(o)
 	if diags.errors() != "" {
 		return "", diags
 	}
 	if !o.exists() && config == nil {
 		return "no-op", diags
 	}
-	p := w.plan(o, config)
+	p := h.plan(o, config)
 	diags = append(diags, p.diags...)
 	if p.diags.errors() != "" {
 		return "", diags
 	}
-	after, more := w.apply(p)
+	after, more := h.apply(p)
 	*o = *after
 	return p.action, append(diags, more...)
 }
 
 // must is run without errors and with the expected action.
-func (w *world) must(o *object, config values, action string) diagnostics {
-	w.t.Helper()
-	got, diags := w.run(o, config)
+func (h *harness) must(o *object, config values, action string) diagnostics {
+	h.t.Helper()
+	got, diags := h.run(o, config)
 	if diags.errors() != "" {
-		w.t.Fatalf("apply failed: %s", diags.errors())
+		h.t.Fatalf("apply failed: %s", diags.errors())
 	}
 	if got != action {
-		w.t.Fatalf("the action was %s, want %s", got, action)
+		h.t.Fatalf("the action was %s, want %s", got, action)
 	}
 	return diags
 }
 
 // clean checks that a fresh run plans nothing.
-func (w *world) clean(o *object, config values) {
-	w.t.Helper()
-	if diags := w.refresh(o); diags.errors() != "" {
-		w.t.Fatalf("refresh failed: %s", diags.errors())
+func (h *harness) clean(o *object, config values) {
+	h.t.Helper()
+	if diags := h.refresh(o); diags.errors() != "" {
+		h.t.Fatalf("refresh failed: %s", diags.errors())
 	}
-	if p := w.plan(o, config); p.action != "no-op" {
-		w.t.Errorf("the second plan is %s %v, want nothing to do: %s", p.action, p.replace, difference(o.state, p.planned))
+	if p := h.plan(o, config); p.action != "no-op" {
+		h.t.Errorf(
+			"the second plan is %s %v, want nothing to do: %s",
+			p.action,
+			p.replace,
+			difference(o.state, p.planned),
+		)
 	}
 }
 
@@ -548,39 +593,53 @@ func difference(a, b tftypes.Value) string {
 }
 
 // load imports an object and reads it, as "terraform import" does.
-func (w *world) load(kind, id string) (*object, diagnostics) {
-	w.t.Helper()
-	return w.imported(&tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id})
+func (h *harness) load(kind, id string) (*object, diagnostics) {
+	h.t.Helper()
+	return h.imported(&tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id})
 }
 
 // loadByIdentity imports an object by its identity.
-func (w *world) loadByIdentity(kind, id string) (*object, diagnostics) {
-	w.t.Helper()
-	typ := w.ids.IdentitySchemas[kind].ValueType()
-	dv := w.dynamic(typ, tftypes.NewValue(typ, map[string]tftypes.Value{"id": tftypes.NewValue(tftypes.String, id)}))
-	return w.imported(&tfprotov6.ImportResourceStateRequest{TypeName: kind, Identity: &tfprotov6.ResourceIdentityData{IdentityData: dv}})
+func (h *harness) loadByIdentity(kind, id string) (*object, diagnostics) {
+	h.t.Helper()
+	typ := h.ids.IdentitySchemas[kind].ValueType()
+	dv := h.dynamic(
+		typ,
+		tftypes.NewValue(
+			typ,
+			map[string]tftypes.Value{
+				"id":   tftypes.NewValue(tftypes.String, id),
+				"host": tftypes.NewValue(tftypes.String, nil),
+			},
+		),
+	)
+	return h.imported(
+		&tfprotov6.ImportResourceStateRequest{
+			TypeName: kind,
+			Identity: &tfprotov6.ResourceIdentityData{IdentityData: dv},
+		},
+	)
 }
 
-func (w *world) imported(req *tfprotov6.ImportResourceStateRequest) (*object, diagnostics) {
-	w.t.Helper()
-	w.connect(w.config)
-	resp, err := w.p.ImportResourceState(w.ctx, req)
+func (h *harness) imported(req *tfprotov6.ImportResourceStateRequest) (*object, diagnostics) {
+	h.t.Helper()
+	h.connect(h.config)
+	resp, err := h.p.ImportResourceState(h.ctx, req)
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	diags := diagnostics(resp.Diagnostics)
 	if diags.errors() != "" {
 		return nil, diags
 	}
 	i := resp.ImportedResources[0]
-	o := &object{kind: req.TypeName, state: w.read(req.TypeName, i.State), private: i.Private, identity: i.Identity}
-	if w.oldCLI {
+	o := &object{kind: req.TypeName, state: h.read(req.TypeName, i.State), private: i.Private, identity: i.Identity}
+	if h.oldCLI {
 		o.identity = nil
 	}
-	return o, append(diags, w.reread(o)...)
+	return o, append(diags, h.reread(o)...)
 }
 
 // account makes a service account behind Terraform's back, and gives its id.
-func (w *world) account() string {
-	return fmt.Sprint(w.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
+func (h *harness) account() string {
+	return fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
 }

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// User is a user as the server keeps it.
+// User is a user in the server's data.
 type User struct {
 	ID                                        int64
 	UserID, UserName, Name, Email, Role, Type string
@@ -23,7 +23,7 @@ type User struct {
 	LastLogin, Deleted                        *time.Time
 }
 
-// Users are copies of all users, deactivated ones included.
+// Users returns copies of all users, including deactivated ones.
 func (s *Server) Users() []User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,27 +34,27 @@ func (s *Server) Users() []User {
 	return out
 }
 
-// ServiceAccounts are copies of the service accounts that are not deactivated.
+// ServiceAccounts returns copies of the active service accounts.
 func (s *Server) ServiceAccounts() []User {
 	return slices.DeleteFunc(s.Users(), func(u User) bool { return u.Type != "Service" || u.Deleted != nil })
 }
 
-// AddUser adds a user; an empty Type is Service, an empty Role is Member, and
-// the server fills in the rest.
+// AddUser adds a user. An empty Type means Service, an empty Role means Member, and
+// the server sets the other empty fields.
 func (s *Server) AddUser(u User) User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return *s.newUser(u)
 }
 
-// EditUser changes a user behind the API's back. It panics on an unknown id.
+// EditUser changes a user without the API. It panics if there is no such user.
 func (s *Server) EditUser(id int64, edit func(*User)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edit(s.userByID(id))
 }
 
-// Seed adds accounts service accounts with tokens tokens each.
+// Seed adds service accounts with the given number of tokens each.
 func (s *Server) Seed(accounts, tokens int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +66,7 @@ func (s *Server) Seed(accounts, tokens int) {
 	}
 }
 
-// SeedForeign adds accounts service accounts and spreads tokens tokens over them.
+// SeedForeign adds service accounts and distributes the tokens over them.
 func (s *Server) SeedForeign(accounts, tokens int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *Server) newUser(u User) *User {
 	return &u
 }
 
-// userID is how the server names a service account.
+// userID returns the user_id that the server derives from a name.
 func (s *Server) userID(name string) string {
 	id := strings.Map(func(r rune) rune {
 		switch {
@@ -126,7 +126,7 @@ func (s *Server) userID(name string) string {
 	return id + "@service"
 }
 
-// userByID searches the users, which stand in the order of their ids.
+// userByID returns a user or nil. The users are sorted by ID.
 func (s *Server) userByID(id int64) *User {
 	at, found := slices.BinarySearchFunc(s.users, id, func(u *User, id int64) int { return cmp.Compare(u.ID, id) })
 	if !found {
@@ -135,7 +135,7 @@ func (s *Server) userByID(id int64) *User {
 	return s.users[at]
 }
 
-// userAnswer is a user as this build shows it; a stub leaves the teams out.
+// userAnswer returns a user in the format of this build. A stub has no teams.
 func (s *Server) userAnswer(u *User, stub bool) map[string]any {
 	out := map[string]any{
 		"id": u.ID, "user_id": u.UserID, "user_name": u.UserName, "user_type": u.Type, "name": u.Name,
@@ -152,7 +152,16 @@ func (s *Server) userAnswer(u *User, stub bool) map[string]any {
 	for _, name := range append([]string{publicTeam}, u.Teams...) {
 		if s.Profile.TeamObjects {
 			t := s.teamByName(name)
-			teams = append(teams, map[string]any{"id": t.ID, "name": t.Name, "display_name": nil, "display_label": t.Name, "permission": t.Permission})
+			teams = append(
+				teams,
+				map[string]any{
+					"id":            t.ID,
+					"name":          t.Name,
+					"display_name":  nil,
+					"display_label": t.Name,
+					"permission":    t.Permission,
+				},
+			)
 		} else {
 			teams = append(teams, name)
 		}
@@ -168,7 +177,7 @@ func nullable(s string) any {
 	return s
 }
 
-// accountBody is what POST and PUT of a user take.
+// accountBody is the body of POST and PUT of a user.
 type accountBody struct {
 	Name  *string   `json:"name"`
 	Role  *string   `json:"role"`
@@ -181,12 +190,16 @@ func (s *Server) readAccount(c *call) (accountBody, *problem) {
 		return in, invalid("value is not valid", "body")
 	}
 	if in.Role != nil && !slices.Contains(s.Profile.Roles, *in.Role) {
-		return in, invalid("value is not a valid enumeration member; permitted: "+strings.Join(s.Profile.Roles, ", "), "body", "role")
+		return in, invalid(
+			"value is not a valid enumeration member; permitted: "+strings.Join(s.Profile.Roles, ", "),
+			"body",
+			"role",
+		)
 	}
 	return in, nil
 }
 
-// teamNames checks that the named teams exist, and leaves Public out.
+// teamNames returns the names without Public, or a problem if a team does not exist.
 func (s *Server) teamNames(names []string) ([]string, *problem) {
 	var out []string
 	for _, name := range names {
@@ -249,8 +262,10 @@ func (s *Server) listUsers(c *call) (int, any, *problem) {
 	items := []any{}
 	for _, u := range s.users {
 		inTeam := q.Get("team") == "" || q.Get("team") == publicTeam || slices.Contains(u.Teams, q.Get("team"))
-		if (q.Get("type") != "" && u.Type != q.Get("type")) || (u.Deleted != nil && q.Get("include_deleted") != "true") ||
-			(q.Get("role") != "" && u.Role != q.Get("role")) || !inTeam ||
+		if (q.Get("type") != "" && u.Type != q.Get("type")) ||
+			(u.Deleted != nil && q.Get("include_deleted") != "true") ||
+			(q.Get("role") != "" && u.Role != q.Get("role")) ||
+			!inTeam ||
 			!strings.Contains(strings.ToLower(u.Name), strings.ToLower(q.Get("name"))) {
 			continue
 		}

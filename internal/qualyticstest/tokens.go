@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Token is a token as the server keeps it.
+// Token is a token in the server's data.
 type Token struct {
 	ID         int64
 	Name       string
@@ -26,7 +26,7 @@ type Token struct {
 
 func (t *Token) expired(now time.Time) bool { return t.Expiration != nil && !now.Before(*t.Expiration) }
 
-// Tokens are copies of all tokens of service accounts.
+// Tokens returns copies of all tokens of service accounts.
 func (s *Server) Tokens() []Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,14 +46,14 @@ func (s *Server) AddToken(t Token) Token {
 	return *s.newToken(t)
 }
 
-// EditToken changes a token behind the API's back. It panics on an unknown id.
+// EditToken changes a token without the API. It panics if there is no such token.
 func (s *Server) EditToken(id int64, edit func(*Token)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edit(s.tokenByID(id))
 }
 
-// RemoveToken erases a token behind the API's back.
+// RemoveToken erases a token without the API.
 func (s *Server) RemoveToken(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Server) newToken(t Token) *Token {
 	return &t
 }
 
-// tokenByID searches the tokens, which stand in the order of their ids.
+// tokenByID returns a token or nil. The tokens are sorted by ID.
 func (s *Server) tokenByID(id int64) *Token {
 	at, found := slices.BinarySearchFunc(s.tokens, id, func(t *Token, id int64) int { return cmp.Compare(t.ID, id) })
 	if !found {
@@ -127,14 +127,19 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		until := s.Clock.Now().AddDate(0, 0, *in.Expires)
 		t.Expiration = &until
 	}
-	made := s.newToken(t)
-	answer := s.tokenAnswer(made)
+	created := s.newToken(t)
+	answer := s.tokenAnswer(created)
 	if s.Profile.ShortTokenCreate {
 		delete(answer, "created")
 		delete(answer, "last_used")
-		answer["user"] = map[string]any{"id": owner.ID, "user_id": owner.UserID, "name": owner.Name, "user_type": owner.Type}
+		answer["user"] = map[string]any{
+			"id":        owner.ID,
+			"user_id":   owner.UserID,
+			"name":      owner.Name,
+			"user_type": owner.Type,
+		}
 	}
-	answer["bearer_token"] = s.sign(made)
+	answer["bearer_token"] = s.sign(created)
 	return s.Profile.CreateStatus, answer, nil
 }
 

@@ -1,0 +1,135 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// findAccount returns the user with an ID, or the service account with a user_id,
+// or nil.
+func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (*qualytics.User, error) {
+	if id, ok := readID(wanted); ok {
+		user, err := client.User(ctx, id)
+		if qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err) {
+			return nil, nil
+		}
+		return user, err
+	}
+	accounts, err := client.ReadServiceAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(accounts, activeFirst) // a deactivated account may have had the same user_id
+	if i := slices.IndexFunc(accounts, func(u qualytics.User) bool { return u.UserID == wanted }); i >= 0 {
+		return &accounts[i], nil
+	}
+	return nil, nil
+}
+
+// listAccounts returns the service accounts that match a filter by ID. It checks
+// the server's filter.
+func listAccounts(
+	ctx context.Context,
+	client *qualytics.Client,
+	filter qualytics.UserFilter,
+) ([]qualytics.User, error) {
+	if isPublic(filter.Team) {
+		filter.Team = "" // contains every user
+	}
+	accounts, err := client.ServiceAccounts(ctx, filter)
+	accounts = slices.DeleteFunc(accounts, func(u qualytics.User) bool { return !matchesFilter(filter, &u) })
+	slices.SortFunc(accounts, func(a, b qualytics.User) int { return cmp.Compare(a.ID, b.ID) })
+	return accounts, err
+}
+
+// matchesFilter reports whether a user is a service account that matches f.
+func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
+	return (u.UserType == "" || u.UserType == qualytics.UserTypeService) &&
+		(f.Name == "" || strings.Contains(strings.ToLower(u.Name), strings.ToLower(f.Name))) &&
+		(f.Role == "" || u.Role == f.Role) &&
+		(f.Team == "" || isPublic(f.Team) || containsFold(u.Teams, f.Team)) &&
+		(f.IncludeDeleted || !u.Deactivated())
+}
+
+// accountFilter returns a filter with the team in the server's spelling. It
+// reports false if there is no such team.
+func accountFilter(
+	ctx context.Context,
+	client *qualytics.Client,
+	name, role, team types.String,
+) (qualytics.UserFilter, bool) {
+	filter := qualytics.UserFilter{Name: name.ValueString(), Role: role.ValueString(), Team: team.ValueString()}
+	if filter.Team == "" || isPublic(filter.Team) {
+		return filter, true
+	}
+	names, err := client.TeamNames(ctx)
+	if err != nil {
+		return filter, true // the server's filter remains
+	}
+	filter.Team = spellingOf(filter.Team, names)
+	return filter, filter.Team != ""
+}
+
+// exactlyOne returns the only element whose attribute is wanted. Otherwise it
+// reports an error with the nearest existing values, and returns nil.
+func exactlyOne[T any](
+	client *qualytics.Client,
+	items []T,
+	object, attribute, wanted string,
+	value func(*T) string,
+	diags *diag.Diagnostics,
+) *T {
+	var found *T
+	matches := 0
+	var others []string
+	for i := range items {
+		if value(&items[i]) == wanted {
+			found, matches = &items[i], matches+1
+		} else {
+			others = append(others, value(&items[i]))
+		}
+	}
+	switch matches {
+	case 1:
+		return found
+	case 0:
+		diags.AddAttributeError(
+			path.Root(attribute),
+			"Object not found",
+			fmt.Sprintf(
+				"No %s has the %s %q.%s Deployment: %s.",
+				object,
+				attribute,
+				wanted,
+				nearestText(wanted, others),
+				client.URL(),
+			),
+		)
+	default:
+		diags.AddAttributeError(
+			path.Root(attribute),
+			"More than one object found",
+			fmt.Sprintf(
+				"%d %ss have the %s %q. Use id instead. Deployment: %s.",
+				matches,
+				object,
+				attribute,
+				wanted,
+				client.URL(),
+			),
+		)
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// Private data contains the host of the deployment that an object belongs to, so
+// that a wrong url does not empty a state. The identity contains it too, but only
+// since Terraform 1.12.
+
+// privateData is the framework's access to the private data of a resource.
+type privateData interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+}
+
+const hostKey = "host"
+
+// readPrivate decodes a key of private data into value, and leaves value unchanged
+// if there is none.
+func readPrivate(ctx context.Context, private privateData, key string, value any, diags *diag.Diagnostics) {
+	text, d := private.GetKey(ctx, key)
+	diags.Append(d...)
+	if len(text) > 0 && json.Unmarshal(text, value) != nil {
+		diags.AddError("Provider bug", fmt.Sprintf("The private data %q is invalid. Please report this.", key))
+	}
+}
+
+// writePrivate encodes value into a key of private data.
+func writePrivate(ctx context.Context, private privateData, key string, value any, diags *diag.Diagnostics) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		diags.AddError("Provider bug", fmt.Sprintf("The private data %q cannot be encoded. Please report this.", key))
+		return
+	}
+	diags.Append(private.SetKey(ctx, key, text)...)
+}
+
+// rememberHost stores the host of the provider's deployment.
+func rememberHost(ctx context.Context, client *qualytics.Client, private privateData, diags *diag.Diagnostics) {
+	var host string
+	if readPrivate(ctx, private, hostKey, &host, diags); host != client.Host() {
+		writePrivate(ctx, private, hostKey, client.Host(), diags)
+	}
+}
+
+// onSameHost reports whether an object that is missing was stored for the
+// provider's deployment. If it was stored for another one, that is an error.
+func onSameHost(
+	ctx context.Context,
+	client *qualytics.Client,
+	private privateData,
+	object string,
+	diags *diag.Diagnostics,
+) bool {
+	var host string
+	if readPrivate(ctx, private, hostKey, &host, diags); host == "" || host == client.Host() {
+		return true
+	}
+	diags.AddError(
+		"Object not found on another deployment",
+		fmt.Sprintf(
+			"%s\n\nThe object was last read from %s, and the provider is configured for %s, which does not have it. "+
+				"The state is unchanged. Check url in the provider configuration. If the deployment moved and the "+
+				"object is really gone, remove it from the state with \"terraform state rm\".",
+			sentence(object),
+			host,
+			client.Host(),
+		),
+	)
+	return false
+}

@@ -1,0 +1,130 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// identityModel identifies an object of any type of this provider.
+type identityModel struct {
+	ID   types.String `tfsdk:"id"`
+	Host types.String `tfsdk:"host"`
+}
+
+// identitySchema returns the identity schema of an object such as "service token".
+func identitySchema(object string) identityschema.Schema {
+	return identityschema.Schema{Attributes: map[string]identityschema.Attribute{
+		"id": identityschema.StringAttribute{RequiredForImport: true, Description: "Numeric ID of the " + object + "."},
+		"host": identityschema.StringAttribute{
+			OptionalForImport: true,
+			Description: "Host of the deployment, with its port unless that is the default. If set, an import " +
+				"from another deployment is an error.",
+		},
+	}}
+}
+
+func newIdentity(client *qualytics.Client, id types.String) identityModel {
+	return identityModel{ID: id, Host: types.StringValue(client.Host())}
+}
+
+// setMissingIdentity sets the identity of an object that has none, because an
+// older Terraform stored it. An existing identity must not change.
+func setMissingIdentity(
+	ctx context.Context,
+	before, after *tfsdk.ResourceIdentity,
+	identity identityModel,
+	diags *diag.Diagnostics,
+) {
+	if after != nil && (before == nil || before.Raw.IsNull()) {
+		diags.Append(after.Set(ctx, identity)...)
+	}
+}
+
+// importID returns what is to be imported: the import ID, or the ID of an
+// identity. It returns "" after an error.
+func importID(
+	ctx context.Context,
+	client *qualytics.Client,
+	req resource.ImportStateRequest,
+	diags *diag.Diagnostics,
+) string {
+	id := req.ID
+	var identity identityModel
+	if id == "" && req.Identity != nil && !req.Identity.Raw.IsNull() {
+		diags.Append(req.Identity.Get(ctx, &identity)...)
+		id = identity.ID.ValueString()
+	}
+	host := identity.Host.ValueString()
+	switch {
+	case id == "":
+		diags.AddError("Import ID is empty", "If the import ID comes from a variable, check that the variable is set.")
+	case looksLikeSecret(id):
+		diags.AddError(
+			"Import ID looks like a secret",
+			"The import ID looks like a bearer token, so it is not shown here. The import ID is the numeric ID of "+
+				"the object. "+
+				"To import a service token with its secret, put the secret into "+envImportToken+".",
+		)
+		return ""
+	case host != "" && host != client.Host():
+		diags.AddError(
+			"Import from another deployment",
+			fmt.Sprintf("The identity belongs to the deployment %s, but the provider is configured for %s. "+
+				"Correct host in the identity, or url in the provider configuration.", host, client.Host()),
+		)
+		return ""
+	}
+	return id
+}
+
+// secretPattern matches a JWT and any other text that is too long and uniform
+// to be an ID or a name.
+var secretPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|^[A-Za-z0-9_\-.=+/]{64,}$`)
+
+// looksLikeSecret reports whether text may be a secret, so that no message may
+// contain it.
+func looksLikeSecret(text string) bool { return secretPattern.MatchString(text) }
+
+// formatID returns an ID of the API as text.
+func formatID(id int64) string { return strconv.FormatInt(id, 10) }
+
+// idValue returns an ID of the API as a value.
+func idValue(id int64) types.String { return types.StringValue(formatID(id)) }
+
+// readID returns the ID that text contains, in its only spelling. It reports
+// false for any other text.
+func readID(text string) (int64, bool) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, err == nil && formatID(id) == text
+}
+
+// parseID returns the ID in an attribute, or 0 after an error.
+func parseID(value types.String, attribute string, diags *diag.Diagnostics) int64 {
+	id, ok := readID(value.ValueString())
+	if !ok {
+		addInvalidID(path.Root(attribute), diags)
+	}
+	return id
+}
+
+// addInvalidID reports a value that is not an ID. It does not show the value,
+// which may be a secret.
+func addInvalidID(attribute path.Path, diags *diag.Diagnostics) {
+	diags.AddAttributeError(attribute, "Invalid ID", fmt.Sprintf("The value of %s is not a numeric ID. "+
+		"Use the id of the object, such as qualytics_service_account.example.id, and not its user_id or name.",
+		attribute))
+}

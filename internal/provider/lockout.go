@@ -1,0 +1,110 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// lockout is the guard against operations after which the provider could not log
+// in any more: those on its own account and its own token. While planning, it
+// refuses what is certain. During apply, it also refuses what is uncertain.
+type lockout struct {
+	client   *qualytics.Client
+	planning bool
+	diags    *diag.Diagnostics
+}
+
+// allowsRemoval reports whether an account may be destroyed or replaced.
+func (l lockout) allowsRemoval(ctx context.Context, account serviceAccountModel, operation string) bool {
+	own, ok := l.ownAccount(ctx, account)
+	if ok && own != nil {
+		l.refuseAccount(account, operation)
+	}
+	return ok && own == nil
+}
+
+// allowsRole reports whether an account may get a role. The provider's own account
+// must not lose the role Admin, whatever the state says.
+func (l lockout) allowsRole(ctx context.Context, account serviceAccountModel, role types.String) bool {
+	if role.IsUnknown() || role.ValueString() == qualytics.RoleAdmin {
+		return true
+	}
+	own, ok := l.ownAccount(ctx, account)
+	if ok && own != nil && own.Role == qualytics.RoleAdmin {
+		l.refuseAccount(account, "Demoting")
+		return false
+	}
+	return ok
+}
+
+// ownAccount returns the user that the provider is logged in as if that is the
+// account, else nil. It reports false if that is unknown and not to be ignored.
+func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*qualytics.User, bool) {
+	me, err := l.client.Me(ctx)
+	switch {
+	case err != nil && l.planning:
+		return nil, true
+	case err != nil:
+		addError(
+			l.diags,
+			"Unable to determine the provider's own account",
+			account.label()+" is unchanged, because it may be the account that the provider uses",
+			err,
+		)
+		return nil, false
+	case account.ID.ValueString() != formatID(me.ID):
+		return nil, true
+	}
+	return me, true
+}
+
+func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
+	l.diags.AddError(
+		"Operation would lock out the provider",
+		fmt.Sprintf("%s %s is refused, because the provider is logged in as this account. "+
+			"Run Terraform with the token of another Admin, or remove the account from the state with \"terraform "+
+			"state rm\".", operation, account.label()),
+	)
+}
+
+// allowsRevocation reports whether a token may be revoked or deleted.
+func (l lockout) allowsRevocation(ctx context.Context, token serviceTokenModel) bool {
+	own, err := l.client.IsOwnToken(ctx, token.asListed(), qualytics.Secret(token.Token.ValueString()))
+	switch {
+	case own == qualytics.OwnNo, l.planning && own == qualytics.OwnUnknown:
+		return true
+	case err != nil:
+		addError(
+			l.diags,
+			"Unable to determine the provider's own token",
+			token.label()+" is unchanged, because it may be the token that the provider uses",
+			err,
+		)
+	case own == qualytics.OwnYes:
+		l.refuseToken("Operation would lock out the provider", token, "this is the token that the provider uses")
+	default:
+		l.refuseToken(
+			"Operation might lock out the provider",
+			token,
+			"it belongs to the account that the provider is logged in as, and the API does not tell it apart from "+
+				"the token that the provider uses",
+		)
+	}
+	return false
+}
+
+func (l lockout) refuseToken(summary string, token serviceTokenModel, reason string) {
+	l.diags.AddError(
+		summary,
+		fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, "+
+			"or remove the token from the state with \"terraform state rm\".", token.label(), reason),
+	)
+}

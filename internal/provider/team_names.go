@@ -1,0 +1,179 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// Two sets of team names are equal if they differ only in case and in the team
+// Public, which contains every user.
+
+func isPublic(name string) bool { return strings.EqualFold(name, qualytics.TeamPublic) }
+
+// normalizedTeams returns the names without Public, in lower case and sorted.
+func normalizedTeams(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if !isPublic(name) {
+			out = append(out, strings.ToLower(name))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func sameTeams(a, b []string) bool { return slices.Equal(normalizedTeams(a), normalizedTeams(b)) }
+
+// inSpellingOf returns the server's team names in the spelling of prior, and with
+// Public only if prior contains it.
+func inSpellingOf(prior, server []string) []string {
+	out := []string{}
+	for _, name := range prior {
+		if isPublic(name) || containsFold(server, name) {
+			out = append(out, name)
+		}
+	}
+	for _, name := range server {
+		if !isPublic(name) && !containsFold(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func containsFold(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// missingFrom returns the names in a that are not in b, without Public.
+func missingFrom(a, b []string) []string {
+	var out []string
+	for _, name := range a {
+		if !isPublic(name) && !containsFold(b, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// sameTeamsModifier keeps the state if the configuration has the same teams in
+// another spelling.
+type sameTeamsModifier struct{}
+
+func (sameTeamsModifier) Description(context.Context) string {
+	return "Case, order, and the team Public make no difference."
+}
+
+func (m sameTeamsModifier) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
+
+func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
+	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() ||
+		slices.ContainsFunc(req.PlanValue.Elements(), attr.Value.IsUnknown) {
+		return
+	}
+	if sameTeams(stringsOf(req.PlanValue), stringsOf(req.StateValue)) {
+		resp.PlanValue = req.StateValue
+	}
+}
+
+// lookUpTeams returns the server's spelling of every team. A team that does not
+// exist is an error that names the nearest ones. The names are requested again
+// before that, because this run may have created the team.
+func lookUpTeams(ctx context.Context, client *qualytics.Client, teams []string, diags *diag.Diagnostics) []string {
+	if len(normalizedTeams(teams)) == 0 {
+		return []string{}
+	}
+	existing, missing, err := findTeams(ctx, client, teams)
+	if err == nil && len(missing) > 0 {
+		client.ForgetTeamNames()
+		existing, missing, err = findTeams(ctx, client, teams)
+	}
+	if err != nil {
+		addError(diags, "Unable to look up teams", "", err)
+		return nil
+	}
+	for _, name := range missing {
+		diags.AddAttributeError(path.Root("teams"), "Team not found", unknownTeamText(name, existing))
+	}
+	return spellingsOf(teams, existing)
+}
+
+// findTeams returns the names of all teams, and the given ones that do not exist.
+func findTeams(ctx context.Context, client *qualytics.Client, teams []string) (existing, missing []string, err error) {
+	existing, err = client.TeamNames(ctx)
+	return existing, missingFrom(teams, existing), err
+}
+
+// spellingsOf returns the existing teams that are named, in their own spelling.
+func spellingsOf(teams, existing []string) []string {
+	out := []string{}
+	for _, name := range slices.Sorted(slices.Values(teams)) {
+		if found := spellingOf(name, existing); found != "" && !isPublic(name) && !slices.Contains(out, found) {
+			out = append(out, found)
+		}
+	}
+	return out
+}
+
+// spellingOf returns the existing name that is equal to name, or else equal to it
+// except for case, or "".
+func spellingOf(name string, existing []string) string {
+	if slices.Contains(existing, name) {
+		return name
+	}
+	if i := slices.IndexFunc(existing, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
+		return existing[i]
+	}
+	return ""
+}
+
+func unknownTeamText(name string, existing []string) string {
+	text := fmt.Sprintf("There is no team %q.", name)
+	if len(missingFrom(existing, nil)) == 0 {
+		return text + " The deployment has no team except Public. Create the team in Qualytics first."
+	}
+	if _, isID := readID(name); isID {
+		return text + " It looks like an ID; teams are given by name."
+	}
+	return text + " Create the team in Qualytics first, or correct the name." + nearestText(name, existing)
+}
+
+// nearestText returns a sentence with the existing names most similar to name, or
+// "" if there are none.
+func nearestText(name string, existing []string) string {
+	if similar := nearest(name, existing); len(similar) > 0 {
+		return " The nearest existing names are " + quoteList(similar) + "."
+	}
+	return ""
+}
+
+// nearest returns at most three existing names similar to name, best first.
+func nearest(name string, existing []string) []string {
+	const most = 3
+	distance := func(other string) int {
+		return levenshtein.Distance(strings.ToLower(name), strings.ToLower(other), nil)
+	}
+	similar := slices.DeleteFunc(slices.Clone(existing), func(other string) bool {
+		return isPublic(other) || distance(other) > max(len(name), len(other))*2/3
+	})
+	slices.SortFunc(
+		similar,
+		func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) },
+	)
+	return similar[:min(most, len(similar))]
+}

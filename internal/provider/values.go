@@ -1,0 +1,90 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	datasource "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// stringOrNull returns null for "".
+func stringOrNull(s string) types.String {
+	if s == "" {
+		return types.StringNull()
+	}
+	return types.StringValue(s)
+}
+
+// timeOf returns the time in an attribute. It reports false for null and unknown.
+func timeOf(value timetypes.RFC3339) (time.Time, bool) {
+	if value.IsNull() || value.IsUnknown() {
+		return time.Time{}, false
+	}
+	t, diags := value.ValueRFC3339Time()
+	return t, !diags.HasError()
+}
+
+// stringsOf returns the known elements of a set of strings.
+func stringsOf(set types.Set) []string {
+	out := []string{}
+	for _, v := range set.Elements() {
+		if s, ok := v.(types.String); ok && !s.IsNull() && !s.IsUnknown() {
+			out = append(out, s.ValueString())
+		}
+	}
+	return out
+}
+
+func setOf(elements []string) types.Set {
+	values := make([]attr.Value, len(elements))
+	for i, s := range elements {
+		values[i] = types.StringValue(s)
+	}
+	return types.SetValueMust(types.StringType, values)
+}
+
+// hasUnknown reports whether a map or one of its values is unknown.
+func hasUnknown(m types.Map) bool {
+	if m.IsUnknown() {
+		return true
+	}
+	for _, v := range m.Elements() {
+		if v.IsUnknown() {
+			return true
+		}
+	}
+	return false
+}
+
+// computedString returns a computed attribute of a data source.
+func computedString(description string) datasource.StringAttribute {
+	return datasource.StringAttribute{Computed: true, MarkdownDescription: description}
+}
+
+// computedTime returns a computed attribute of a data source for a time.
+func computedTime(description string) datasource.StringAttribute {
+	return datasource.StringAttribute{
+		CustomType:          timetypes.RFC3339Type{},
+		Computed:            true,
+		MarkdownDescription: description,
+	}
+}
+
+// formatTime returns a time as in attributes: RFC 3339 in UTC.
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// quoteList returns names in quotation marks, separated by commas.
+func quoteList(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	return strings.Join(quoted, ", ")
+}

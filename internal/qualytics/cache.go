@@ -1,0 +1,399 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+)
+
+// Terraform reads every object once per run, within seconds. The API cannot
+// return a single token, and one request per account would exceed the rate limit
+// of its ingress. Reads of one client therefore share downloads of whole lists:
+//
+//   - A download is used for listMaxAge from its start.
+//   - A write through this client ends that earlier: for the written object, and
+//     for everything that needs the complete list. This includes downloads that
+//     are in progress.
+//   - Only reads use it, and an object that is missing from it is not considered
+//     deleted before a new request confirms it. Decisions about a write, such as
+//     the lookup after a lost answer, always ask the server.
+//
+// Clients share nothing, so neither do aliases of a provider.
+
+// listMaxAge is how long a downloaded list serves reads.
+const listMaxAge = 10 * time.Second
+
+// cached is a value that is loaded once. The zero value is empty.
+type cached[T any] struct {
+	mu     sync.Mutex
+	loaded bool
+	value  T
+}
+
+// get returns the value, and loads it if there is none. Concurrent callers wait
+// for one load. A failed load is repeated by the next caller.
+func (c *cached[T]) get(load func() (T, error)) (T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded {
+		return c.value, nil
+	}
+	value, err := load()
+	if err == nil {
+		c.value, c.loaded = value, true
+	}
+	return value, err
+}
+
+// invalidate removes the value.
+func (c *cached[T]) invalidate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loaded = false
+}
+
+// sharedList is a list of objects that concurrent and successive reads download
+// together. The zero value is empty.
+type sharedList[T any] struct {
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	latest  *download[T]
+	writes  int           // through this client so far
+	written map[int64]int // the number of the last write to an object, by ID
+}
+
+// download is a complete list by ID.
+type download[T any] struct {
+	items  map[int64]T
+	start  time.Time
+	writes int // that happened before it started
+}
+
+// wrote records a write to an object, after it was sent.
+func (l *sharedList[T]) wrote(id int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.written == nil {
+		l.written = map[int64]int{}
+	}
+	l.writes++
+	l.written[id] = l.writes
+}
+
+// fresh returns the latest download if it started at since or later, else nil.
+func (l *sharedList[T]) fresh(since time.Time) *download[T] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.latest == nil || l.latest.start.Before(since) {
+		return nil
+	}
+	return l.latest
+}
+
+// get returns a download that started at since or later. Concurrent callers
+// share one, and its error.
+func (l *sharedList[T]) get(
+	ctx context.Context,
+	since time.Time,
+	now func() time.Time,
+	load func(context.Context) (map[int64]T, error),
+) (*download[T], error) {
+	for {
+		if d := l.fresh(since); d != nil {
+			return d, nil
+		}
+		_, err, _ := l.flight.Do("", func() (any, error) {
+			if l.fresh(since) != nil {
+				return nil, nil
+			}
+			l.mu.Lock()
+			d := &download[T]{start: now(), writes: l.writes}
+			l.mu.Unlock()
+			var err error
+			if d.items, err = load(ctx); err != nil {
+				return nil, err
+			}
+			l.mu.Lock()
+			l.latest = d
+			l.mu.Unlock()
+			return nil, nil
+		})
+		if e, ok := errors.AsType[*Error](err); ok && e.Stopped && ctx.Err() == nil {
+			continue // another caller was stopped, not this one
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// item returns an object of a download. It reports false if the download does
+// not contain it, or if it was written since.
+func (l *sharedList[T]) item(d *download[T], id int64) (T, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	item, ok := d.items[id]
+	return item, ok && l.written[id] <= d.writes
+}
+
+// unwritten reports whether nothing was written since a download started.
+func (l *sharedList[T]) unwritten(d *download[T]) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.writes == d.writes
+}
+
+// all returns the objects of a complete list by ID, at most listMaxAge old and
+// without a write since.
+func (l *sharedList[T]) all(
+	ctx context.Context,
+	now func() time.Time,
+	load func(context.Context) (map[int64]T, error),
+) ([]T, error) {
+	called := now()
+	d, err := l.get(ctx, called.Add(-listMaxAge), now, load)
+	if err == nil && !l.unwritten(d) {
+		d, err = l.get(ctx, called, now, load)
+	}
+	if err != nil {
+		return nil, err
+	}
+	items := make([]T, 0, len(d.items))
+	for _, id := range slices.Sorted(maps.Keys(d.items)) {
+		items = append(items, d.items[id])
+	}
+	return items, nil
+}
+
+// ReadServiceToken returns a service token from a list that is at most
+// listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
+// false if neither contains it.
+func (c *Client) ReadServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
+	called := c.now()
+	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
+		list, err := c.tokens.get(ctx, since, c.now, c.downloadTokens)
+		if err != nil {
+			return nil, false, err
+		}
+		if token, ok := c.tokens.item(list, id); ok {
+			return &token, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
+	return c.tokenList(ctx, "/user-tokens/service")
+}
+
+// ReadServiceTokens returns every service token by ID for a data source, an
+// import, or a list resource: at most listMaxAge old, and with every write of
+// this client.
+func (c *Client) ReadServiceTokens(ctx context.Context) ([]Token, error) {
+	return c.tokens.all(ctx, c.now, c.downloadTokens)
+}
+
+// accountReads decides between reading accounts one by one and downloading the
+// list of all accounts. The rule: read one by one until as many were read as the
+// list has pages, then download the list. The number of pages is learned from
+// the first page, which is requested for the third account.
+//
+// Worst case: twice the requests of the cheaper way, plus one.
+type accountReads struct {
+	mu          sync.Mutex
+	single      int         // accounts read one by one since the last download
+	first       *page[User] // the first page, until the download uses it
+	start       time.Time   // when first was requested
+	pages       int         // of the list; 0: unknown
+	unavailable bool        // the deployment refused to list
+}
+
+// singleReads is how many accounts are read before the first page is requested.
+const singleReads = 2
+
+// oneByOne reports whether the next account is to be read by itself: there is no
+// download since, and none pays off.
+func (c *Client) oneByOne(ctx context.Context, since time.Time) bool {
+	r := &c.accountReads
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.users.fresh(since) != nil {
+		return false
+	}
+	if !r.unavailable && r.single >= singleReads && r.pages == 0 {
+		r.unavailable = c.loadFirstPage(ctx) != nil && ctx.Err() == nil
+	}
+	if r.unavailable || r.single < max(singleReads, r.pages) {
+		r.single++
+		return true
+	}
+	return false
+}
+
+// listed starts counting again after a download.
+func (r *accountReads) listed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.single = 0
+}
+
+// stopListing makes all further reads single: the deployment refused to list.
+func (r *accountReads) stopListing() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unavailable = true
+}
+
+// loadFirstPage requests the first page of all service accounts, including
+// deactivated ones. The caller holds the lock.
+func (c *Client) loadFirstPage(ctx context.Context) error {
+	r := &c.accountReads
+	r.start = c.now()
+	first, err := onePage[User](ctx, c, "/users", allAccounts, 1)
+	if err != nil {
+		return err
+	}
+	r.first, r.pages = first, first.count()
+	return nil
+}
+
+// allAccounts is the query for every service account.
+var allAccounts = UserFilter{IncludeDeleted: true}.query()
+
+// ReadServiceAccount returns an account, or nil if it does not exist. Its own GET
+// /users/{id} always confirms that it does not exist or is deactivated. Its data is
+// at most listMaxAge old.
+func (c *Client) ReadServiceAccount(ctx context.Context, id int64) (*User, error) {
+	since := c.now().Add(-listMaxAge)
+	if c.oneByOne(ctx, since) {
+		return c.FindUser(ctx, id)
+	}
+	list, err := c.users.get(ctx, since, c.now, c.downloadAccounts)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		c.accountReads.stopListing()
+	default:
+		c.accountReads.listed()
+		// An answer without any team does not report teams: everyone is in Public.
+		if user, ok := c.users.item(list, id); ok && !user.Deactivated() && len(user.Teams) > 0 {
+			return &user, nil
+		}
+	}
+	return c.FindUser(ctx, id)
+}
+
+// wroteAccount records a write to an account.
+func (c *Client) wroteAccount(id int64) {
+	c.users.wrote(id)
+	c.accountReads.mu.Lock()
+	defer c.accountReads.mu.Unlock()
+	c.accountReads.first = nil
+}
+
+// downloadAccounts returns all service accounts by ID: GET /users. It starts
+// with the first page of accountReads if that is recent.
+func (c *Client) downloadAccounts(ctx context.Context) (map[int64]User, error) {
+	r := &c.accountReads
+	r.mu.Lock()
+	var err error
+	if r.first == nil || r.start.Before(c.now().Add(-listMaxAge)) {
+		err = c.loadFirstPage(ctx)
+	}
+	first, pages := r.first, r.pages
+	r.first = nil
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return c.otherPages(ctx, allAccounts, first, pages)
+}
+
+// parallelPages is how many pages of a list are requested in parallel.
+const parallelPages = 4
+
+// otherPages returns the objects of the first page of GET /users and of all
+// others: in parallel up to the last known page, then one by one until there are
+// no more.
+func (c *Client) otherPages(
+	ctx context.Context,
+	query url.Values,
+	first *page[User],
+	last int,
+) (map[int64]User, error) {
+	all := make([]*page[User], last)
+	all[0] = first
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelPages)
+	for number := 2; number <= last; number++ {
+		group.Go(func() error {
+			p, err := onePage[User](groupCtx, c, "/users", query, number)
+			all[number-1] = p
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	items := map[int64]User{}
+	add := func(p *page[User]) {
+		for _, u := range p.items {
+			items[u.ID] = u
+		}
+	}
+	for _, p := range all {
+		add(p)
+	}
+	for number, p := last, all[last-1]; !p.last(len(items)) && number < maxPages; {
+		number++
+		var err error
+		if p, err = onePage[User](ctx, c, "/users", query, number); err != nil {
+			return nil, err
+		}
+		add(p)
+	}
+	return items, nil
+}
+
+// ReadServiceAccounts returns every service account by ID, including deactivated
+// ones, for a data source or an import: at most listMaxAge old, and with every
+// write of this client.
+func (c *Client) ReadServiceAccounts(ctx context.Context) ([]User, error) {
+	return c.users.all(ctx, c.now, c.downloadAccounts)
+}
+
+// ReadAccountsNamed returns the service accounts with exactly this name, including
+// deactivated ones. Like reads by ID, look-ups by name share a download if there
+// are many of them. A name that it does not contain is confirmed by a request.
+func (c *Client) ReadAccountsNamed(ctx context.Context, name string) ([]User, error) {
+	since := c.now().Add(-listMaxAge)
+	list := c.users.fresh(since)
+	if list != nil && c.users.unwritten(list) || list == nil && !c.oneByOne(ctx, since) {
+		accounts, err := c.ReadServiceAccounts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.accountReads.listed()
+		if found := withName(accounts, name); len(found) > 0 {
+			return found, nil
+		}
+	}
+	accounts, err := c.ServiceAccounts(ctx, UserFilter{Name: name, IncludeDeleted: true})
+	return withName(accounts, name), err
+}
+
+func withName(accounts []User, name string) []User {
+	return slices.DeleteFunc(accounts, func(u User) bool { return u.Name != name })
+}

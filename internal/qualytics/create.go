@@ -1,0 +1,317 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A POST whose answer is lost may have created an object. It is never repeated
+// blindly: the client first looks for what the attempt created. Objects of other
+// users are left alone, and if ownership is uncertain, the error names the
+// candidates.
+
+// Candidate is an object that a create whose answer was lost may have created.
+type Candidate struct {
+	ID      int64
+	Name    string
+	Created *time.Time // nil if the build does not report it
+}
+
+// createAttempt is what is known of the time before a create.
+type createAttempt struct {
+	start    time.Time      // by the server's clock
+	existing map[int64]bool // IDs that existed before; nil if creation times decide
+	unique   bool           // no one else uses the name
+}
+
+// mayHaveCreated reports whether an object appeared after the attempt started.
+func (a createAttempt) mayHaveCreated(id int64, created *time.Time) bool {
+	switch {
+	case a.unique:
+		return true
+	case a.existing != nil:
+		return !a.existing[id]
+	case created == nil:
+		return false
+	}
+	start := a.start
+	if created.Nanosecond() == 0 { // the build reports whole seconds
+		start = start.Truncate(time.Second)
+	}
+	return !created.Before(start)
+}
+
+// serverClock estimates the server's clock from the Date header of its last
+// answer.
+type serverClock struct{ ahead atomic.Int64 }
+
+const (
+	// dateResolution is the precision of a Date header. Clocks that differ by
+	// less count as equal.
+	dateResolution = 2 * time.Second
+	// startTolerance is how far such clocks may differ nevertheless.
+	startTolerance = 250 * time.Millisecond
+)
+
+func (s *serverClock) observe(h http.Header, now time.Time) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	ahead := date.Sub(now)
+	if ahead.Abs() <= dateResolution {
+		ahead = 0
+	}
+	s.ahead.Store(int64(ahead))
+}
+
+// now returns the server's time at the local time.
+func (s *serverClock) now(local time.Time) time.Time {
+	return local.Add(time.Duration(s.ahead.Load()))
+}
+
+// startOfAttempt returns the server's time, minus what the estimate may be off.
+func (c *Client) startOfAttempt() time.Time {
+	local := c.now()
+	server := c.clock.now(local)
+	if server.Equal(local) {
+		return server.Add(-startTolerance)
+	}
+	return server.Add(-dateResolution)
+}
+
+// lookupContext returns the context for the lookup after a lost answer. It
+// outlives the caller's, but only for as long as a few requests take.
+func (c *Client) lookupContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	const requests = 3
+	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.http.Timeout)
+}
+
+// mayHaveTakenEffect reports whether a create may have succeeded although it
+// returned an error. A conflict may be with the object of an earlier attempt, or
+// of an earlier copy of the request that a gateway replayed: a name that no one
+// else uses proves it.
+func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.MaybeDone || (attempt > 1 || unique) && IsConflict(err))
+}
+
+// waitToCreateAgain waits before another attempt at a create that is known to
+// have created nothing. It reports false if there is none: the API itself
+// refused, the retries are used up, or ctx ended.
+func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || attempt > c.maxRetries || ctx.Err() != nil {
+		return false
+	}
+	if e.FromAPI && !e.transient && !IsConflict(err) {
+		return false
+	}
+	return c.sleep(ctx, c.backoff(attempt)) == nil
+}
+
+// withCandidates adds to the error of a lost answer what the lookup found, or
+// that it failed.
+func withCandidates(err error, candidates []Candidate, lookup error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	copied := *e
+	copied.Candidates = candidates
+	if lookup != nil {
+		copied.Problem = joinText(
+			copied.Problem,
+			"and looking for what it may have created failed ("+lookup.Error()+")",
+		)
+		copied.LookupFailed = true
+	}
+	return &copied
+}
+
+// reportsCreation reports whether this build shows when users were created:
+// whether it does for the client's own user.
+func (c *Client) reportsCreation(ctx context.Context) (bool, error) {
+	me, err := c.Me(ctx)
+	return err == nil && me.Created != nil, err
+}
+
+// CreateServiceAccount creates a service account: POST /users. If the answer is
+// lost, it returns the account with that name, role, and teams that was created
+// since; an account that may belong to someone else is one of the error's
+// Candidates.
+func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
+	var existing map[int64]bool
+	reports, err := c.reportsCreation(ctx)
+	if err == nil && !reports {
+		var sameName []User
+		if sameName, err = c.accountsNamed(ctx, in.Name); err == nil {
+			existing = idsOf(sameName, func(u User) int64 { return u.ID })
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := createAttempt{start: c.startOfAttempt(), existing: existing}
+	for attempt := 1; ; attempt++ {
+		user, err := c.postServiceAccount(ctx, in)
+		if err == nil || !mayHaveTakenEffect(err, attempt, false) {
+			return user, err
+		}
+		lookup, cancel := c.lookupContext(ctx)
+		found, lookupErr := c.accountsNamed(lookup, in.Name)
+		cancel()
+		if lookupErr != nil {
+			return nil, withCandidates(err, nil, lookupErr)
+		}
+		for i := range found {
+			if u := &found[i]; a.mayHaveCreated(u.ID, u.Created) && in.matches(u) {
+				return u, nil
+			}
+		}
+		if len(found) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
+			return nil, withCandidates(
+				err,
+				candidates(found, func(u User) Candidate { return Candidate{u.ID, u.Name, u.Created} }),
+				nil,
+			)
+		}
+	}
+}
+
+// accountsNamed returns the active service accounts with exactly this name.
+func (c *Client) accountsNamed(ctx context.Context, name string) ([]User, error) {
+	found, err := c.ServiceAccounts(ctx, UserFilter{Name: name})
+	return slices.DeleteFunc(found, func(u User) bool { return u.Name != name || u.Deactivated() }), err
+}
+
+// matches reports whether an account may be the result of a create. A build may
+// ignore a role or a team, so only more than requested speaks against it.
+func (in ServiceAccountCreate) matches(u *User) bool {
+	for _, team := range u.Teams {
+		if !strings.EqualFold(team, TeamPublic) &&
+			!slices.ContainsFunc(in.Teams, func(t string) bool { return strings.EqualFold(t, team) }) {
+			return false
+		}
+	}
+	return u.Role == "" || u.Role == in.Role
+}
+
+// CreateServiceToken creates a token for a service account: POST /user-tokens.
+// unique means that no one else uses the name. If the answer is lost, so is the
+// secret: the token that this attempt created is revoked and deleted, and
+// another one is created. A token that may belong to someone else is one of the
+// error's Candidates.
+func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique bool) (*NewToken, error) {
+	existing, err := c.existingTokens(ctx, in, unique)
+	if err != nil {
+		return nil, err
+	}
+	a := createAttempt{start: c.startOfAttempt(), existing: existing, unique: unique}
+	for attempt := 1; ; attempt++ {
+		token, err := c.postServiceToken(ctx, in)
+		if err == nil || !mayHaveTakenEffect(err, attempt, unique) {
+			return token, err
+		}
+		lookup, cancel := c.lookupContext(ctx)
+		left, lookupErr := c.removeLostToken(lookup, a, in, err)
+		cancel()
+		if lookupErr != nil || len(left) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
+			return nil, withCandidates(
+				err,
+				candidates(left, func(t Token) Candidate { return Candidate{t.ID, t.Name, t.Created} }),
+				lookupErr,
+			)
+		}
+	}
+}
+
+// existingTokens returns the IDs of the tokens with the same name, if neither
+// the name nor a creation time can tell later which one is new.
+func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool) (map[int64]bool, error) {
+	if unique {
+		return nil, nil
+	}
+	if reports, err := c.reportsCreation(ctx); err != nil || reports {
+		return nil, err
+	}
+	found, err := c.tokensNamed(ctx, in)
+	return idsOf(found, func(t Token) int64 { return t.ID }), err
+}
+
+// removeLostToken revokes and deletes the token that an attempt with a lost
+// answer created, and returns the other tokens with that name.
+func (c *Client) removeLostToken(ctx context.Context, a createAttempt, in TokenCreate, lost error) ([]Token, error) {
+	found, err := c.tokensNamed(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var left []Token
+	for _, t := range found {
+		if !a.owns(&t, in, lost) {
+			left = append(left, t)
+			continue
+		}
+		if err := c.RevokeAndDeleteToken(ctx, t.ID); err != nil {
+			return found, fmt.Errorf("the token with ID %d, whose secret is lost, could not be removed: %w", t.ID, err)
+		}
+	}
+	return left, nil
+}
+
+// owns reports whether it is certain that an attempt whose answer was lost
+// created a token. A unique name is proof. Otherwise the token must be new, of
+// the requested lifetime, and never used, and the error must not be a gateway's:
+// then the request may never have arrived, and the token may belong to another
+// run that uses the same name.
+func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
+	if a.unique {
+		return true
+	}
+	e, ok := errors.AsType[*Error](lost)
+	fromGateway := ok && e.Status >= http.StatusBadRequest
+	return !fromGateway && a.mayHaveCreated(t.ID, t.Created) && t.Active && t.LastUsed == nil &&
+		t.hasLifetime(in.ExpiresInDays)
+}
+
+func (c *Client) tokensNamed(ctx context.Context, in TokenCreate) ([]Token, error) {
+	tokens, err := c.ServiceTokens(ctx)
+	return slices.DeleteFunc(tokens, func(t Token) bool { return t.User.ID != in.UserID || t.Name != in.Name }), err
+}
+
+// hasLifetime reports whether a token may have been created with a lifetime in
+// days; nil means that it never expires.
+func (t *Token) hasLifetime(days *int64) bool {
+	if days == nil || t.Expiration == nil {
+		return days == nil && t.Expiration == nil
+	}
+	if t.Created == nil {
+		return true
+	}
+	return (t.Expiration.Sub(*t.Created) - time.Duration(*days)*24*time.Hour).Abs() < 24*time.Hour
+}
+
+func idsOf[T any](items []T, id func(T) int64) map[int64]bool {
+	ids := make(map[int64]bool, len(items))
+	for _, item := range items {
+		ids[id(item)] = true
+	}
+	return ids
+}
+
+func candidates[T any](items []T, convert func(T) Candidate) []Candidate {
+	out := make([]Candidate, len(items))
+	for i, item := range items {
+		out[i] = convert(item)
+	}
+	return out
+}
