@@ -119,7 +119,7 @@ func TestNullTeam(t *testing.T) {
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	for _, id := range []string{"0103", "+5", "9999999999999999999", "", " 5", "5.0"} {
+	for _, id := range []string{"0103", "+5", "0102", "9999999999999999999", "", " 5", "5.0"} {
 		config := values{"service_account_id": id, "name": "x"}
 		_, diags := h.run(h.none(tokenType), config) // some only at apply: mocks invent IDs
 		wantText(t, diags.errors(), "Invalid ID")

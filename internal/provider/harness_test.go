@@ -595,7 +595,7 @@ func difference(a, b tftypes.Value) string {
 // load imports an object and reads it, as "terraform import" does.
 func (h *harness) load(kind, id string) (*object, diagnostics) {
 	h.t.Helper()
-	return h.imported(&tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id})
+	return h.imported(importRequest(kind, id), !sameRun)
 }
 
 // loadByIdentity imports an object by its identity.
@@ -612,17 +612,23 @@ func (h *harness) loadByIdentity(kind, id string) (*object, diagnostics) {
 			},
 		),
 	)
-	return h.imported(
-		&tfprotov6.ImportResourceStateRequest{
-			TypeName: kind,
-			Identity: &tfprotov6.ResourceIdentityData{IdentityData: dv},
-		},
-	)
+	req := importRequest(kind, "")
+	req.Identity = &tfprotov6.ResourceIdentityData{IdentityData: dv}
+	return h.imported(req, !sameRun)
 }
 
-func (h *harness) imported(req *tfprotov6.ImportResourceStateRequest) (*object, diagnostics) {
+// sameRun lets an import happen in the current provider process.
+const sameRun = true
+
+func importRequest(kind, id string) *tfprotov6.ImportResourceStateRequest {
+	return &tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id}
+}
+
+func (h *harness) imported(req *tfprotov6.ImportResourceStateRequest, sameRun bool) (*object, diagnostics) {
 	h.t.Helper()
-	h.connect(h.config)
+	if !sameRun {
+		h.connect(h.config)
+	}
 	resp, err := h.p.ImportResourceState(h.ctx, req)
 	if err != nil {
 		h.t.Fatal(err)

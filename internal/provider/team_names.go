@@ -81,13 +81,33 @@ func (sameTeamsModifier) Description(context.Context) string {
 
 func (m sameTeamsModifier) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
 
-func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
-	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() ||
-		slices.ContainsFunc(req.PlanValue.Elements(), attr.Value.IsUnknown) {
+func (sameTeamsModifier) PlanModifySet(
+	_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse,
+) {
+	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() {
 		return
 	}
-	if sameTeams(stringsOf(req.PlanValue), stringsOf(req.StateValue)) {
+	planned, state := stringsOf(req.PlanValue), stringsOf(req.StateValue)
+	if slices.ContainsFunc(req.PlanValue.Elements(), attr.Value.IsUnknown) {
+		refuseOtherSpelling(req.Path, planned, state, &resp.Diagnostics)
+		return
+	}
+	if sameTeams(planned, state) {
 		resp.PlanValue = req.StateValue
+	}
+}
+
+// refuseOtherSpelling reports known names that differ from the state only in case,
+// in a set that also has unknown names. Terraform accepts the configuration or the
+// state as a plan, and no mixture. Which of them it must be depends on the unknown
+// names, so the apply could end with an inconsistent plan.
+func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *diag.Diagnostics) {
+	for _, name := range planned {
+		if found := spellingOf(name, state); found != "" && found != name {
+			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf(
+				"The state has the team %q, and the configuration has %q together with names that are only known after apply. "+
+					"Use the spelling of the state.", found, name))
+		}
 	}
 }
 

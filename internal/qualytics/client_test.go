@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -708,6 +709,125 @@ func TestPanicShowsNoSecret(t *testing.T) {
 	for _, secret := range []string{s.AdminToken(), header, s.Bearer(s.Tokens()[0].ID)} {
 		if strings.Contains(text, secret) || strings.Contains(text, secret[len(secret)-20:]) {
 			t.Errorf("a panic printed %s: %s", secret, text)
+		}
+	}
+}
+
+// Answers that are odd, but must not break anything.
+func TestOddAnswers(t *testing.T) {
+	t.Parallel()
+	token := `{"id":7,"name":"ci","active":true,"last_used":"yesterday","user":{"id":3}}`
+	s := newServer(t, qualyticstest.Build202609())
+	c, _ := newClient(t, s, nil)
+	s.Fail(qualyticstest.JSON(200, "["+token+"]").On(http.MethodGet, "/user-tokens/service"))
+	if tokens, err := c.ServiceTokens(t.Context()); err != nil || len(tokens) != 1 || tokens[0].LastUsed != nil {
+		t.Errorf("an invalid last_used: %+v, %v", tokens, err)
+	}
+	s.Fail(qualyticstest.JSON(200, `{"items":[{"id":5}],"total":9223372036854775807}`).On(http.MethodGet, "/users"))
+	for _, id := range []int64{1, 2, 3, 4, 5} { // the third read requests the first page
+		_, _ = c.ReadServiceAccount(t.Context(), id)
+	}
+	items := make([]string, 50)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"id":%d}`, i+1)
+	}
+	first := qualyticstest.JSON(200, `{"items":[`+strings.Join(items, ",")+`]}`).On(http.MethodGet, "/user-tokens/service")
+	second := qualyticstest.JSON(200, `{"items":[{"id":51}]}`).On(http.MethodGet, "/user-tokens/service")
+	s.Fail(first)
+	s.Fail(second)
+	if tokens, err := c.ServiceTokens(t.Context()); err != nil || len(tokens) != 51 {
+		t.Errorf("an envelope without total and size: %d tokens, %v, want 51", len(tokens), err)
+	}
+	for user, err := range c.EachServiceAccount(t.Context(), UserFilter{}) {
+		t.Errorf("no accounts, but got %v, %v", user, err)
+	}
+	s.Seed(150, 0)
+	s.Fail(qualyticstest.Fault{
+		Method: http.MethodGet, Path: "/users", Skip: 1, Status: 200, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: `{"items":[],"total":150}`,
+	})
+	var last error
+	for _, err := range c.EachServiceAccount(t.Context(), UserFilter{}) {
+		last = err
+	}
+	if last == nil || !contains(last.Error(), "reports 150 entries and has 100") {
+		t.Errorf("an empty page in the middle: %v, want an error", last)
+	}
+}
+
+// A Retry-After date is compared with the server's clock.
+func TestRetryAfterWithSkewedClock(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	c, w := newClient(t, s, func(cfg *Config) {
+		cfg.Now = func() time.Time { return s.Clock.Now().Add(-time.Hour) }
+	})
+	f := qualyticstest.HTML(429)
+	f.Header = f.Header.Clone()
+	f.Header.Set("Retry-After", s.Clock.Now().Add(20*time.Second).Format(http.TimeFormat))
+	s.Fail(f)
+	if _, err := c.CurrentUser(t.Context()); err != nil || len(w.all) == 0 || w.all[0] > time.Minute {
+		t.Errorf("waited %v, %v, want about 20 s", w.all, err)
+	}
+}
+
+// The reason of the operating system is part of every message.
+func TestReasonOfNoAnswer(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"http://127.0.0.1:1":       "connection refused",
+		"http://host.invalid":      "no such host",
+		"https://127.0.0.1:1/api/": "connection refused",
+	} {
+		c, err := New(Config{URL: url, Token: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem, want) &&
+			!contains(asError(t, err).Problem, "resolved") {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+	c, err := New(Config{URL: "http://example.invalid", Token: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport, ok := c.http.Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("transport %T", c.http.Transport)
+	}
+	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
+	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem, "no connection to the proxy (connection refused)") {
+		t.Errorf("a dead proxy: %v", err)
+	}
+}
+
+// A conflict on a name that no one else uses is the answer to a replayed request.
+func TestReplayedCreate(t *testing.T) {
+	t.Parallel()
+	for _, profile := range qualyticstest.Profiles() {
+		s := newServer(t, profile)
+		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+		c, w := newClient(t, s, nil)
+		replay := qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.Replay}
+		s.Fail(replay)
+		token, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci-1", UserID: owner.ID}, true)
+		if err != nil || len(s.Tokens()) != 1 || string(token.Bearer) != s.Bearer(s.Tokens()[0].ID) {
+			t.Errorf("%s, unique name: %v, %+v", profile.Name, err, s.Tokens())
+		}
+		if len(w.all) != 1 {
+			t.Errorf("%s: waits %v, want one before the second attempt", profile.Name, w.all)
+		}
+		s.Fail(replay)
+		if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "fixed", UserID: owner.ID}, false); !IsConflict(err) {
+			t.Errorf("%s, fixed name: %v, want a conflict", profile.Name, err)
+		}
+		for _, status := range []int{502, 503, 504} {
+			s.Fail(qualyticstest.JSON(status, `{"detail":"gateway"}`).On(http.MethodPost, ""))
+			name := fmt.Sprint("after ", status)
+			if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: name, UserID: owner.ID}, false); err != nil {
+				t.Errorf("%s, %d in JSON: %v", profile.Name, status, err)
+			}
 		}
 	}
 }

@@ -105,7 +105,7 @@ func classifyStatus(status int) attemptResult {
 func (c *Client) classify(err error) attemptResult {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
-	reason := c.mask.clean(systemReason(err))
+	reason := systemReason(err)
 	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return attemptResult{
 			problem: fmt.Sprintf(
@@ -178,7 +178,7 @@ func isTimeout(err error) bool {
 // parentheses, such as " (connection refused)", or "" if there is none.
 func systemReason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return " (" + dns.Err + ")"
+		return " (" + strings.TrimSpace(dns.Err) + ")"
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return " (" + errno.Error() + ")"

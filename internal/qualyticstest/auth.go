@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ const scimRole = "scim"
 // claims are the claims of a bearer token.
 type claims struct {
 	Subject string `json:"sub"` // the owner's user_id
-	Token   string `json:"jti"` // the token's id
-	Issued  int64  `json:"iat"`
+	Token   string `json:"jti,omitempty"` // the token's id
+	Issued  int64  `json:"iat,omitempty"`
 	Expires int64  `json:"exp,omitempty"`
 	SCIM    bool   `json:"scim_endpoints_only,omitempty"`
 }
@@ -46,10 +47,40 @@ func (s *Server) sign(t *Token) string {
 	if t.Expiration != nil {
 		c.Expires = t.Expiration.Unix()
 	}
+	switch s.Profile.Bearer {
+	case "opaque":
+		return "qt_" + s.signature(c.Token)
+	case "bare":
+		c.Subject, c.Issued, c.Expires, c.Token = c.Subject+"/"+s.signature(c.Token), 0, 0, ""
+	case "skewed":
+		c.Subject, c.Expires, c.Token = c.Subject+"/"+s.signature(c.Token), 0, ""
+		c.Issued += int64(time.Hour / time.Second)
+	}
 	payload, _ := json.Marshal(c)
 	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 	unsigned := head + "." + base64.RawURLEncoding.EncodeToString(payload)
 	return unsigned + "." + s.signature(unsigned)
+}
+
+// tokenOf returns the token with a bearer token as its secret, or nil.
+func (s *Server) tokenOf(bearer string) *Token {
+	if s.Profile.Bearer != "" { // it does not contain the ID
+		i := slices.IndexFunc(s.tokens, func(t *Token) bool { return s.sign(t) == bearer })
+		if i < 0 {
+			return nil
+		}
+		return s.tokens[i]
+	}
+	cut := strings.LastIndex(bearer, ".")
+	if cut < 0 || !hmac.Equal([]byte(bearer[cut+1:]), []byte(s.signature(bearer[:cut]))) {
+		return nil
+	}
+	var c claims
+	_, payload, _ := strings.Cut(bearer[:cut], ".")
+	raw, _ := base64.RawURLEncoding.DecodeString(payload)
+	_ = json.Unmarshal(raw, &c)
+	id, _ := strconv.ParseInt(c.Token, 10, 64)
+	return s.tokenByID(id)
 }
 
 func (s *Server) signature(unsigned string) string {
@@ -60,17 +91,8 @@ func (s *Server) signature(unsigned string) string {
 
 // authenticate returns the caller, or a problem if it lacks the role.
 func (s *Server) authenticate(r *http.Request, role string) (*User, *Token, *problem) {
-	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	cut := strings.LastIndex(bearer, ".")
-	if !ok || cut < 0 || !hmac.Equal([]byte(bearer[cut+1:]), []byte(s.signature(bearer[:cut]))) {
-		return nil, nil, s.fail(http.StatusUnauthorized, "Could not validate credentials")
-	}
-	var c claims
-	_, payload, _ := strings.Cut(bearer[:cut], ".")
-	raw, _ := base64.RawURLEncoding.DecodeString(payload)
-	_ = json.Unmarshal(raw, &c)
-	id, _ := strconv.ParseInt(c.Token, 10, 64)
-	token := s.tokenByID(id)
+	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token := s.tokenOf(bearer)
 	now := s.Clock.Now()
 	if token == nil || !token.Active || token.expired(now) {
 		return nil, nil, s.fail(http.StatusUnauthorized, "Token is expired or revoked")

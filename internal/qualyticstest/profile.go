@@ -49,6 +49,19 @@ type Profile struct {
 	IgnoreRole, IgnoreTeams bool
 	// IgnoreSCIM makes new tokens work on all endpoints.
 	IgnoreSCIM bool
+	// Bearer is the format of bearer tokens: "" for a JWT with jti, iat, and exp,
+	// "bare" for one without these claims, "skewed" for one without jti and exp
+	// whose iat is an hour late, and "opaque" for no JWT.
+	Bearer string
+	// IgnoreRevoke makes PUT of a token ignore a revocation.
+	IgnoreRevoke bool
+	// OmitTeams omits teams from GET of a user.
+	OmitTeams bool
+	// MaxExpiryDays limits the lifetime of new tokens, and gives one to those
+	// without; 0 does not.
+	MaxExpiryDays int
+	// CreatedRevoked makes POST of a token answer that it is revoked.
+	CreatedRevoked bool
 	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool
 }

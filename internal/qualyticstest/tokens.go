@@ -127,8 +127,15 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		until := s.Clock.Now().AddDate(0, 0, *in.Expires)
 		t.Expiration = &until
 	}
+	if limit := s.Profile.MaxExpiryDays; limit > 0 && (in.Expires == nil || *in.Expires > limit) {
+		until := s.Clock.Now().AddDate(0, 0, limit)
+		t.Expiration = &until
+	}
 	created := s.newToken(t)
 	answer := s.tokenAnswer(created)
+	if s.Profile.CreatedRevoked {
+		answer["active"] = false
+	}
 	if s.Profile.ShortTokenCreate {
 		delete(answer, "created")
 		delete(answer, "last_used")
@@ -197,7 +204,9 @@ func (s *Server) updateToken(c *call) (int, any, *problem) {
 	case !in.Revoke && t.expired(s.Clock.Now()) && !s.Profile.RestoreExpired:
 		return 0, nil, s.fail(http.StatusBadRequest, "Token is expired")
 	}
-	t.Active = !in.Revoke
+	if !in.Revoke || !s.Profile.IgnoreRevoke {
+		t.Active = !in.Revoke
+	}
 	return http.StatusOK, s.tokenAnswer(t), nil
 }
 

@@ -295,7 +295,7 @@ func (s *Server) getUser(c *call) (int, any, *problem) {
 	if p != nil {
 		return 0, nil, p
 	}
-	return http.StatusOK, s.userAnswer(u, false), nil
+	return http.StatusOK, s.userAnswer(u, s.Profile.OmitTeams), nil
 }
 
 func (s *Server) updateUser(c *call) (int, any, *problem) {

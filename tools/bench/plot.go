@@ -51,7 +51,7 @@ func (r *report) svg() string {
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", plotWidth, plotHeight)
 	fmt.Fprintf(
 		&b,
-		`<text x="%d" y="18">Seconds over the number of accounts, and as many tokens; dashed: terraform_data</text>`+"\n",
+		`<text x="%d" y="18">Seconds by number of accounts and tokens; dashed: terraform_data</text>`+"\n",
 		plotLeft,
 	)
 	for tick := math.Pow(10, math.Floor(math.Log10(low))); tick <= high*1.01; tick *= 10 {
