@@ -73,3 +73,43 @@ func TestEphemeralTokensThatStay(t *testing.T) {
 		t.Errorf("another account: %s", diags.warnings())
 	}
 }
+
+// Terraform and OpenTofu do not close an ephemeral token if what uses it fails.
+// The provider removes it when its process ends, also after an interrupt.
+func TestAccEphemeralTokenOfFailedRun(t *testing.T) {
+	t.Parallel()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	admin := s.AddUser(qualyticstest.User{Name: "Runner", Role: "Admin"})
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+provider "qualytics" {}
+ephemeral "qualytics_service_token" "run" {
+  service_account_id = %q
+}
+provider "qualytics" {
+  alias = "run"
+  token = ephemeral.qualytics_service_token.run.token
+}
+data "qualytics_service_account" "missing" {
+  provider = qualytics.run
+  id       = "99999"
+}
+`, fmt.Sprint(admin.ID)))
+	skipBelow(t, tf, "1.10.0")
+	for range 3 {
+		out, err := tf.raw(t, "plan", "-no-color", "-input=false")
+		if err == nil {
+			t.Fatalf("the plan succeeded: %s", out)
+		}
+		wantText(t, out, "Object not found")
+	}
+	if posts := s.Writes(); len(posts) == 0 {
+		t.Fatal("no token was created")
+	}
+	if tokens := s.Tokens(); len(tokens) != 0 {
+		t.Errorf("%d tokens are left after three failed plans: %+v", len(tokens), tokens)
+	}
+}
