@@ -78,6 +78,7 @@ func resolve(block providerModel, env Environment) (qualytics.Config, diag.Diagn
 	if cfg.Token == "" && fileHasURL {
 		cfg.Token = qualytics.Secret(r.file.Token)
 	}
+	r.checkToken(string(cfg.Token))
 	r.checkMissing(cfg)
 	cfg.APIPath = r.apiPath()
 	cfg.InsecureSkipVerify = !r.sslVerify(fileHasURL)
@@ -111,49 +112,70 @@ func sameDeployment(a, b string) bool {
 	return errA == nil && errB == nil && ua.String() == ub.String()
 }
 
+// checkToken reports a token that was copied together with other text.
+func (r *resolver) checkToken(token string) {
+	problem := ""
+	switch {
+	case strings.ContainsAny(token[:min(1, len(token))], `"'`):
+		problem = "The token starts with a quotation mark. Remove the quotation marks around it."
+	case len(token) > len("bearer ") && strings.EqualFold(token[:len("bearer ")], "bearer "):
+		problem = "The token starts with \"Bearer \". Remove that: the provider adds it."
+	}
+	if problem != "" {
+		r.diags.AddAttributeError(path.Root("token"), "Invalid provider token", problem)
+	}
+}
+
+// emptyText returns a sentence about a setting that is set but empty, or "".
+func (r *resolver) emptyText(argument types.String, variable string) string {
+	value, isSet := r.env.LookupEnv(variable)
+	switch {
+	case !argument.IsNull() && strings.TrimSpace(argument.ValueString()) == "":
+		return ". The argument is set, but its value is empty"
+	case isSet && strings.TrimSpace(value) == "":
+		return ". The environment variable is set, but its value is empty"
+	}
+	return ""
+}
+
 // checkMissing reports all missing settings together, with every way to set them.
 func (r *resolver) checkMissing(cfg qualytics.Config) {
+	const ways = "%s: the argument %q, the environment variable %s, or %q in %s"
 	var missing []string
 	if cfg.URL == "" {
-		missing = append(
-			missing,
-			fmt.Sprintf(
-				"url: the argument \"url\", the environment variable %s, or \"url\" in %s",
-				envURL,
-				r.file.name,
-			),
-		)
+		missing = append(missing, fmt.Sprintf(ways, "url", "url", envURL, "url", r.file.name)+
+			r.emptyText(r.block.URL, envURL))
 	}
 	if cfg.Token == "" {
 		line := fmt.Sprintf(
-			"token: the argument \"token\", the environment variable %s, or \"token\" in %s",
+			ways,
+			"token",
+			"token",
 			envToken,
+			"token",
 			r.file.name,
+		) + r.emptyText(
+			r.block.Token,
+			envToken,
 		)
 		if r.file.Token != "" && cfg.URL != "" {
-			line += ". That file has a token, but for another URL than " + withoutUserInfo(
-				cfg.URL,
-			) + ", so it is not sent there"
+			line += ". That file has a token, but for another URL than " + withoutUserInfo(cfg.URL) +
+				", so it is not sent there"
 		}
 		missing = append(missing, line)
 	}
 	switch {
 	case len(missing) > 0:
 		detail := "The following settings are missing. Each can be set in one of these ways, in this order of " +
-			"precedence:\n\n  - " + strings.Join(
-			missing,
-			"\n  - ",
-		) +
+			"precedence:\n\n  - " + strings.Join(missing, "\n  - ") +
 			"\n\nThe token is a personal token or a service token of an Admin."
 		if r.file.err != nil {
 			detail += "\n\nThe file of the Qualytics CLI could not be used: " + r.file.err.Error() + "."
 		}
 		r.diags.AddError("Missing provider configuration", detail)
 	case r.file.err != nil:
-		r.diags.AddWarning(
-			"Qualytics CLI file ignored",
-			sentence(r.file.err.Error())+" All required settings were found elsewhere.",
-		)
+		r.diags.AddWarning("Qualytics CLI file ignored",
+			sentence(r.file.err.Error())+" All required settings were found elsewhere.")
 	}
 }
 

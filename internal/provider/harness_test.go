@@ -649,3 +649,32 @@ func (h *harness) imported(req *tfprotov6.ImportResourceStateRequest, sameRun bo
 func (h *harness) account() string {
 	return fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
 }
+
+// guardrails returns the value of the provider's argument.
+func guardrails(h *harness, roles, days any) tftypes.Value {
+	h.t.Helper()
+	object, ok := h.schemas.Provider.ValueType().(tftypes.Object)
+	if !ok {
+		h.t.Fatal("the provider configuration is not an object")
+	}
+	typ, ok := object.AttributeTypes["guardrails"].(tftypes.Object)
+	if !ok {
+		h.t.Fatal("guardrails is not an object")
+	}
+	return tftypes.NewValue(typ, map[string]tftypes.Value{
+		"allowed_roles":       valueOf(typ.AttributeTypes["allowed_roles"], roles),
+		"max_expires_in_days": valueOf(typ.AttributeTypes["max_expires_in_days"], days),
+	})
+}
+
+// validated returns the errors of validating a provider configuration.
+func validated(h *harness, config values) string {
+	h.t.Helper()
+	resp, err := h.p.ValidateProviderConfig(h.ctx, &tfprotov6.ValidateProviderConfigRequest{
+		Config: h.dynamic(h.schemas.Provider.ValueType(), h.value(h.schemas.Provider, config)),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return diagnostics(resp.Diagnostics).errors()
+}

@@ -12,7 +12,10 @@ import (
 
 // onEveryBearer runs a test with every format of bearer tokens. The provider uses
 // the token "own" of an account that also has the tokens that the test adds.
-func onEveryBearer(t *testing.T, test func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token)) {
+func onEveryBearer(
+	t *testing.T,
+	test func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token),
+) {
 	t.Helper()
 	for _, bearer := range []string{"", "bare", "skewed", "opaque"} {
 		t.Run(fmt.Sprintf("bearer %q", bearer), func(t *testing.T) {

@@ -58,6 +58,7 @@ var summaryArgument = map[string]int{
 	"warn":                0,
 	"rotate":              0,
 	"refuseToken":         0,
+	"warnOfAccount":       2,
 	"addError":            1,
 	"explainRoleError":    1,
 }

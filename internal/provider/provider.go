@@ -24,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -81,11 +82,15 @@ type qualyticsProvider struct {
 type providerData struct {
 	client *qualytics.Client
 	// unknown contains the arguments with unknown values; client is nil then.
-	unknown   []string
-	open      *openTokens
-	lookupEnv func(key string) (string, bool)
-	now       func() time.Time
-	random    io.Reader
+	unknown []string
+	open    *openTokens
+	names   *accountNames
+	// guardrails limits what a plan may create or change. Unknown values are not
+	// checked.
+	guardrails guardrailsModel
+	lookupEnv  func(key string) (string, bool)
+	now        func() time.Time
+	random     io.Reader
 }
 
 // providerModel is the provider block.
@@ -98,6 +103,7 @@ type providerModel struct {
 	Headers    types.Map     `tfsdk:"headers"`
 	Timeout    types.Float64 `tfsdk:"timeout"`
 	MaxRetries types.Int64   `tfsdk:"max_retries"`
+	Guardrails types.Object  `tfsdk:"guardrails"`
 }
 
 // Limits of the provider configuration.
@@ -135,6 +141,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 						envCACertFile,
 					),
 			},
+			"guardrails": guardrailsAttribute(),
 			"headers": schema.MapAttribute{
 				ElementType: types.StringType,
 				Optional:    true,
@@ -215,6 +222,10 @@ func (p *qualyticsProvider) Configure(
 		now:       p.env.Now,
 		random:    p.env.Random,
 		unknown:   block.unknown(),
+		names:     &accountNames{},
+	}
+	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
+		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)
 	}
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = data, data, data
 	resp.ListResourceData, resp.ActionData = data, data

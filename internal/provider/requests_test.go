@@ -49,15 +49,17 @@ func TestRequestsOfEachOperation(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			n := tc.managed
-			apply := map[string]int{"GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
+			// One request answers for all new names: they share a word.
+			apply := map[string]int{"GET /users": 1, "GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
 			destroy := map[string]int{
 				"GET /users/me":            1,
+				"GET /user-tokens/service": 1, // are the tokens in use?
 				"PUT /user-tokens/{id}":    n,
 				"DELETE /user-tokens/{id}": n,
 				"DELETE /users/{id}":       n,
 			}
 			h := newHarness(t, qualyticstest.Build202609())
-			h.clock.Stop() // a slow machine must not outlive a snapshot
+			h.clock.Stop() // a list must not expire on a slow machine
 			h.server.SeedForeign(tc.foreignAccounts, tc.foreignTokens)
 			h.connect(h.config)
 			h.server.ClearRequests()

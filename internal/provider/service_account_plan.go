@@ -5,70 +5,190 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// ModifyPlan refuses what would lock out the provider, and reports teams that do
-// not exist.
+// accountPlan checks a planned change of an account, and warns about what it takes
+// away. What cannot be requested while planning is left to the apply.
+type accountPlan struct {
+	data                *providerData
+	client              *qualytics.Client
+	state, plan, config serviceAccountModel
+	diags               *diag.Diagnostics
+}
+
+// ModifyPlan checks the planned change. It changes nothing.
 func (r *serviceAccountResource) ModifyPlan(
-	ctx context.Context,
-	req resource.ModifyPlanRequest,
-	resp *resource.ModifyPlanResponse,
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	if r.data == nil || r.data.client == nil || req.Plan.Raw.Equal(req.State.Raw) {
+	if r.data == nil || req.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
-	var plan, state, config serviceAccountModel
+	p := &accountPlan{data: r.data, client: r.data.client, diags: &resp.Diagnostics}
 	creates, destroys := req.State.Raw.IsNull(), req.Plan.Raw.IsNull()
 	if !creates {
-		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+		resp.Diagnostics.Append(req.State.Get(ctx, &p.state)...)
 	}
 	if !destroys {
-		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-		resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+		resp.Diagnostics.Append(req.Plan.Get(ctx, &p.plan)...)
+		resp.Diagnostics.Append(req.Config.Get(ctx, &p.config)...)
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	guard := lockout{r.data.client, true, &resp.Diagnostics}
+	replaces := !creates && !destroys && !p.plan.Name.Equal(p.state.Name)
+	changes := !p.plan.Role.Equal(p.state.Role) || !p.plan.Teams.Equal(p.state.Teams)
+	if creates || replaces || !destroys && changes {
+		r.data.guardrails.checkRole(p.plan, p.diags)
+	}
+	if p.client == nil {
+		return
+	}
 	switch {
 	case creates:
+		p.warnOfNameInUse(ctx)
 	case destroys:
-		guard.allowsRemoval(ctx, state, "Destroying")
-	case !plan.Name.Equal(state.Name):
-		guard.allowsRemoval(ctx, state, "Replacing")
-	case !plan.Role.Equal(state.Role) || !plan.Teams.Equal(state.Teams):
-		guard.allowsRole(ctx, state, plan.Role)
+		p.checkDestroy(ctx)
+	case replaces:
+		p.checkReplace(ctx)
+	case changes:
+		p.checkUpdate(ctx)
 	}
-	if !destroys && !config.Teams.IsNull() {
-		r.checkTeams(ctx, plan, state, resp)
+	if !destroys && !p.config.Teams.IsNull() {
+		p.warnOfMissingTeams(ctx)
 	}
 }
 
-// checkTeams warns about teams in the plan that do not exist: this apply may
-// create them. What cannot be looked up is left to the apply.
-func (r *serviceAccountResource) checkTeams(
-	ctx context.Context,
-	plan, state serviceAccountModel,
-	resp *resource.ModifyPlanResponse,
-) {
-	added := missingFrom(stringsOf(plan.Teams), stringsOf(state.Teams))
+func (p *accountPlan) guard() lockout { return lockout{p.client, true, p.diags} }
+
+func (p *accountPlan) use() tokenUse { return tokenUse{p.client, p.data.now(), p.diags} }
+
+// warnOfNameInUse warns that the name of a new account is used.
+func (p *accountPlan) warnOfNameInUse(ctx context.Context) {
+	if p.plan.Name.IsUnknown() {
+		return
+	}
+	using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString())
+	if len(using) == 0 {
+		return
+	}
+	p.diags.AddAttributeWarning(path.Root("name"), "Service account name is in use", fmt.Sprintf(
+		"The %s cannot be created if the server still finds its name in use during apply. %s",
+		p.plan.label(), userOfNameText(&using[0], "The name is used by the %s.")))
+}
+
+// userOfNameText returns which account uses a name, and how to manage it.
+func userOfNameText(u *qualytics.User, format string) string {
+	if u.Deactivated() {
+		return fmt.Sprintf(format, "deactivated account "+userLabel(u)) +
+			" Reactivate it in Qualytics (Settings, Security), then import it:" +
+			importCommand("qualytics_service_account", u.ID)
+	}
+	return fmt.Sprintf(format, "account "+userLabel(u)) + " To manage it with Terraform, import it:" +
+		importCommand("qualytics_service_account", u.ID)
+}
+
+func (p *accountPlan) checkDestroy(ctx context.Context) {
+	if !p.guard().allowsRemoval(ctx, p.state, "Destroying") {
+		return
+	}
+	p.use().warnOfAccount(ctx, p.state, "Service account to be destroyed is in use",
+		"Destroying the account ends the validity of its tokens, or fails while they are active.")
+}
+
+// checkReplace refuses a replacement whose new name is in use: it would destroy the
+// account and then fail. No API call brings the account back.
+func (p *accountPlan) checkReplace(ctx context.Context) {
+	if !p.guard().allowsRemoval(ctx, p.state, "Replacing") {
+		return
+	}
+	if !p.plan.Name.IsUnknown() {
+		using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString())
+		sameName := lettersAndDigits(p.plan.Name.ValueString()) == lettersAndDigits(p.state.Name.ValueString())
+		if len(using) > 0 || sameName {
+			p.refuseReplacement(using)
+			return
+		}
+	}
+	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf(
+		"Changing the name of the %s deactivates it permanently and creates another account. Its tokens are replaced, "+
+			"and the old name may stay in use. If only the key of a resource instance changed, use a moved block "+
+			"instead.",
+		p.state.label()))
+	p.use().warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
+		"Replacing the account ends the validity of its tokens.")
+}
+
+func (p *accountPlan) refuseReplacement(using []qualytics.User) {
+	holder := "the account that would be replaced"
+	for i := range using {
+		if formatID(using[i].ID) != p.state.ID.ValueString() {
+			holder = "the account " + userLabel(&using[i])
+			if using[i].Deactivated() {
+				holder = "the deactivated account " + userLabel(&using[i])
+			}
+			break
+		}
+	}
+	p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf(
+		"The name %q is used by %s: the server derives the user_id from the letters and digits of a name, and a "+
+			"deactivated account "+
+			"keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to create "+
+			"the new account.\n\n"+
+			"Choose another name. If a resource instance only moved, for example because an element of a list was "+
+			"removed, use for_each "+
+			"with stable keys and moved blocks. To give up the account deliberately, destroy it in a separate apply "+
+			"first.",
+		p.plan.Name.ValueString(),
+		holder,
+		p.state.label(),
+	))
+}
+
+// checkUpdate warns about a role or team that is taken away.
+func (p *accountPlan) checkUpdate(ctx context.Context) {
+	if !p.guard().allowsRole(ctx, p.state, p.plan.Role) {
+		return
+	}
+	switch removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams)); {
+	case p.demotes():
+		p.use().warnOfAccount(ctx, p.state, "Service account to be demoted is in use", fmt.Sprintf(
+			"They lose the role %q immediately and continue with %q.",
+			p.state.Role.ValueString(),
+			p.plan.Role.ValueString(),
+		))
+	case len(removed) > 0 && !p.plan.Teams.IsUnknown():
+		p.use().warnOfAccount(ctx, p.state, "Service account to be removed from teams is in use",
+			"They lose access through "+quoteList(removed)+" immediately.")
+	}
+}
+
+// demotes reports whether the plan gives the account a role with fewer permissions.
+func (p *accountPlan) demotes() bool {
+	before, after := slices.Index(roles, p.state.Role.ValueString()), slices.Index(roles, p.plan.Role.ValueString())
+	return before >= 0 && after > before
+}
+
+// warnOfMissingTeams warns about teams that do not exist: this apply may create
+// them.
+func (p *accountPlan) warnOfMissingTeams(ctx context.Context) {
+	added := missingFrom(stringsOf(p.plan.Teams), stringsOf(p.state.Teams))
 	if len(added) == 0 {
 		return
 	}
-	existing, missing, err := findTeams(ctx, r.data.client, added)
+	existing, missing, err := findTeams(ctx, p.client, added)
 	if err != nil {
 		return
 	}
 	for _, name := range missing {
-		resp.Diagnostics.AddAttributeWarning(
-			path.Root("teams"),
-			"Team does not exist yet",
-			unknownTeamText(name, existing)+
-				" If nothing in this apply creates the team first, the apply fails before it changes the service "+
-				"account.",
-		)
+		p.diags.AddAttributeWarning(path.Root("teams"), "Team does not exist yet", unknownTeamText(name, existing)+
+			" If nothing in this apply creates the team first, the apply fails before it changes the service account.")
 	}
 }

@@ -406,7 +406,7 @@ func TestAccountCreateIsOnePost(t *testing.T) {
 	for _, r := range h.server.Requests() {
 		got = append(got, r.String())
 	}
-	if diff := cmp.Diff([]string{"GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"GET /users", "GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
 		t.Errorf("requests, want -, got +:\n%s", diff)
 	}
 }

@@ -131,6 +131,7 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 		resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
 		return
 	}
+	r.data.guardrails.checkLifetime(model.ExpiresInDays, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
 	accountID := parseID(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {

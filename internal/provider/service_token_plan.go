@@ -15,14 +15,19 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// ModifyPlan applies the decisions of planToken, and refuses what would lock out
-// the provider.
+// ModifyPlan applies the decisions of planToken, checks the guardrails, refuses what
+// would lock out the provider, and warns about tokens that are in use.
 func (r *serviceTokenResource) ModifyPlan(
-	ctx context.Context,
-	req resource.ModifyPlanRequest,
-	resp *resource.ModifyPlanResponse,
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	if req.State.Raw.IsNull() || r.data == nil {
+	if r.data == nil {
+		return
+	}
+	var state, plan serviceTokenModel
+	var configName types.String
+	if req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+		r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
 		return
 	}
 	var history tokenHistory
@@ -30,8 +35,6 @@ func (r *serviceTokenResource) ModifyPlan(
 	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isActive(ctx, req, resp) {
 		return // the most common plan
 	}
-	var state, plan serviceTokenModel
-	var configName types.String
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if !req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -40,10 +43,16 @@ func (r *serviceTokenResource) ModifyPlan(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	revokes := state.DeletionPolicy.ValueString() != policyAbandon
+	end := endOfToken{
+		revokes: state.DeletionPolicy.ValueString() != policyAbandon,
+		effect:  "It is destroyed, and stops working.",
+	}
 	if !req.Plan.Raw.IsNull() {
 		p := planToken(state, plan, configName, history)
 		resp.Diagnostics.Append(p.diags...)
+		if len(p.replace) > 0 || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
+			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
+		}
 		if resp.Diagnostics.HasError() {
 			return
 		}
@@ -51,11 +60,37 @@ func (r *serviceTokenResource) ModifyPlan(
 			resp.RequiresReplace.Append(path.Root(attribute))
 		}
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
-		revokes = revokes && len(p.replace) > 0 || !state.Revoked.ValueBool() && plan.Revoked.ValueBool()
+		end = p.end()
 	}
-	if revokes && r.data.client != nil {
-		lockout{r.data.client, true, &resp.Diagnostics}.allowsRevocation(ctx, state)
+	if end.revokes && r.data.client != nil {
+		guard := lockout{r.data.client, true, &resp.Diagnostics}
+		if guard.allowsRevocation(ctx, state) && end.effect != "" {
+			tokenUse{r.data.client, r.data.now(), &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
+		}
 	}
+}
+
+// endOfToken is how a plan ends the validity of a token.
+type endOfToken struct {
+	revokes bool
+	effect  string // on those who use it; "" if the new token may come first
+}
+
+func (p *tokenPlan) end() endOfToken {
+	switch {
+	case len(p.replace) > 0 && p.state.DeletionPolicy.ValueString() == policyAbandon:
+		return endOfToken{}
+	case len(p.replace) > 0 && p.configName.IsNull():
+		return endOfToken{revokes: true}
+	case len(p.replace) > 0:
+		return endOfToken{
+			true,
+			"It is replaced, and stops working before the new token exists, because its name is fixed.",
+		}
+	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
+		return endOfToken{true, "It is revoked, and stops working immediately."}
+	}
+	return endOfToken{}
 }
 
 // isActive reports whether the state says that the token works and is not due.

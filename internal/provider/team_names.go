@@ -105,8 +105,12 @@ func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *di
 	for _, name := range planned {
 		if found := spellingOf(name, state); found != "" && found != name {
 			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf(
-				"The state has the team %q, and the configuration has %q together with names that are only known after apply. "+
-					"Use the spelling of the state.", found, name))
+				"The state has the team %q, and the configuration has %q together with names that are only known "+
+					"after apply. "+
+					"Use the spelling of the state.",
+				found,
+				name,
+			))
 		}
 	}
 }

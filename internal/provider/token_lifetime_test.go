@@ -31,7 +31,10 @@ func TestChangedRotationWindow(t *testing.T) {
 			onEveryProfile(t, func(t *testing.T, h *harness) {
 				o := h.none(tokenType)
 				config := values{
-					"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 10,
+					"service_account_id": h.account(),
+					"name_prefix":        "ci-",
+					"expires_in_days":    30,
+					"rotate_before_days": 10,
 				}
 				h.must(o, config, "create")
 				h.clock.Advance(21*day + day/2) // 8.5 days left
@@ -109,7 +112,10 @@ func TestTokenOfAnotherRunIsNamed(t *testing.T) {
 			h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: owner.ID, Expiration: &until})
 		}
 		h.server.Fail(fault)
-		_, diags := h.run(h.none(tokenType), values{"service_account_id": fmt.Sprint(owner.ID), "name": "ci", "expires_in_days": 30})
+		_, diags := h.run(
+			h.none(tokenType),
+			values{"service_account_id": fmt.Sprint(owner.ID), "name": "ci", "expires_in_days": 30},
+		)
 		wantText(t, diags.errors(), "This attempt or someone else may have created", `"ci", ID`)
 		if !h.token().Active {
 			t.Error("the token of the other run was revoked")

@@ -731,7 +731,8 @@ func TestOddAnswers(t *testing.T) {
 	for i := range items {
 		items[i] = fmt.Sprintf(`{"id":%d}`, i+1)
 	}
-	first := qualyticstest.JSON(200, `{"items":[`+strings.Join(items, ",")+`]}`).On(http.MethodGet, "/user-tokens/service")
+	first := qualyticstest.JSON(200, `{"items":[`+strings.Join(items, ",")+`]}`).
+		On(http.MethodGet, "/user-tokens/service")
 	second := qualyticstest.JSON(200, `{"items":[{"id":51}]}`).On(http.MethodGet, "/user-tokens/service")
 	s.Fail(first)
 	s.Fail(second)
@@ -743,8 +744,12 @@ func TestOddAnswers(t *testing.T) {
 	}
 	s.Seed(150, 0)
 	s.Fail(qualyticstest.Fault{
-		Method: http.MethodGet, Path: "/users", Skip: 1, Status: 200, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: `{"items":[],"total":150}`,
+		Method: http.MethodGet,
+		Path:   "/users",
+		Skip:   1,
+		Status: 200,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   `{"items":[],"total":150}`,
 	})
 	var last error
 	for _, err := range c.EachServiceAccount(t.Context(), UserFilter{}) {
@@ -797,7 +802,12 @@ func TestReasonOfNoAnswer(t *testing.T) {
 		t.Fatalf("transport %T", c.http.Transport)
 	}
 	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
-	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem, "no connection to the proxy (connection refused)") {
+	if _, err := c.CurrentUser(
+		t.Context(),
+	); !contains(
+		asError(t, err).Problem,
+		"no connection to the proxy (connection refused)",
+	) {
 		t.Errorf("a dead proxy: %v", err)
 	}
 }
@@ -819,13 +829,23 @@ func TestReplayedCreate(t *testing.T) {
 			t.Errorf("%s: waits %v, want one before the second attempt", profile.Name, w.all)
 		}
 		s.Fail(replay)
-		if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "fixed", UserID: owner.ID}, false); !IsConflict(err) {
+		if _, err := c.CreateServiceToken(
+			t.Context(),
+			TokenCreate{Name: "fixed", UserID: owner.ID},
+			false,
+		); !IsConflict(
+			err,
+		) {
 			t.Errorf("%s, fixed name: %v, want a conflict", profile.Name, err)
 		}
 		for _, status := range []int{502, 503, 504} {
 			s.Fail(qualyticstest.JSON(status, `{"detail":"gateway"}`).On(http.MethodPost, ""))
 			name := fmt.Sprint("after ", status)
-			if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: name, UserID: owner.ID}, false); err != nil {
+			if _, err := c.CreateServiceToken(
+				t.Context(),
+				TokenCreate{Name: name, UserID: owner.ID},
+				false,
+			); err != nil {
 				t.Errorf("%s, %d in JSON: %v", profile.Name, status, err)
 			}
 		}

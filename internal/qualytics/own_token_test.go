@@ -34,7 +34,13 @@ func TestOwnToken(t *testing.T) {
 			ownRow := s.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: &month})
 			siblingRow := s.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
 			c, _ := newClient(t, s, func(cfg *Config) { cfg.Token = Secret(s.Bearer(ownRow.ID)) })
-			own := &Token{ID: ownRow.ID, Active: true, Created: &ownRow.Created, Expiration: &month, User: User{ID: self.ID}}
+			own := &Token{
+				ID:         ownRow.ID,
+				Active:     true,
+				Created:    &ownRow.Created,
+				Expiration: &month,
+				User:       User{ID: self.ID},
+			}
 			sibling := &Token{ID: siblingRow.ID, Active: true, Created: &siblingRow.Created, User: User{ID: self.ID}}
 			foreign := &Token{ID: ownRow.ID, User: User{ID: self.ID + 1000}}
 			for _, check := range []struct {

@@ -43,6 +43,13 @@ func BaseURL(raw, apiPath string) (*url.URL, error) {
 	u.Host = strings.ToLower(u.Host)
 	path := strings.TrimRight(u.Path, "/")
 	path = strings.TrimRight(strings.TrimSuffix(path, "/api"), "/")
+	if _, rest, found := strings.Cut(path+"/", "/api/"); found && rest != "" {
+		return nil, fmt.Errorf(
+			"the URL has the path %q; use only https://%s, and api_path for another path of the API",
+			u.Path,
+			u.Host,
+		)
+	}
 	if prefix := strings.Trim(strings.TrimSpace(apiPath), "/"); prefix != "" {
 		if strings.ContainsAny(prefix, "?#%\\") || strings.Contains(prefix, "..") || strings.Contains(prefix, "//") {
 			return nil, errors.New("the API path is invalid; expected a path such as \"api\" or \"gateway/api\"")

@@ -281,3 +281,23 @@ func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
 	}
 	return err
 }
+
+// AccountsUpTo returns the service accounts that match a filter if they fit into a
+// number of pages: GET /users. Otherwise, it reports false after the first page.
+// requests is the number of requests that it sent.
+func (c *Client) AccountsUpTo(
+	ctx context.Context, filter UserFilter, maxPages int,
+) (accounts []User, requests int, complete bool, err error) {
+	total := 0
+	for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+		requests++
+		if err != nil {
+			return nil, requests, false, err
+		}
+		accounts = append(accounts, p.items...)
+		if total = p.total; p.count() > maxPages || requests == maxPages && !p.last(len(accounts)) {
+			return nil, requests, false, nil
+		}
+	}
+	return accounts, requests, len(accounts) >= total, nil
+}

@@ -20,7 +20,7 @@ const scimRole = "scim"
 
 // claims are the claims of a bearer token.
 type claims struct {
-	Subject string `json:"sub"` // the owner's user_id
+	Subject string `json:"sub"`           // the owner's user_id
 	Token   string `json:"jti,omitempty"` // the token's id
 	Issued  int64  `json:"iat,omitempty"`
 	Expires int64  `json:"exp,omitempty"`
@@ -94,7 +94,10 @@ func (s *Server) authenticate(r *http.Request, role string) (*User, *Token, *pro
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	token := s.tokenOf(bearer)
 	now := s.Clock.Now()
-	if token == nil || !token.Active || token.expired(now) {
+	if token == nil {
+		return nil, nil, s.fail(http.StatusUnauthorized, "Could not validate credentials")
+	}
+	if !token.Active || token.expired(now) {
 		return nil, nil, s.fail(http.StatusUnauthorized, "Token is expired or revoked")
 	}
 	user := s.userByID(token.UserID)

@@ -1,0 +1,261 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// A replacement whose new name is in use, by any account, is refused while planning.
+func TestRenameToANameInUse(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		config := func(name string) values { return values{"name": name, "role": "Member"} }
+		h.must(o, config("API Access"), "create")
+		h.server.AddUser(qualyticstest.User{Name: "Other one"})
+		now := h.server.Clock.Now()
+		h.server.AddUser(qualyticstest.User{Name: "Retired", Deleted: &now})
+		h.server.ClearRequests()
+		for name, holder := range map[string]string{
+			"Api Access": "the account that would be replaced",
+			"other-one":  `the account "Other one"`,
+			"RETIRED":    `the deactivated account "Retired"`,
+		} {
+			h.connect(h.config)
+			p := h.plan(o, config(name))
+			wantText(
+				t,
+				p.diags.errors(),
+				"New service account name is in use",
+				holder,
+				"would have deactivated",
+				"for_each",
+			)
+		}
+		wantWrites(t, h)
+		h.connect(h.config)
+		p := h.plan(o, config("Brand new"))
+		if p.diags.errors() != "" || p.action != "replace" {
+			t.Fatalf("planned %s: %s", p.action, p.diags.errors())
+		}
+		wantText(t, p.diags.warnings(), "Service account will be replaced", "moved block")
+	})
+}
+
+// A new account whose name is in use is a warning with the way to import it.
+func TestCreateWithANameInUse(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		u := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+		p := h.plan(h.none(accountType), values{"name": "api-access", "role": "Member"})
+		wantText(
+			t,
+			p.diags.warnings(),
+			"Service account name is in use",
+			fmt.Sprint("qualytics_service_account.NAME ", u.ID),
+		)
+		now := h.server.Clock.Now()
+		h.server.EditUser(u.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		h.connect(h.config)
+		p = h.plan(h.none(accountType), values{"name": "API Access", "role": "Member"})
+		wantText(t, p.diags.warnings(), "deactivated account", "Reactivate it in Qualytics")
+		h.connect(h.config)
+		p = h.plan(h.none(accountType), values{"name": "Free", "role": "Member"})
+		if p.diags.warnings() != "" {
+			t.Errorf("a free name: %s", p.diags.warnings())
+		}
+	})
+}
+
+// 300 new names cost at most 30 requests, whatever the size of the deployment, and
+// a failing request ends the checks silently.
+func TestRequestsForNewNames(t *testing.T) {
+	t.Parallel()
+	for _, accounts := range []int{800, 20_000} {
+		t.Run(fmt.Sprint(accounts), func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, qualyticstest.Build202609())
+			h.server.Seed(accounts, 0)
+			for _, format := range []string{"New %d", "seed %d of team", "%d", "Seed 0%04d x", "unique%d"} {
+				h.connect(h.config)
+				h.server.ClearRequests()
+				for i := range 300 {
+					p := h.plan(h.none(accountType), values{"name": fmt.Sprintf(format, i), "role": "Member"})
+					if p.diags.errors() != "" {
+						t.Fatal(p.diags.errors())
+					}
+				}
+				if n := len(h.server.Requests()); n > 30 {
+					t.Errorf("%d requests for 300 names like %q, want at most 30", n, format)
+				} else {
+					t.Logf("%d requests for 300 names like %q among %d", n, format, accounts)
+				}
+			}
+			h.connect(h.config)
+			h.server.ClearRequests()
+			h.server.Fail(
+				qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever),
+			)
+			for i := range 10 {
+				p := h.plan(h.none(accountType), values{"name": fmt.Sprintf("other%d", i), "role": "Member"})
+				if len(p.diags) > 0 {
+					t.Fatal(p.diags.errors(), p.diags.warnings())
+				}
+			}
+			if n := len(h.server.Requests()); n != 1 {
+				t.Errorf("%d requests after a failure, want 1", n)
+			}
+		})
+	}
+}
+
+// A plan that takes something away from tokens in use says so, once per object.
+func TestTokensInUse(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		account, token := h.none(accountType), h.none(tokenType)
+		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
+		h.must(account, config, "create")
+		tokenConfig := values{
+			"service_account_id": get(account.state, "id"),
+			"name":               "api-production",
+			"expires_in_days":    90,
+		}
+		h.must(token, tokenConfig, "create")
+		changes := []struct {
+			name    string
+			object  *object
+			config  values
+			summary string
+		}{
+			{"demotion", account, config.with(values{"role": "Member"}), "Service account to be demoted is in use"},
+			{
+				"team",
+				account,
+				config.with(values{"teams": []string{}}),
+				"Service account to be removed from teams is in use",
+			},
+			{"destroy", account, nil, "Service account to be destroyed is in use"},
+			{"rename", account, config.with(values{"name": "y"}), "Service account to be replaced is in use"},
+			{"revoke", token, tokenConfig.with(values{"revoked": true}), "Service token is in use"},
+			{"replace", token, tokenConfig.with(values{"expires_in_days": 60}), "Service token is in use"},
+			{"delete", token, nil, "Service token is in use"},
+		}
+		use := func(ago time.Duration) {
+			at := h.clock.Now().Add(-ago)
+			h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &at })
+		}
+		for _, tc := range changes {
+			h.connect(h.config)
+			quiet := "Service account will be replaced"
+			if w := h.plan(tc.object, tc.config).diags.warnings(); w != "" && tc.name != "rename" {
+				t.Errorf("%s, never used: %s", tc.name, w)
+			} else if tc.name == "rename" {
+				wantText(t, w, quiet)
+			}
+			use(2*time.Hour + time.Minute)
+			h.connect(h.config)
+			h.server.ClearRequests()
+			wantText(t, h.plan(tc.object, tc.config).diags.warnings(), tc.summary, "2 hours ago", `"api-production"`)
+			if n := h.routes()["GET /user-tokens/service"]; n != 1 {
+				t.Errorf("%s: %d token lists, want 1", tc.name, n)
+			}
+			use(8 * day)
+			h.connect(h.config)
+			if w := h.plan(tc.object, tc.config).diags.warnings(); w != "" && tc.name != "rename" {
+				t.Errorf("%s, used 8 days ago: %s", tc.name, w)
+			}
+			h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = nil })
+		}
+		// A promotion and an added team take nothing away.
+		use(time.Hour)
+		for _, config := range []values{
+			config.with(values{"role": "Admin"}), config.with(values{"teams": []string{"Data Quality",
+				"Data Engineering"}}),
+		} {
+			h.connect(h.config)
+			if w := h.plan(account, config).diags.warnings(); w != "" {
+				t.Errorf("%v: %s", config, w)
+			}
+		}
+	})
+}
+
+// Guardrails refuse what a plan creates or changes, and leave the rest alone.
+func TestGuardrails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	account, token := h.none(accountType), h.none(tokenType)
+	admin := values{"name": "x", "role": "Admin"}
+	h.must(account, admin, "create")
+	forever := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+	h.must(token, forever, "create")
+	plain := h.config
+	limited := func(roles any, days any) {
+		h.connect(plain.with(values{"guardrails": guardrails(h, roles, days)}))
+	}
+	limited([]string{"Manager", "Member"}, 90)
+	h.clean(account, admin)
+	h.clean(token, forever)
+	role, lifetime := "Role not allowed by guardrails", "Lifetime not allowed by guardrails"
+	for _, tc := range []struct {
+		name   string
+		object *object
+		config values
+		want   string
+	}{
+		{"new account", h.none(accountType), values{"name": "y", "role": "Admin"}, role},
+		{"renamed account", account, values{"name": "z", "role": "Admin"}, role},
+		{"allowed role", account, values{"name": "x", "role": "Member"}, ""},
+		{"new token", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 91}), lifetime},
+		{"new token without expiry", h.none(tokenType), forever.with(values{"name": "n"}), lifetime},
+		{"new token, unknown expiry", h.none(tokenType), forever.with(values{"name": "n",
+			"expires_in_days": unknown{}}), ""},
+		{"new token, allowed", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 90}), ""},
+		{"replaced token", token, forever.with(values{"name": "n"}), lifetime},
+		{"revoked token", token, forever.with(values{"revoked": true}), ""},
+	} {
+		if p := h.plan(tc.object, tc.config); tc.want == "" && p.diags.errors() != "" {
+			t.Errorf("%s: %s", tc.name, p.diags.errors())
+		} else {
+			wantText(t, p.diags.errors(), tc.want)
+		}
+	}
+	_, _, diags := h.open(values{"service_account_id": get(account.state, "id"), "expires_in_days": 100})
+	wantText(t, diags.errors(), lifetime)
+	limited(unknown{}, unknown{})
+	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Admin"}); p.diags.errors() != "" {
+		t.Errorf("unknown guardrails: %s", p.diags.errors())
+	}
+}
+
+// Common mistakes in the provider configuration are named without a request.
+func TestTokenCopiedWithOtherText(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	for _, tc := range []struct {
+		name   string
+		change values
+		env    map[string]string
+		want   string
+	}{
+		{"quotation marks", values{"token": `"` + h.server.AdminToken() + `"`}, nil, "quotation mark"},
+		{"bearer", values{"token": "Bearer " + h.server.AdminToken()}, nil, `starts with "Bearer "`},
+		{"empty variable", values{"token": nil}, map[string]string{"QUALYTICS_TOKEN": ""},
+			"set, but its value is empty"},
+		{"empty argument", values{"token": ""}, nil, "The argument is set, but its value is empty"},
+		{"path", values{"url": "https://example.qualytics.io/api/v1"}, nil, "use only https://example.qualytics.io"},
+	} {
+		h.env = tc.env
+		wantText(t, diagnostics(h.configure(h.config.with(tc.change))).errors()+
+			validated(h, h.config.with(tc.change)), tc.want)
+	}
+	wantWrites(t, h)
+}

@@ -1,0 +1,90 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// recentUse is how long a token counts as in use after its last use.
+const recentUse = 7 * day
+
+// tokenUse warns while planning about tokens that are in use. It says nothing if the
+// server does not report their last use, or if they cannot be listed.
+type tokenUse struct {
+	client *qualytics.Client
+	now    time.Time
+	diags  *diag.Diagnostics
+}
+
+// warnOfAccount warns that an operation takes something away from the tokens of an
+// account.
+func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel, summary, effect string) {
+	active, last := w.inUse(
+		ctx,
+		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() },
+	)
+	if last == nil {
+		return
+	}
+	tokens := fmt.Sprintf("%d active tokens act", active)
+	if active == 1 {
+		tokens = "1 active token acts"
+	}
+	w.diags.AddWarning(summary, fmt.Sprintf("%s as the %s; the last use was %s, by %q. %s",
+		tokens, account.label(), agoText(w.now.Sub(*last.LastUsed)), last.Name, effect))
+}
+
+// warnOfToken warns that an operation ends the validity of a token.
+func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effect string) {
+	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
+	if last != nil {
+		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The last use of the %s was %s. %s",
+			token.label(), agoText(w.now.Sub(*last.LastUsed)), effect))
+	}
+}
+
+// inUse returns the number of selected tokens that work, and the one that was used
+// last if that was recently.
+func (w tokenUse) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
+	tokens, err := w.client.ReadServiceTokens(ctx)
+	if err != nil {
+		return 0, nil
+	}
+	for i := range tokens {
+		t := &tokens[i]
+		if !selects(t) || !t.Usable(w.now) {
+			continue
+		}
+		active++
+		recent := t.LastUsed != nil && w.now.Sub(*t.LastUsed) < recentUse
+		if recent && (last == nil || t.LastUsed.After(*last.LastUsed)) {
+			last = t
+		}
+	}
+	return active, last
+}
+
+// agoText returns a duration such as "2 hours ago".
+func agoText(d time.Duration) string {
+	count, unit := int(d/day), "day"
+	switch {
+	case d < time.Minute:
+		return "less than a minute ago"
+	case d < time.Hour:
+		count, unit = int(d/time.Minute), "minute"
+	case d < day:
+		count, unit = int(d/time.Hour), "hour"
+	}
+	if count != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s ago", count, unit)
+}
