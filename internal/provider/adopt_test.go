@@ -211,11 +211,17 @@ func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI, imported i
 // skipBelow skips a test that needs a feature of a later Terraform.
 func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
 	t.Helper()
+	if older(t, tf, floor) {
+		t.Skipf("requires Terraform %s or later: set TF_ACC_TERRAFORM_PATH", floor)
+	}
+}
+
+// older reports whether a CLI is older than a version.
+func older(t *testing.T, tf *terraformCLI, floor string) bool {
+	t.Helper()
 	have, _, err := tf.Version(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have.LessThan(version.Must(version.NewVersion(floor))) {
-		t.Skipf("needs Terraform %s or newer, this is %s: point TF_ACC_TERRAFORM_PATH at one", floor, have)
-	}
+	return have.LessThan(version.Must(version.NewVersion(floor)))
 }

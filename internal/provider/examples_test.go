@@ -331,6 +331,11 @@ func TestAccModule(t *testing.T) {
 			); err != nil {
 				t.Fatal(err)
 			}
+			if older(t, tf, "1.7.0") { // without mock_provider
+				if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
+					t.Fatal(err)
+				}
+			}
 			out, err := tf.raw(t, "test", "-no-color")
 			if err != nil || !strings.Contains(out, "0 failed") {
 				t.Errorf("%v: %s", err, out)
@@ -339,5 +344,51 @@ func TestAccModule(t *testing.T) {
 				t.Errorf("the tests leave %+v", left)
 			}
 		})
+	}
+}
+
+// Modules that use the provider can be tested with a bare mock, which invents IDs.
+func TestAccMockProvider(t *testing.T) {
+	t.Parallel()
+	tf := cli(t, "", "", "", `
+resource "qualytics_service_account" "test" {
+  name  = "x"
+  role  = "Member"
+  teams = ["Data"]
+}
+resource "qualytics_service_token" "test" {
+  service_account_id = qualytics_service_account.test.id
+  name_prefix        = "ci-"
+  expires_in_days    = 30
+  rotate_before_days = 7
+}
+data "qualytics_service_account" "test" {
+  id = qualytics_service_account.test.id
+}
+data "qualytics_service_accounts" "test" {}
+data "qualytics_service_tokens" "test" {
+  service_account_id = qualytics_service_account.test.id
+}
+data "qualytics_team" "test" {
+  name = "x"
+}
+data "qualytics_teams" "test" {}
+data "qualytics_current_user" "test" {}
+`)
+	skipBelow(t, tf, "1.8.0") // OpenTofu has mock_provider from 1.8, Terraform from 1.7
+	if err := os.Mkdir(filepath.Join(tf.WorkingDir(), "tests"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(tf.WorkingDir(), "tests", "mock.tftest.hcl"), `
+mock_provider "qualytics" {}
+run "apply" {
+  assert {
+    condition     = qualytics_service_token.test.service_account_id == qualytics_service_account.test.id
+    error_message = "The token does not belong to the account."
+  }
+}
+`)
+	if out, err := tf.raw(t, "test", "-no-color"); err != nil || !strings.Contains(out, "1 passed, 0 failed") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -177,8 +177,10 @@ func TestTokensInUse(t *testing.T) {
 		// A promotion and an added team take nothing away.
 		use(time.Hour)
 		for _, config := range []values{
-			config.with(values{"role": "Admin"}), config.with(values{"teams": []string{"Data Quality",
-				"Data Engineering"}}),
+			config.with(values{"role": "Admin"}), config.with(values{"teams": []string{
+				"Data Quality",
+				"Data Engineering",
+			}}),
 		} {
 			h.connect(h.config)
 			if w := h.plan(account, config).diags.warnings(); w != "" {
@@ -216,8 +218,10 @@ func TestGuardrails(t *testing.T) {
 		{"allowed role", account, values{"name": "x", "role": "Member"}, ""},
 		{"new token", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 91}), lifetime},
 		{"new token without expiry", h.none(tokenType), forever.with(values{"name": "n"}), lifetime},
-		{"new token, unknown expiry", h.none(tokenType), forever.with(values{"name": "n",
-			"expires_in_days": unknown{}}), ""},
+		{"new token, unknown expiry", h.none(tokenType), forever.with(values{
+			"name":            "n",
+			"expires_in_days": unknown{},
+		}), ""},
 		{"new token, allowed", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 90}), ""},
 		{"replaced token", token, forever.with(values{"name": "n"}), lifetime},
 		{"revoked token", token, forever.with(values{"revoked": true}), ""},
@@ -248,8 +252,12 @@ func TestTokenCopiedWithOtherText(t *testing.T) {
 	}{
 		{"quotation marks", values{"token": `"` + h.server.AdminToken() + `"`}, nil, "quotation mark"},
 		{"bearer", values{"token": "Bearer " + h.server.AdminToken()}, nil, `starts with "Bearer "`},
-		{"empty variable", values{"token": nil}, map[string]string{"QUALYTICS_TOKEN": ""},
-			"set, but its value is empty"},
+		{
+			"empty variable",
+			values{"token": nil},
+			map[string]string{"QUALYTICS_TOKEN": ""},
+			"set, but its value is empty",
+		},
 		{"empty argument", values{"token": ""}, nil, "The argument is set, but its value is empty"},
 		{"path", values{"url": "https://example.qualytics.io/api/v1"}, nil, "use only https://example.qualytics.io"},
 	} {

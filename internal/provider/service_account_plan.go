@@ -160,13 +160,13 @@ func (p *accountPlan) checkUpdate(ctx context.Context) {
 	switch removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams)); {
 	case p.demotes():
 		p.use().warnOfAccount(ctx, p.state, "Service account to be demoted is in use", fmt.Sprintf(
-			"They lose the role %q immediately and continue with %q.",
+			"The account loses the role %q immediately and continues with %q.",
 			p.state.Role.ValueString(),
 			p.plan.Role.ValueString(),
 		))
 	case len(removed) > 0 && !p.plan.Teams.IsUnknown():
 		p.use().warnOfAccount(ctx, p.state, "Service account to be removed from teams is in use",
-			"They lose access through "+quoteList(removed)+" immediately.")
+			"The account loses access through "+quoteList(removed)+" immediately.")
 	}
 }
 

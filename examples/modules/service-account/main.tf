@@ -13,7 +13,7 @@ resource "qualytics_service_token" "this" {
   expires_in_days    = each.value.expires_in_days
   rotate_before_days = each.value.rotate_before_days
 
-  # The new token and its consumers first, the old one last: no outage.
+  # Rotate without an outage: the new token is created before the old one is deleted.
   lifecycle {
     create_before_destroy = true
   }

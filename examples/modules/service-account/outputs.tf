@@ -1,25 +1,25 @@
 output "id" {
-  description = "Number that Qualytics gave the account."
+  description = "Numeric ID of the service account."
   value       = qualytics_service_account.this.id
 }
 
 output "user_id" {
-  description = "Identifier of the account, such as `airflow@service`."
+  description = "Identifier of the service account, such as `airflow@service`."
   value       = qualytics_service_account.this.user_id
 }
 
 output "tokens" {
-  description = "The secrets, by the name of what uses them."
+  description = "Secrets of the service tokens by name."
   value       = { for name, token in qualytics_service_token.this : name => token.token }
   sensitive   = true
 }
 
 output "token_ids" {
-  description = "The tokens' ids, which rise with every rotation: pass `tonumber()` of one as the version of a write-only secret."
+  description = "IDs of the service tokens by name. They increase with every rotation, so `tonumber()` of one can be the version of a write-only argument."
   value       = { for name, token in qualytics_service_token.this : name => token.id }
 }
 
 output "expires_at" {
-  description = "When each token expires, in UTC: watch it, for Terraform rotates only when it runs."
+  description = "Time of expiry of the service tokens by name, in UTC. Terraform rotates a token only when it runs, so monitor it."
   value       = { for name, token in qualytics_service_token.this : name => token.expires_at }
 }

@@ -1,28 +1,28 @@
 variable "name" {
-  description = "Name of the service account, 1 to 255 characters. Another name makes another account."
+  description = "Name of the service account, 1 to 255 characters. Changing this forces a new service account to be created."
   type        = string
 }
 
 variable "role" {
-  description = "Role of the account: Admin, Manager or Member."
+  description = "Role of the service account: Admin, Manager, or Member."
   type        = string
   default     = "Member"
 }
 
 variable "teams" {
-  description = "Names of the account's teams. Null leaves membership to its other writers; [] is Public only."
+  description = "Names of the service account's teams. If null, the module does not manage the membership; [] means Public only."
   type        = set(string)
   default     = null
 }
 
 variable "revoke_tokens_on_destroy" {
-  description = "Whether destroying the account first revokes tokens that this module does not manage."
+  description = "Whether destroying the service account first revokes tokens that this module does not manage."
   type        = bool
   default     = false
 }
 
 variable "tokens" {
-  description = "The account's tokens by the name of what uses them: how many days each lives, and how many days before that it is rotated."
+  description = "Service tokens by name, with their lifetime in days and the number of days before the expiry from which they are rotated."
   type = map(object({
     expires_in_days    = optional(number, 90)
     rotate_before_days = optional(number, 14)
@@ -31,6 +31,6 @@ variable "tokens" {
 
   validation {
     condition     = alltrue([for t in values(var.tokens) : t.rotate_before_days < t.expires_in_days])
-    error_message = "Each rotate_before_days has to be smaller than its expires_in_days."
+    error_message = "rotate_before_days must be less than expires_in_days."
   }
 }
