@@ -26,10 +26,8 @@ func TestDisableUnusedLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var set []string
-			if err := disableUnusedLog(
-				c.environ,
-				func(name, value string) error { set = append(set, name+"="+value); return nil },
-			); err != nil {
+			if err := disableUnusedLog(c.environ,
+				func(name, value string) error { set = append(set, name+"="+value); return nil }); err != nil {
 				t.Fatal(err)
 			}
 			var want []string

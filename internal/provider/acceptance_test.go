@@ -73,12 +73,8 @@ func nothingLeft(s *qualyticstest.Server) error {
 }
 
 func providerBlock(s *qualyticstest.Server) string {
-	return fmt.Sprintf(
-		"provider \"qualytics\" {\n  url = %q\n  token = %q\n  api_path = %q\n}\n",
-		s.URL,
-		s.AdminToken(),
-		s.APIPath(),
-	)
+	return fmt.Sprintf("provider \"qualytics\" {\n  url = %q\n  token = %q\n  api_path = %q\n}\n", s.URL,
+		s.AdminToken(), s.APIPath())
 }
 
 const accountConfig = `
@@ -131,17 +127,8 @@ func TestAccLifecycle(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := func(role, teams, token string) string {
-			return providerBlock(
-				s,
-			) + fmt.Sprintf(
-				accountConfig,
-				"API Access",
-				role,
-				teams,
-			) + fmt.Sprintf(
-				tokenConfig,
-				token,
-			)
+			return providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", role,
+				teams) + fmt.Sprintf(tokenConfig, token)
 		}
 		const token = "name = \"ci\"\n  expires_in_days = 90"
 		importID := func(format string) resource.ImportStateIdFunc {
@@ -153,20 +140,13 @@ func TestAccLifecycle(t *testing.T) {
 		tc.Steps = []resource.TestStep{
 			{
 				Config: created,
-				ConfigPlanChecks: actions(
-					accountAddress,
-					plancheck.ResourceActionCreate,
-					tokenAddress,
-					plancheck.ResourceActionCreate,
-				),
+				ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionCreate, tokenAddress,
+					plancheck.ResourceActionCreate),
 				ConfigStateChecks: []statecheck.StateCheck{
 					attribute(accountAddress, "user_id", knownvalue.StringExact("api_access@service")),
 					attribute(accountAddress, "role", knownvalue.StringExact("Member")),
-					attribute(
-						accountAddress,
-						"teams",
-						knownvalue.SetExact([]knownvalue.Check{knownvalue.StringExact("data engineering")}),
-					),
+					attribute(accountAddress, "teams",
+						knownvalue.SetExact([]knownvalue.Check{knownvalue.StringExact("data engineering")})),
 					attribute(accountAddress, "revoke_tokens_on_destroy", knownvalue.Bool(false)),
 					attribute(tokenAddress, "token", knownvalue.StringRegexp(regexp.MustCompile(`^eyJ`))),
 					attribute(tokenAddress, "status", knownvalue.StringExact("active")),
@@ -215,12 +195,8 @@ func TestAccLifecycle(t *testing.T) {
 			},
 			{
 				Config: config("Manager", `teams = []`, token),
-				ConfigPlanChecks: actions(
-					accountAddress,
-					plancheck.ResourceActionUpdate,
-					tokenAddress,
-					plancheck.ResourceActionNoop,
-				),
+				ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionUpdate, tokenAddress,
+					plancheck.ResourceActionNoop),
 			},
 			{
 				Config:           config("Manager", "", token),
@@ -245,14 +221,7 @@ func TestAccTokenIsSensitive(t *testing.T) {
 		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_6)}
 		tc.Steps = []resource.TestStep{
 			{
-				Config: providerBlock(
-					s,
-				) + fmt.Sprintf(
-					accountConfig,
-					"API Access",
-					"Member",
-					"",
-				) + fmt.Sprintf(
+				Config: providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
 					tokenConfig,
 					`name_prefix = "ci-"`,
 				),
@@ -268,9 +237,7 @@ func TestAccTokenIsSensitive(t *testing.T) {
 func TestAccDrift(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		config := providerBlock(
-			s,
-		) + fmt.Sprintf(
+		config := providerBlock(s) + fmt.Sprintf(
 			accountConfig,
 			"API Access",
 			"Member",
@@ -287,12 +254,8 @@ func TestAccDrift(t *testing.T) {
 			{
 				PreConfig: account(func(u *qualyticstest.User) { u.Role, u.Teams = "Admin", nil }),
 				Config:    config,
-				ConfigPlanChecks: actions(
-					accountAddress,
-					plancheck.ResourceActionUpdate,
-					tokenAddress,
-					plancheck.ResourceActionNoop,
-				),
+				ConfigPlanChecks: actions(accountAddress, plancheck.ResourceActionUpdate, tokenAddress,
+					plancheck.ResourceActionNoop),
 			},
 			{
 				PreConfig: func() {
@@ -303,12 +266,8 @@ func TestAccDrift(t *testing.T) {
 			{
 				PreConfig: func() { s.RemoveToken(s.Tokens()[0].ID) },
 				Config:    config,
-				ConfigPlanChecks: actions(
-					tokenAddress,
-					plancheck.ResourceActionCreate,
-					accountAddress,
-					plancheck.ResourceActionNoop,
-				),
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreate, accountAddress,
+					plancheck.ResourceActionNoop),
 			},
 			{
 				PreConfig: func() {
@@ -348,16 +307,10 @@ func TestAccErrors(t *testing.T) {
 			step(account("x", "Boss", ""), "must be one of"),
 			step(account("x", "Member", `teams = [""]`), "at least 1"),
 			step(account("x", "Member", `teams = ["Data Qality"]`), `There is no team "Data Qality"`),
-			step(
-				account("Taken", "Member", ""),
-				fmt.Sprintf("terraform import qualytics_service_account.NAME %d", taken.ID),
-			),
+			step(account("Taken", "Member", ""),
+				fmt.Sprintf("terraform import qualytics_service_account.NAME %d", taken.ID)),
 			{
-				Config: account(
-					"x",
-					"Member",
-					"",
-				),
+				Config:        account("x", "Member", ""),
 				ResourceName:  accountAddress,
 				ImportState:   true,
 				ImportStateId: "nobody@service",
@@ -373,11 +326,9 @@ func TestAccErrors(t *testing.T) {
 func TestAccZeroDowntime(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
-			tokenConfig,
+		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
 			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14\n  lifecycle {\n    "+
-				"create_before_destroy = true\n  }",
-		) + consumerConfig
+				"create_before_destroy = true\n  }") + consumerConfig
 		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
 		var first string
 		tc.Steps = []resource.TestStep{
@@ -389,12 +340,8 @@ func TestAccZeroDowntime(t *testing.T) {
 					s.ClearRequests()
 				},
 				Config: config,
-				ConfigPlanChecks: actions(
-					tokenAddress,
-					plancheck.ResourceActionCreateBeforeDestroy,
-					"terraform_data.consumer",
-					plancheck.ResourceActionUpdate,
-				),
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreateBeforeDestroy,
+					"terraform_data.consumer", plancheck.ResourceActionUpdate),
 				Check: func(*terraform.State) error {
 					want := []string{"POST /user-tokens", "PUT /user-tokens/" + first, "DELETE /user-tokens/" + first}
 					if diff := cmp.Diff(want, s.Writes()); diff != "" {
@@ -443,8 +390,7 @@ func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 					tokenConfig,
 					fmt.Sprintf(
 						"name = \"ci\"\n  expires_in_days = %d\n  lifecycle {\n    create_before_destroy = true\n  }",
-						days,
-					),
+						days),
 				)
 		}
 		tc.Steps = []resource.TestStep{

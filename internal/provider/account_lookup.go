@@ -40,9 +40,7 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 
 // listAccounts returns the service accounts that match a filter by ID. It checks
 // the server's filter.
-func listAccounts(
-	ctx context.Context,
-	client *qualytics.Client,
+func listAccounts(ctx context.Context, client *qualytics.Client,
 	filter qualytics.UserFilter,
 ) ([]qualytics.User, error) {
 	if isPublic(filter.Team) {
@@ -65,9 +63,7 @@ func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
 
 // accountFilter returns a filter with the team in the server's spelling. It
 // reports false if there is no such team.
-func accountFilter(
-	ctx context.Context,
-	client *qualytics.Client,
+func accountFilter(ctx context.Context, client *qualytics.Client,
 	name, role, team types.String,
 ) (qualytics.UserFilter, bool) {
 	filter := qualytics.UserFilter{Name: name.ValueString(), Role: role.ValueString(), Team: team.ValueString()}
@@ -84,11 +80,7 @@ func accountFilter(
 
 // exactlyOne returns the only element whose attribute is wanted. Otherwise it
 // reports an error with the nearest existing values, and returns nil.
-func exactlyOne[T any](
-	client *qualytics.Client,
-	items []T,
-	object, attribute, wanted string,
-	value func(*T) string,
+func exactlyOne[T any](client *qualytics.Client, items []T, object, attribute, wanted string, value func(*T) string,
 	diags *diag.Diagnostics,
 ) *T {
 	var found *T
@@ -108,27 +100,15 @@ func exactlyOne[T any](
 		diags.AddAttributeError(
 			path.Root(attribute),
 			"Object not found",
-			fmt.Sprintf(
-				"No %s has the %s %q.%s Deployment: %s.",
-				object,
-				attribute,
-				wanted,
-				nearestText(wanted, others),
-				client.URL(),
-			),
+			fmt.Sprintf("No %s has the %s %q.%s Deployment: %s.", object, attribute, wanted,
+				nearestText(wanted, others), client.URL()),
 		)
 	default:
 		diags.AddAttributeError(
 			path.Root(attribute),
 			"More than one object found",
-			fmt.Sprintf(
-				"%d %ss have the %s %q. Use id instead. Deployment: %s.",
-				matches,
-				object,
-				attribute,
-				wanted,
-				client.URL(),
-			),
+			fmt.Sprintf("%d %ss have the %s %q. Use id instead. Deployment: %s.", matches, object, attribute, wanted,
+				client.URL()),
 		)
 	}
 	return nil

@@ -55,11 +55,7 @@ func addOfEveryShape(s *qualyticstest.Server) {
 	}
 	for i := range adoptAccounts {
 		u := s.AddUser(qualyticstest.User{
-			Name: fmt.Sprintf(
-				"%s%d",
-				names[i%len(names)],
-				i,
-			),
+			Name:      fmt.Sprintf("%s%d", names[i%len(names)], i),
 			Role:      roles[i%len(roles)],
 			Teams:     teams[(i/5)%len(teams)],
 			LastLogin: at(-time.Duration(i) * day),
@@ -124,16 +120,11 @@ func TestAccAdoptWithQuery(t *testing.T) {
 			var query strings.Builder
 			query.WriteString(
 				"list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  include_resource = true\n  " +
-					"limit = 1000\n}\n",
-			)
+					"limit = 1000\n}\n")
 			for _, status := range []string{"active", "expired", "revoked"} {
-				fmt.Fprintf(
-					&query,
+				fmt.Fprintf(&query,
 					"list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  "+
-						"limit = 1000\n  config {\n    status = %q\n  }\n}\n",
-					status,
-					status,
-				)
+						"limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
 			}
 			writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
 			if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {

@@ -109,11 +109,9 @@ func TestLockoutAtApply(t *testing.T) {
 func TestNullTeam(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	wantText(
-		t,
+	wantText(t,
 		h.validate(accountType, values{"name": "x", "role": "Member", "teams": []any{"Data Quality", nil}}).errors(),
-		"null",
-	)
+		"null")
 }
 
 func TestOddIDs(t *testing.T) {
@@ -142,12 +140,8 @@ func TestFixedNameAndRecordThatStays(t *testing.T) {
 			"deletion_policy":    policy,
 		}
 		for _, name := range []any{"ci", unknown{}} {
-			wantText(
-				t,
-				h.validate(tokenType, config.with(values{"name": name})).errors(),
-				"Deletion policy requires name_prefix",
-				policy,
-			)
+			wantText(t, h.validate(tokenType, config.with(values{"name": name})).errors(),
+				"Deletion policy requires name_prefix", policy)
 		}
 		o := h.none(tokenType)
 		prefixed := config.with(values{"name": nil, "name_prefix": "ci-"})
@@ -216,11 +210,8 @@ func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		account, token := h.none(accountType), h.none(tokenType)
 		h.must(account, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
-		h.must(
-			token,
-			values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 5},
-			"create",
-		)
+		h.must(token, values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 5},
+			"create")
 		for _, o := range []*object{account, token} {
 			before := o.state
 			if diags := h.refresh(o); diags.errors() != "" {

@@ -45,8 +45,7 @@ func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 			"A request to Qualytics is required now, but the value of %s in the provider configuration is only known "+
 				"after apply. "+
 				"Apply what it depends on first, with \"terraform apply -target=ADDRESS\", or use a known value.",
-			strings.Join(b.data.unknown, " and "),
-		),
+			strings.Join(b.data.unknown, " and ")),
 	)
 	return nil
 }
@@ -59,9 +58,7 @@ func (b *resourceBase) Configure(_ context.Context, req resource.ConfigureReques
 
 type ephemeralBase struct{ base }
 
-func (b *ephemeralBase) Configure(
-	_ context.Context,
-	req ephemeral.ConfigureRequest,
+func (b *ephemeralBase) Configure(_ context.Context, req ephemeral.ConfigureRequest,
 	resp *ephemeral.ConfigureResponse,
 ) {
 	b.configure(req.ProviderData, &resp.Diagnostics)
@@ -69,9 +66,7 @@ func (b *ephemeralBase) Configure(
 
 type dataSourceBase struct{ base }
 
-func (b *dataSourceBase) Configure(
-	_ context.Context,
-	req datasource.ConfigureRequest,
+func (b *dataSourceBase) Configure(_ context.Context, req datasource.ConfigureRequest,
 	resp *datasource.ConfigureResponse,
 ) {
 	b.configure(req.ProviderData, &resp.Diagnostics)

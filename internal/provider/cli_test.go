@@ -60,17 +60,12 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	writeFile(
 		t,
 		filepath.Join(dir, "rc"),
-		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(
-			dir,
-			"plugins",
-		)+"\"\n }\n direct {}\n}\n",
+		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir,
+			"plugins")+"\"\n }\n direct {}\n}\n",
 	)
-	writeFile(
-		t,
-		filepath.Join(dir, "main.tf"),
+	writeFile(t, filepath.Join(dir, "main.tf"),
 		"terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  "+
-			"}\n}\n"+config,
-	)
+			"}\n}\n"+config)
 	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
 	if path == "" {
 		var err error

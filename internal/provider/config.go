@@ -147,17 +147,8 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 			r.emptyText(r.block.URL, envURL))
 	}
 	if cfg.Token == "" {
-		line := fmt.Sprintf(
-			ways,
-			"token",
-			"token",
-			envToken,
-			"token",
-			r.file.name,
-		) + r.emptyText(
-			r.block.Token,
-			envToken,
-		)
+		line := fmt.Sprintf(ways, "token", "token", envToken, "token", r.file.name) + r.emptyText(r.block.Token,
+			envToken)
 		if r.file.Token != "" && cfg.URL != "" {
 			line += ". That file has a token, but for another URL than " + withoutUserInfo(cfg.URL) +
 				", so it is not sent there"
@@ -195,12 +186,9 @@ func (r *resolver) checkURL(cfg qualytics.Config) {
 		return
 	}
 	if u.Scheme == "http" && !qualytics.IsLoopback(u.Hostname()) {
-		r.diags.AddAttributeWarning(
-			path.Root("url"),
-			"Unencrypted connection",
+		r.diags.AddAttributeWarning(path.Root("url"), "Unencrypted connection",
 			"The URL "+u.String()+" uses http, so anyone on the network can read the provider's token and every "+
-				"token that it creates. Use https.",
-		)
+				"token that it creates. Use https.")
 	}
 }
 
@@ -243,12 +231,10 @@ func (r *resolver) sslVerify(fileHasURL bool) bool {
 		verify, source = *r.file.SSLVerify, r.file.name
 	}
 	if !verify && !r.diags.HasError() {
-		r.diags.AddWarning(
-			"Certificate verification is disabled",
+		r.diags.AddWarning("Certificate verification is disabled",
 			"It is disabled by "+source+". Anyone on the network can impersonate the server and obtain the "+
 				"provider's token. "+
-				"If a private authority signed the certificate, set ca_cert_file instead.",
-		)
+				"If a private authority signed the certificate, set ca_cert_file instead.")
 	}
 	return verify
 }
@@ -283,12 +269,9 @@ func (r *resolver) rootCAs() *x509.CertPool {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(text) {
-		r.diags.AddAttributeError(
-			path.Root("ca_cert_file"),
-			"No certificate in CA file",
+		r.diags.AddAttributeError(path.Root("ca_cert_file"), "No certificate in CA file",
 			name+" contains no certificate in PEM format. It must have at least one block that begins with "+
-				"-----BEGIN CERTIFICATE-----.",
-		)
+				"-----BEGIN CERTIFICATE-----.")
 	}
 	return pool
 }
@@ -301,10 +284,8 @@ func (r *resolver) timeout() time.Duration {
 	case fromEnv != "":
 		v, err := strconv.ParseFloat(strings.TrimSpace(fromEnv), 64)
 		if err != nil || !(v >= minTimeoutSeconds && v <= maxTimeoutSeconds) { // also refuses NaN
-			r.diags.AddError(
-				"Invalid environment variable",
-				fmt.Sprintf("%s must be a number of seconds, at most %d.", envTimeout, maxTimeoutSeconds),
-			)
+			r.diags.AddError("Invalid environment variable",
+				fmt.Sprintf("%s must be a number of seconds, at most %d.", envTimeout, maxTimeoutSeconds))
 			return 0
 		}
 		seconds = v
@@ -324,10 +305,8 @@ func (r *resolver) maxRetries() int {
 	}
 	v, err := strconv.Atoi(strings.TrimSpace(fromEnv))
 	if err != nil || v < 0 || v > maxMaxRetries {
-		r.diags.AddError(
-			"Invalid environment variable",
-			fmt.Sprintf("%s must be a whole number from 0 to %d.", envMaxRetries, maxMaxRetries),
-		)
+		r.diags.AddError("Invalid environment variable",
+			fmt.Sprintf("%s must be a whole number from 0 to %d.", envMaxRetries, maxMaxRetries))
 	}
 	return v
 }

@@ -293,14 +293,9 @@ func TestCACertFile(t *testing.T) {
 	}
 	writeFile(t, name, "no certificate")
 	wantText(t, diagnostics(h.configure(block.with(values{"ca_cert_file": name}))).errors(), "contains no certificate")
-	wantText(
-		t,
-		diagnostics(h.configure(block.with(values{"ca_cert_file": name + "x"}))).errors(),
-		"Unable to read CA file",
-	)
-	if diags, token := h.configured(
-		block.with(values{"ssl_verify": false}),
-	); token != h.server.AdminToken() ||
+	wantText(t, diagnostics(h.configure(block.with(values{"ca_cert_file": name + "x"}))).errors(),
+		"Unable to read CA file")
+	if diags, token := h.configured(block.with(values{"ssl_verify": false})); token != h.server.AdminToken() ||
 		!strings.Contains(diags.warnings(), "verification is disabled") {
 		t.Errorf("without verification: %s %s", diags.errors(), token)
 	}

@@ -27,9 +27,7 @@ type currentUserModel struct {
 	Teams    types.Set    `tfsdk:"teams"`
 }
 
-func (d *currentUserDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *currentUserDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_current_user"
@@ -65,12 +63,10 @@ func (d *currentUserDataSource) Read(ctx context.Context, _ datasource.ReadReque
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, currentUserModel{
-		ID:     idValue(me.ID),
-		UserID: types.StringValue(me.UserID),
-		Name:   stringOrNull(me.Name),
-		Email: stringOrNull(
-			me.Email,
-		),
+		ID:       idValue(me.ID),
+		UserID:   types.StringValue(me.UserID),
+		Name:     stringOrNull(me.Name),
+		Email:    stringOrNull(me.Email),
 		Role:     stringOrNull(me.Role),
 		UserType: types.StringValue(me.UserType),
 		Teams:    setOf(inSpellingOf(nil, me.Teams)),

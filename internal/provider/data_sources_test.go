@@ -22,10 +22,8 @@ func (h *harness) look(kind string, config values) (tftypes.Value, diagnostics) 
 	h.t.Helper()
 	schema := h.schemas.DataSourceSchemas[kind]
 	dv := h.dynamic(schema.ValueType(), h.value(schema, config))
-	valid, err := h.p.ValidateDataResourceConfig(
-		h.ctx,
-		&tfprotov6.ValidateDataResourceConfigRequest{TypeName: kind, Config: dv},
-	)
+	valid, err := h.p.ValidateDataResourceConfig(h.ctx,
+		&tfprotov6.ValidateDataResourceConfigRequest{TypeName: kind, Config: dv})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -109,8 +107,7 @@ func TestAccountsDataSource(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		now := h.server.Clock.Now()
 		h.server.AddUser(
-			qualyticstest.User{Name: "Airflow", Role: "Admin", Teams: []string{"Data Quality"}, LastLogin: &now},
-		)
+			qualyticstest.User{Name: "Airflow", Role: "Admin", Teams: []string{"Data Quality"}, LastLogin: &now})
 		h.server.AddUser(qualyticstest.User{Name: "airbyte", Teams: []string{"Data Engineering"}})
 		h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		for _, tc := range []struct {

@@ -109,10 +109,8 @@ func TestLookupsShareDownloads(t *testing.T) {
 	}
 	h.server.ClearRequests()
 	for i := range 40 {
-		if _, diags := h.look(
-			"qualytics_service_account",
-			values{"user_id": accounts[20*i].UserID},
-		); diags.errors() != "" {
+		if _, diags := h.look("qualytics_service_account",
+			values{"user_id": accounts[20*i].UserID}); diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
 	}

@@ -160,20 +160,14 @@ func TestAccDataSourceExamples(t *testing.T) {
 			"current_user", "service_account", "service_accounts", "service_tokens", "team",
 			"teams",
 		} {
-			tc.Steps = append(
-				tc.Steps,
-				resource.TestStep{Config: providerBlock(s) + example(t, "data-sources/qualytics_"+name)},
-			)
+			tc.Steps = append(tc.Steps,
+				resource.TestStep{Config: providerBlock(s) + example(t, "data-sources/qualytics_"+name)})
 		}
 		tc.Steps[3].ConfigStateChecks = []statecheck.StateCheck{
-			statecheck.ExpectKnownOutputValue(
-				"unused",
-				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")}),
-			),
-			statecheck.ExpectKnownOutputValue(
-				"never_expiring",
-				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")}),
-			),
+			statecheck.ExpectKnownOutputValue("unused",
+				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
+			statecheck.ExpectKnownOutputValue("never_expiring",
+				knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("by hand")})),
 		}
 		resource.Test(t, tc)
 	})
@@ -191,14 +185,10 @@ func TestAccAudit(t *testing.T) {
 		tc.Steps = []resource.TestStep{{
 			Config: providerBlock(s) + example(t, "audit"),
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownOutputValue(
-					"stale_accounts",
-					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")}),
-				),
-				statecheck.ExpectKnownOutputValue(
-					"admins",
-					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")}),
-				),
+				statecheck.ExpectKnownOutputValue("stale_accounts",
+					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
+				statecheck.ExpectKnownOutputValue("admins",
+					knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("airflow@service")})),
 			},
 		}}
 		resource.Test(t, tc)
@@ -325,10 +315,8 @@ func TestAccModule(t *testing.T) {
 			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.CopyFS(
-				tf.WorkingDir(),
-				os.DirFS(filepath.Join(root, "examples", "modules", "service-account")),
-			); err != nil {
+			if err := os.CopyFS(tf.WorkingDir(),
+				os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
 				t.Fatal(err)
 			}
 			if older(t, tf, "1.7.0") { // without mock_provider

@@ -117,14 +117,12 @@ func faultCases() []faultCase {
 		{"redirect to http", "redirect", redirect("http://example.com/"), nil},
 		{"redirect in a loop", "redirect", redirect("/api/users/me").Repeat(qualyticstest.Forever), nil},
 		cancelling(
-			qualyticstest.Fault{Kind: qualyticstest.CloseBefore},
-		).called("interrupt", "cancelled before the work"),
+			qualyticstest.Fault{Kind: qualyticstest.CloseBefore}).called("interrupt", "cancelled before the work"),
 		cancelling(
 			qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond},
 		).called("interrupt", "cancelled during the work"),
 		cancelling(
-			qualyticstest.Fault{Kind: qualyticstest.CloseAfter},
-		).called("interrupt", "cancelled, and the answer lost"),
+			qualyticstest.Fault{Kind: qualyticstest.CloseAfter}).called("interrupt", "cancelled, and the answer lost"),
 		{
 			"token revoked midway",
 			"credential",
@@ -155,16 +153,12 @@ func faultCases() []faultCase {
 	}
 	for _, status := range []int{400, 401, 403, 404, 408, 409, 413, 422, 500} {
 		body := fmt.Sprintf(`{"detail":"fault %d"}`, status)
-		list = append(
-			list,
-			faultCase{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil},
-		)
+		list = append(list,
+			faultCase{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil})
 	}
 	for _, status := range []int{408, 413, 500, 502, 503, 504} {
-		list = append(
-			list,
-			faultCase{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil},
-		)
+		list = append(list,
+			faultCase{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil})
 	}
 	for _, value := range []string{"0", "1", "Fri, 31 Dec 2100 23:59:59 GMT", "nonsense", "3600"} {
 		list = append(list, faultCase{"429, Retry-After " + value, "rate limit", retryAfter(value), nil})
@@ -293,8 +287,7 @@ func operations() []operation {
 		{"close an ephemeral token", tokenType, nil, func(h *harness, _ *object) {
 			var diags diagnostics
 			if _, h.opened, diags = h.open(
-				values{"service_account_id": fmt.Sprint(h.owner().ID)},
-			); diags.errors() != "" {
+				values{"service_account_id": fmt.Sprint(h.owner().ID)}); diags.errors() != "" {
 				h.t.Fatal(diags.errors())
 			}
 		}, func(h *harness, _ *object) diagnostics {
@@ -335,8 +328,7 @@ func newMatrixHarness(t tb, profile qualyticstest.Profile) *harness {
 	h := newHarness(t, profile)
 	h.server.AddUser(qualyticstest.User{Name: matrixOwner})
 	foreign := h.server.AddUser(
-		qualyticstest.User{Name: "Foreign", Role: "Manager", Teams: []string{"Data Engineering"}},
-	)
+		qualyticstest.User{Name: "Foreign", Role: "Manager", Teams: []string{"Data Engineering"}})
 	h.server.AddToken(qualyticstest.Token{Name: "matrix", UserID: foreign.ID})
 	h.reconnect()
 	return h
@@ -584,15 +576,8 @@ func TestFaultMatrix(t *testing.T) {
 		return
 	}
 	table := &strings.Builder{}
-	fmt.Fprintf(
-		table,
-		"\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n",
-		cases,
-		"fault",
-		carriedOn,
-		repaired,
-		byHand,
-	)
+	fmt.Fprintf(table, "\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n", cases,
+		"fault", carriedOn, repaired, byHand)
 	for _, c := range list {
 		row := outcomes[c.name]
 		fmt.Fprintf(table, "%-48s %12d %12d %14d\n", c.name, row[carriedOn], row[repaired], row[byHand])

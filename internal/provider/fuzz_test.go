@@ -20,10 +20,8 @@ func FuzzCLIFile(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_, _, err := provider.ParseCLIFile(
-			text,
-			func(string) (string, bool) { return "canary-in-the-environment", true },
-		)
+		_, _, err := provider.ParseCLIFile(text,
+			func(string) (string, bool) { return "canary-in-the-environment", true })
 		if err != nil && strings.Contains(err.Error(), "canary") {
 			t.Errorf("the error quotes the file: %v", err)
 		}

@@ -35,9 +35,7 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 			"allowed_roles": schema.SetAttribute{
 				ElementType: types.StringType, Optional: true,
 				Validators: []validator.Set{
-					setvalidator.SizeAtLeast(
-						1,
-					),
+					setvalidator.SizeAtLeast(1),
 					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(oneOf(roles...)),
 				},
@@ -50,10 +48,7 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 				},
 				MarkdownDescription: fmt.Sprintf(
 					"Longest lifetime of service tokens in days, %d to %d. Tokens that never expire are "+
-						"refused too.",
-					qualytics.MinExpiresInDays,
-					qualytics.MaxExpiresInDays,
-				),
+						"refused too.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
 			},
 		},
 	}
@@ -93,8 +88,6 @@ func (g guardrailsModel) checkLifetime(expiresInDays types.Int64, diags *diag.Di
 		lifetime = fmt.Sprintf("would have expires_in_days = %d", expiresInDays.ValueInt64())
 	}
 	diags.AddAttributeError(path.Root("expires_in_days"), "Lifetime not allowed by guardrails", fmt.Sprintf(
-		"The service token %s. guardrails.max_expires_in_days in the provider configuration is %d.",
-		lifetime,
-		limit.ValueInt64(),
-	))
+		"The service token %s. guardrails.max_expires_in_days in the provider configuration is %d.", lifetime,
+		limit.ValueInt64()))
 }

@@ -138,10 +138,8 @@ func (h *harness) configure(config values) []*tfprotov6.Diagnostic {
 		if h.schemas, err = h.p.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{}); err != nil {
 			h.t.Fatal(err)
 		}
-		if h.ids, err = h.p.GetResourceIdentitySchemas(
-			ctx,
-			&tfprotov6.GetResourceIdentitySchemasRequest{},
-		); err != nil {
+		if h.ids, err = h.p.GetResourceIdentitySchemas(ctx,
+			&tfprotov6.GetResourceIdentitySchemasRequest{}); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -425,13 +423,8 @@ func (p *plan) ask(h *harness, prior tftypes.Value, private []byte) {
 	before, after, config := attributes(prior), attributes(p.planned), attributes(p.config)
 	for name, value := range after {
 		if c := config[name]; !c.IsNull() && !value.Equal(c) && (before == nil || !value.Equal(before[name])) {
-			h.t.Errorf(
-				"the plan for %s.%s is %s, neither the configuration (%s) nor the state",
-				kind,
-				name,
-				text(value),
-				text(c),
-			)
+			h.t.Errorf("the plan for %s.%s is %s, neither the configuration (%s) nor the state", kind, name,
+				text(value), text(c))
 		}
 	}
 	for _, path := range resp.RequiresReplace {
@@ -503,13 +496,8 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 		after := attributes(made.state)
 		for name, planned := range attributes(p.planned) {
 			if planned.IsKnown() && !planned.Equal(after[name]) {
-				h.t.Errorf(
-					"inconsistent result after apply: %s.%s was planned as %s and is %s",
-					o.kind,
-					name,
-					text(planned),
-					text(after[name]),
-				)
+				h.t.Errorf("inconsistent result after apply: %s.%s was planned as %s and is %s", o.kind, name,
+					text(planned), text(after[name]))
 			}
 			if !after[name].IsFullyKnown() {
 				h.t.Errorf("%s.%s is unknown after apply", o.kind, name)
@@ -571,12 +559,8 @@ func (h *harness) clean(o *object, config values) {
 		h.t.Fatalf("refresh failed: %s", diags.errors())
 	}
 	if p := h.plan(o, config); p.action != "no-op" {
-		h.t.Errorf(
-			"the second plan is %s %v, want nothing to do: %s",
-			p.action,
-			p.replace,
-			difference(o.state, p.planned),
-		)
+		h.t.Errorf("the second plan is %s %v, want nothing to do: %s", p.action, p.replace,
+			difference(o.state, p.planned))
 	}
 }
 

@@ -55,11 +55,7 @@ func rememberHost(ctx context.Context, client *qualytics.Client, private private
 
 // onSameHost reports whether an object that is missing was stored for the
 // provider's deployment. If it was stored for another one, that is an error.
-func onSameHost(
-	ctx context.Context,
-	client *qualytics.Client,
-	private privateData,
-	object string,
+func onSameHost(ctx context.Context, client *qualytics.Client, private privateData, object string,
 	diags *diag.Diagnostics,
 ) bool {
 	var host string
@@ -71,11 +67,8 @@ func onSameHost(
 		fmt.Sprintf(
 			"%s\n\nThe object was last read from %s, and the provider is configured for %s, which does not have it. "+
 				"The state is unchanged. Check url in the provider configuration. If the deployment moved and the "+
-				"object is really gone, remove it from the state with \"terraform state rm\".",
-			sentence(object),
-			host,
-			client.Host(),
-		),
+				"object is really gone, remove it from the state with \"terraform state rm\".", sentence(object), host,
+			client.Host()),
 	)
 	return false
 }

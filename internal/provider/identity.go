@@ -43,10 +43,7 @@ func newIdentity(client *qualytics.Client, id types.String) identityModel {
 
 // setMissingIdentity sets the identity of an object that has none, because an
 // older Terraform stored it. An existing identity must not change.
-func setMissingIdentity(
-	ctx context.Context,
-	before, after *tfsdk.ResourceIdentity,
-	identity identityModel,
+func setMissingIdentity(ctx context.Context, before, after *tfsdk.ResourceIdentity, identity identityModel,
 	diags *diag.Diagnostics,
 ) {
 	if after != nil && (before == nil || before.Raw.IsNull()) {
@@ -56,10 +53,7 @@ func setMissingIdentity(
 
 // importID returns what is to be imported: the import ID, or the ID of an
 // identity. It returns "" after an error.
-func importID(
-	ctx context.Context,
-	client *qualytics.Client,
-	req resource.ImportStateRequest,
+func importID(ctx context.Context, client *qualytics.Client, req resource.ImportStateRequest,
 	diags *diag.Diagnostics,
 ) string {
 	id := req.ID
@@ -73,19 +67,15 @@ func importID(
 	case id == "":
 		diags.AddError("Import ID is empty", "If the import ID comes from a variable, check that the variable is set.")
 	case looksLikeSecret(id):
-		diags.AddError(
-			"Import ID looks like a secret",
+		diags.AddError("Import ID looks like a secret",
 			"The import ID looks like a bearer token, so it is not shown here. The import ID is the numeric ID of "+
 				"the object. "+
-				"To import a service token with its secret, put the secret into "+envImportToken+".",
-		)
+				"To import a service token with its secret, put the secret into "+envImportToken+".")
 		return ""
 	case host != "" && host != client.Host():
-		diags.AddError(
-			"Import from another deployment",
+		diags.AddError("Import from another deployment",
 			fmt.Sprintf("The identity belongs to the deployment %s, but the provider is configured for %s. "+
-				"Correct host in the identity, or url in the provider configuration.", host, client.Host()),
-		)
+				"Correct host in the identity, or url in the provider configuration.", host, client.Host()))
 		return ""
 	}
 	return id

@@ -18,8 +18,7 @@ func TestImportWithItsSecret(t *testing.T) {
 		token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: u.ID})
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: u.ID})
 		stranger := h.server.AddToken(
-			qualyticstest.Token{Name: "ci", UserID: h.server.AddUser(qualyticstest.User{Name: "y"}).ID},
-		)
+			qualyticstest.Token{Name: "ci", UserID: h.server.AddUser(qualyticstest.User{Name: "y"}).ID})
 		config := values{"service_account_id": fmt.Sprint(u.ID), "name": "ci"}
 		for _, tc := range []struct {
 			name, secret   string

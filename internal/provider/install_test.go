@@ -46,16 +46,10 @@ func TestAccInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	const source = `source = "qualytics/qualytics"`
-	writeFile(
-		t,
-		main,
-		strings.Replace(string(text), source, source+fmt.Sprintf("\n      version = %q", "= "+version), 1),
-	)
-	writeFile(
-		t,
-		filepath.Join(tf.WorkingDir(), "rc"),
-		fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror),
-	)
+	writeFile(t, main,
+		strings.Replace(string(text), source, source+fmt.Sprintf("\n      version = %q", "= "+version), 1))
+	writeFile(t, filepath.Join(tf.WorkingDir(), "rc"),
+		fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror))
 
 	out, err := tf.raw(t, "init", "-no-color")
 	if err != nil || !strings.Contains(out, "v"+version) {
@@ -72,12 +66,8 @@ func TestAccInstall(t *testing.T) {
 	if err := tf.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if agent := s.Requests()[0].Header.Get(
-		"User-Agent",
-	); !strings.Contains(
-		agent,
-		"terraform-provider-qualytics/"+version,
-	) {
+	if agent := s.Requests()[0].Header.Get("User-Agent"); !strings.Contains(agent,
+		"terraform-provider-qualytics/"+version) {
 		t.Errorf("the installed provider calls itself %q", agent)
 	}
 	if changes, err := tf.Plan(t.Context()); err != nil || changes {

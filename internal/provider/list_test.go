@@ -24,20 +24,16 @@ func (h *harness) query(kind string, config values, limit int64) ([]tfprotov6.Li
 		h.t.Fatal("the server lists nothing")
 	}
 	dv := h.dynamic(schema.ValueType(), h.value(schema, config))
-	valid, err := server.ValidateListResourceConfig(
-		h.ctx,
-		&tfprotov6.ValidateListResourceConfigRequest{TypeName: kind, Config: dv},
-	)
+	valid, err := server.ValidateListResourceConfig(h.ctx,
+		&tfprotov6.ValidateListResourceConfigRequest{TypeName: kind, Config: dv})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	if diags := diagnostics(valid.Diagnostics); diags.errors() != "" {
 		return nil, diags
 	}
-	stream, err := server.ListResource(
-		h.ctx,
-		&tfprotov6.ListResourceRequest{TypeName: kind, Config: dv, IncludeResource: true, Limit: limit},
-	)
+	stream, err := server.ListResource(h.ctx,
+		&tfprotov6.ListResourceRequest{TypeName: kind, Config: dv, IncludeResource: true, Limit: limit})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -109,20 +105,10 @@ func TestListPages(t *testing.T) {
 	for limit, requests := range map[int64]int{1: 1, 99: 1, 100: 1, 101: 2, 200: 2, 1000: 3} {
 		h.server.ClearRequests()
 		results, diags := h.query(accountType, values{}, limit)
-		if want := min(
-			int(limit),
-			250,
-		); len(results) != want || len(h.server.Requests()) != requests ||
+		if want := min(int(limit), 250); len(results) != want || len(h.server.Requests()) != requests ||
 			diags.errors() != "" {
-			t.Errorf(
-				"limit %d: %d results with %d requests, want %d with %d %s",
-				limit,
-				len(results),
-				len(h.server.Requests()),
-				want,
-				requests,
-				diags.errors(),
-			)
+			t.Errorf("limit %d: %d results with %d requests, want %d with %d %s", limit, len(results),
+				len(h.server.Requests()), want, requests, diags.errors())
 		}
 	}
 	h.server.Fail(qualyticstest.Fault{Path: "/users", Skip: 2, Times: qualyticstest.Forever, Status: 500})
@@ -216,14 +202,8 @@ func TestAdoptEverything(t *testing.T) {
 					}
 					p := h.plan(o, h.generated(kind, o))
 					if p.diags.errors() != "" || p.action != "no-op" {
-						t.Errorf(
-							"%s: %s %v %s %s",
-							r.DisplayName,
-							p.action,
-							p.replace,
-							p.diags.errors(),
-							difference(o.state, p.planned),
-						)
+						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(),
+							difference(o.state, p.planned))
 					}
 					adopted++
 				}

@@ -53,12 +53,8 @@ func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*
 	case err != nil && l.planning:
 		return nil, true
 	case err != nil:
-		addError(
-			l.diags,
-			"Unable to determine the provider's own account",
-			account.label()+" is unchanged, because it may be the account that the provider uses",
-			err,
-		)
+		addError(l.diags, "Unable to determine the provider's own account",
+			account.label()+" is unchanged, because it may be the account that the provider uses", err)
 		return nil, false
 	case account.ID.ValueString() != formatID(me.ID):
 		return nil, true
@@ -67,12 +63,10 @@ func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*
 }
 
 func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
-	l.diags.AddError(
-		"Operation would lock out the provider",
+	l.diags.AddError("Operation would lock out the provider",
 		fmt.Sprintf("%s %s is refused, because the provider is logged in as this account. "+
 			"Run Terraform with the token of another Admin, or remove the account from the state with \"terraform "+
-			"state rm\".", operation, account.label()),
-	)
+			"state rm\".", operation, account.label()))
 }
 
 // allowsRevocation reports whether a token may be revoked or deleted.
@@ -82,29 +76,20 @@ func (l lockout) allowsRevocation(ctx context.Context, token serviceTokenModel) 
 	case own == qualytics.OwnNo, l.planning && own == qualytics.OwnUnknown:
 		return true
 	case err != nil:
-		addError(
-			l.diags,
-			"Unable to determine the provider's own token",
-			token.label()+" is unchanged, because it may be the token that the provider uses",
-			err,
-		)
+		addError(l.diags, "Unable to determine the provider's own token",
+			token.label()+" is unchanged, because it may be the token that the provider uses", err)
 	case own == qualytics.OwnYes:
 		l.refuseToken("Operation would lock out the provider", token, "this is the token that the provider uses")
 	default:
-		l.refuseToken(
-			"Operation might lock out the provider",
-			token,
+		l.refuseToken("Operation might lock out the provider", token,
 			"it belongs to the account that the provider is logged in as, and the API does not tell it apart from "+
-				"the token that the provider uses",
-		)
+				"the token that the provider uses")
 	}
 	return false
 }
 
 func (l lockout) refuseToken(summary string, token serviceTokenModel, reason string) {
-	l.diags.AddError(
-		summary,
+	l.diags.AddError(summary,
 		fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, "+
-			"or remove the token from the state with \"terraform state rm\".", token.label(), reason),
-	)
+			"or remove the token from the state with \"terraform state rm\".", token.label(), reason))
 }

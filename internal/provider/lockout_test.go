@@ -12,8 +12,7 @@ import (
 
 // onEveryBearer runs a test with every format of bearer tokens. The provider uses
 // the token "own" of an account that also has the tokens that the test adds.
-func onEveryBearer(
-	t *testing.T,
+func onEveryBearer(t *testing.T,
 	test func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token),
 ) {
 	t.Helper()

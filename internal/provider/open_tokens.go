@@ -72,45 +72,32 @@ func (o *openTokens) close(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	revoked := o.inParallel(
-		ctx,
-		open,
-		func(ctx context.Context, id int64, t openToken) error { return t.client.RevokeToken(ctx, id) },
-	)
+	revoked := o.inParallel(ctx, open,
+		func(ctx context.Context, id int64, t openToken) error { return t.client.RevokeToken(ctx, id) })
 	for id, t := range open {
 		if !revoked[id] {
 			log.Printf(
 				"[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until it expires. "+
-					"Revoke it in Qualytics (Settings, Tokens).",
-				t.name,
-				id,
-			)
+					"Revoke it in Qualytics (Settings, Tokens).", t.name, id)
 			delete(open, id)
 			continue
 		}
 		o.remove(id)
 	}
-	deleted := o.inParallel(
-		ctx,
-		open,
-		func(ctx context.Context, id int64, t openToken) error { return t.client.DeleteToken(ctx, id) },
-	)
+	deleted := o.inParallel(ctx, open,
+		func(ctx context.Context, id int64, t openToken) error { return t.client.DeleteToken(ctx, id) })
 	for id, t := range open {
 		if !deleted[id] {
 			log.Printf(
 				"[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be deleted.",
-				t.name,
-				id,
-			)
+				t.name, id)
 		}
 	}
 }
 
 // inParallel calls f for every token, and returns those for which it succeeded
 // before ctx ended.
-func (o *openTokens) inParallel(
-	ctx context.Context,
-	tokens map[int64]openToken,
+func (o *openTokens) inParallel(ctx context.Context, tokens map[int64]openToken,
 	f func(context.Context, int64, openToken) error,
 ) map[int64]bool {
 	type result struct {

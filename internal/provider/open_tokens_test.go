@@ -67,13 +67,8 @@ func TestEphemeralTokensThatStay(t *testing.T) {
 	}
 	h.connect(h.config)
 	_, _, diags := h.open(values{"service_account_id": account})
-	wantText(
-		t,
-		diags.warnings(),
-		"Ephemeral service tokens of another run are active",
-		fmt.Sprint(left[0].ID),
-		left[0].Name,
-	)
+	wantText(t, diags.warnings(), "Ephemeral service tokens of another run are active", fmt.Sprint(left[0].ID),
+		left[0].Name)
 	_, _, diags = h.open(values{"service_account_id": h.account()})
 	if diags.warnings() != "" {
 		t.Errorf("another account: %s", diags.warnings())

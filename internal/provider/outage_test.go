@@ -83,12 +83,8 @@ output "tokens" {
 		t.Fatalf("%d secrets in state, %v", len(secrets), err)
 	}
 	for i, secret := range secrets {
-		req, err := http.NewRequestWithContext(
-			t.Context(),
-			http.MethodGet,
-			"http://"+address+"/api/users/me",
-			http.NoBody,
-		)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/api/users/me",
+			http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

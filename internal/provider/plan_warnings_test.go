@@ -30,14 +30,8 @@ func TestRenameToANameInUse(t *testing.T) {
 		} {
 			h.connect(h.config)
 			p := h.plan(o, config(name))
-			wantText(
-				t,
-				p.diags.errors(),
-				"New service account name is in use",
-				holder,
-				"would have deactivated",
-				"for_each",
-			)
+			wantText(t, p.diags.errors(), "New service account name is in use", holder, "would have deactivated",
+				"for_each")
 		}
 		wantWrites(t, h)
 		h.connect(h.config)
@@ -55,12 +49,8 @@ func TestCreateWithANameInUse(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		u := h.server.AddUser(qualyticstest.User{Name: "API Access"})
 		p := h.plan(h.none(accountType), values{"name": "api-access", "role": "Member"})
-		wantText(
-			t,
-			p.diags.warnings(),
-			"Service account name is in use",
-			fmt.Sprint("qualytics_service_account.NAME ", u.ID),
-		)
+		wantText(t, p.diags.warnings(), "Service account name is in use",
+			fmt.Sprint("qualytics_service_account.NAME ", u.ID))
 		now := h.server.Clock.Now()
 		h.server.EditUser(u.ID, func(u *qualyticstest.User) { u.Deleted = &now })
 		h.connect(h.config)

@@ -206,9 +206,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 
 // Configure sends no request. Unknown values are allowed until a request is
 // required.
-func (p *qualyticsProvider) Configure(
-	ctx context.Context,
-	req provider.ConfigureRequest,
+func (p *qualyticsProvider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	resp *provider.ConfigureResponse,
 ) {
 	var block providerModel
@@ -282,9 +280,7 @@ func userAgent(version, terraform string, env Environment) string {
 	if terraform != "" {
 		agent += " terraform/" + terraform
 	}
-	if more, ok := env.LookupEnv(
-		"TF_APPEND_USER_AGENT",
-	); ok && more != "" &&
+	if more, ok := env.LookupEnv("TF_APPEND_USER_AGENT"); ok && more != "" &&
 		qualytics.CheckHeader("User-Agent", more) == nil {
 		agent += " " + more
 	}

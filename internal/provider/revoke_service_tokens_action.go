@@ -33,9 +33,7 @@ type revokeServiceTokensModel struct {
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
 }
 
-func (a *revokeServiceTokensAction) Metadata(
-	_ context.Context,
-	req action.MetadataRequest,
+func (a *revokeServiceTokensAction) Metadata(_ context.Context, req action.MetadataRequest,
 	resp *action.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_revoke_service_tokens"
@@ -58,9 +56,7 @@ func (a *revokeServiceTokensAction) Schema(_ context.Context, _ action.SchemaReq
 			"token_ids": schema.SetAttribute{
 				ElementType: types.StringType, Optional: true,
 				Validators: []validator.Set{
-					setvalidator.SizeAtLeast(
-						1,
-					),
+					setvalidator.SizeAtLeast(1),
 					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(idValidator{}),
 				},
@@ -117,10 +113,8 @@ func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.Invok
 	case len(selected) == 0:
 		resp.Diagnostics.AddWarning(
 			"No active service tokens",
-			fmt.Sprintf(
-				"The service account ID %s has no active tokens, so nothing was revoked.",
-				config.ServiceAccountID.ValueString(),
-			),
+			fmt.Sprintf("The service account ID %s has no active tokens, so nothing was revoked.",
+				config.ServiceAccountID.ValueString()),
 		)
 	}
 }
@@ -137,11 +131,8 @@ func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
 	case err != nil:
 		r.failures = append(
 			r.failures,
-			fmt.Sprintf(
-				"%s: it may be the token that the provider uses, and that could not be determined. %s",
-				tokenLabel(t),
-				answerText(asError(err)),
-			),
+			fmt.Sprintf("%s: it may be the token that the provider uses, and that could not be determined. %s",
+				tokenLabel(t), answerText(asError(err))),
 		)
 		r.progress("%s was not revoked: it may be the token that the provider uses.", label)
 		return
@@ -153,9 +144,7 @@ func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
 		r.skipped++
 		r.progress(
 			"%s was skipped: it may be the token that the provider uses. To revoke it, use the token of another "+
-				"account.",
-			label,
-		)
+				"account.", label)
 		return
 	}
 	if err := r.client.RevokeToken(ctx, t.ID); err != nil {
@@ -169,8 +158,7 @@ func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
 
 // selectTokens returns the tokens that the configuration selects, and the IDs in it
 // that are not those of a token. Of an account, it selects the active tokens.
-func selectTokens(
-	config revokeServiceTokensModel,
+func selectTokens(config revokeServiceTokensModel,
 	tokens []qualytics.Token,
 ) (selected []qualytics.Token, missing []string) {
 	missing = stringsOf(config.TokenIDs)
@@ -197,11 +185,8 @@ func accountExists(ctx context.Context, client *qualytics.Client, value types.St
 	case err != nil:
 		addError(diags, "Unable to read service account", fmt.Sprintf("service account ID %d", id), err)
 	case user == nil:
-		diags.AddAttributeError(
-			path.Root("service_account_id"),
-			"Object not found",
-			fmt.Sprintf("No service account has the ID %d. Deployment: %s.", id, client.URL()),
-		)
+		diags.AddAttributeError(path.Root("service_account_id"), "Object not found",
+			fmt.Sprintf("No service account has the ID %d. Deployment: %s.", id, client.URL()))
 	}
 	return err == nil && user != nil
 }

@@ -25,10 +25,8 @@ func (h *harness) invoke(config values) (string, diagnostics) {
 	}
 	schema := h.schemas.ActionSchemas[kind].Schema
 	dv := h.dynamic(schema.ValueType(), h.value(schema, config))
-	valid, err := server.ValidateActionConfig(
-		h.ctx,
-		&tfprotov6.ValidateActionConfigRequest{ActionType: kind, Config: dv},
-	)
+	valid, err := server.ValidateActionConfig(h.ctx,
+		&tfprotov6.ValidateActionConfigRequest{ActionType: kind, Config: dv})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -57,8 +55,7 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		u := h.server.AddUser(qualyticstest.User{Name: "x"})
 		foreign := h.server.AddToken(
-			qualyticstest.Token{Name: "foreign", UserID: h.server.AddUser(qualyticstest.User{Name: "y"}).ID},
-		)
+			qualyticstest.Token{Name: "foreign", UserID: h.server.AddUser(qualyticstest.User{Name: "y"}).ID})
 		a := h.server.AddToken(qualyticstest.Token{Name: "a", UserID: u.ID})
 		b := h.server.AddToken(qualyticstest.Token{Name: "b", UserID: u.ID})
 		h.server.AddToken(qualyticstest.Token{Name: "c", UserID: u.ID})
@@ -145,13 +142,8 @@ func TestAccRevokeAction(t *testing.T) {
 			for _, name := range []string{"one", "two"} {
 				s.AddToken(qualyticstest.Token{Name: name, UserID: s.ServiceAccounts()[0].ID})
 			}
-			out, err := tf.raw(
-				t,
-				"apply",
-				"-no-color",
-				"-auto-approve",
-				"-invoke=action.qualytics_revoke_service_tokens.airflow",
-			)
+			out, err := tf.raw(t, "apply", "-no-color", "-auto-approve",
+				"-invoke=action.qualytics_revoke_service_tokens.airflow")
 			if err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}

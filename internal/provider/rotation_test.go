@@ -101,8 +101,7 @@ func TestRotationAcrossLeapDay(t *testing.T) {
 	h.clock.Advance(time.Date(2027, 12, 1, 12, 0, 0, 0, time.FixedZone("", 5*3600)).Sub(h.clock.Now()))
 	h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
 	config := rotating.with(
-		values{"service_account_id": h.account(), "expires_in_days": 365, "rotate_before_days": 364},
-	)
+		values{"service_account_id": h.account(), "expires_in_days": 365, "rotate_before_days": 364})
 	o := h.none(tokenType)
 	h.must(o, config, "create")
 	if got := get(o.state, "expires_at"); got[:10] != "2028-11-30" {
@@ -124,8 +123,7 @@ func TestRotationWithSkewedClock(t *testing.T) {
 		h.clock.Advance(skew)
 		h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
 		config := rotating.with(
-			values{"service_account_id": h.account(), "expires_in_days": 2, "rotate_before_days": 1},
-		)
+			values{"service_account_id": h.account(), "expires_in_days": 2, "rotate_before_days": 1})
 		o := h.none(tokenType)
 		h.must(o, config, "create")
 		h.clean(o, config)
@@ -212,8 +210,7 @@ func TestAccRotationWithTarget(t *testing.T) {
 			profile := qualyticstest.Build202609()
 			clock := &qualyticstest.Clock{}
 			clock.Advance(
-				-2 * day,
-			) // the provider's program has the real clock: what is made now is two days old for it
+				-2 * day) // the provider's program has the real clock: what is made now is two days old for it
 			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
 			if err != nil {
 				t.Fatal(err)

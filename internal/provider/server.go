@@ -48,8 +48,7 @@ func NewServer(version string, env Environment) (*Server, error) {
 func (s *Server) Close(ctx context.Context) { s.open.close(ctx) }
 
 // StopProvider stops all calls, and removes the ephemeral tokens.
-func (s *Server) StopProvider(
-	ctx context.Context,
+func (s *Server) StopProvider(ctx context.Context,
 	req *tfprotov6.StopProviderRequest,
 ) (*tfprotov6.StopProviderResponse, error) {
 	resp, err := s.protocol.StopProvider(ctx, req)
@@ -60,65 +59,56 @@ func (s *Server) StopProvider(
 // The calls for each object get a context that is released after the call.
 
 // ValidateResourceConfig validates the configuration of an object.
-func (s *Server) ValidateResourceConfig(
-	ctx context.Context,
+func (s *Server) ValidateResourceConfig(ctx context.Context,
 	req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.ValidateResourceConfig)
 }
 
 // UpgradeResourceState decodes the state of an object.
-func (s *Server) UpgradeResourceState(
-	ctx context.Context,
+func (s *Server) UpgradeResourceState(ctx context.Context,
 	req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceState)
 }
 
 // UpgradeResourceIdentity decodes the identity of an object.
-func (s *Server) UpgradeResourceIdentity(
-	ctx context.Context,
+func (s *Server) UpgradeResourceIdentity(ctx context.Context,
 	req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceIdentity)
 }
 
 // ReadResource refreshes an object.
-func (s *Server) ReadResource(
-	ctx context.Context,
+func (s *Server) ReadResource(ctx context.Context,
 	req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.ReadResource)
 }
 
 // PlanResourceChange plans a change of an object.
-func (s *Server) PlanResourceChange(
-	ctx context.Context,
+func (s *Server) PlanResourceChange(ctx context.Context,
 	req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.PlanResourceChange)
 }
 
 // ApplyResourceChange applies a change of an object.
-func (s *Server) ApplyResourceChange(
-	ctx context.Context,
+func (s *Server) ApplyResourceChange(ctx context.Context,
 	req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.ApplyResourceChange)
 }
 
 // ImportResourceState imports an object.
-func (s *Server) ImportResourceState(
-	ctx context.Context,
+func (s *Server) ImportResourceState(ctx context.Context,
 	req *tfprotov6.ImportResourceStateRequest,
 ) (*tfprotov6.ImportResourceStateResponse, error) {
 	return withReleasedContext(ctx, req, s.protocol.ImportResourceState)
 }
 
 // withReleasedContext calls a method with a context that releases ctx afterwards.
-func withReleasedContext[Req, Resp any](
-	ctx context.Context,
-	req Req,
+func withReleasedContext[Req, Resp any](ctx context.Context, req Req,
 	call func(context.Context, Req) (Resp, error),
 ) (Resp, error) {
 	released := &releasedContext{}

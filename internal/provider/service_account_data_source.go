@@ -24,17 +24,13 @@ func newServiceAccountDataSource() datasource.DataSource { return &serviceAccoun
 
 type serviceAccountDataSource struct{ dataSourceBase }
 
-func (d *serviceAccountDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *serviceAccountDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (d *serviceAccountDataSource) Schema(
-	_ context.Context,
-	_ datasource.SchemaRequest,
+func (d *serviceAccountDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 	resp *datasource.SchemaResponse,
 ) {
 	attributes := accountAttributes()
@@ -78,9 +74,7 @@ func accountAttributes() map[string]schema.Attribute {
 	return attributes
 }
 
-func (d *serviceAccountDataSource) Read(
-	ctx context.Context,
-	req datasource.ReadRequest,
+func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.ReadRequest,
 	resp *datasource.ReadResponse,
 ) {
 	var config serviceAccountView
@@ -106,10 +100,7 @@ func (d *serviceAccountDataSource) Read(
 const unableToReadAccount = "Unable to read service account"
 
 // accountByID returns the active service account with an ID, or nil after an error.
-func accountByID(
-	ctx context.Context,
-	client *qualytics.Client,
-	value types.String,
+func accountByID(ctx context.Context, client *qualytics.Client, value types.String,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
 	id := parseID(value, "id", diags)
@@ -119,19 +110,13 @@ func accountByID(
 	user, err := client.User(ctx, id)
 	switch {
 	case qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err), err == nil && user.Deactivated():
-		diags.AddAttributeError(
-			path.Root("id"),
-			"Object not found",
-			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()),
-		)
+		diags.AddAttributeError(path.Root("id"), "Object not found",
+			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
 	case err != nil:
 		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
 	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
-		diags.AddAttributeError(
-			path.Root("id"),
-			"Not a service account",
-			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType),
-		)
+		diags.AddAttributeError(path.Root("id"), "Not a service account",
+			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType))
 	default:
 		return user
 	}
@@ -140,10 +125,7 @@ func accountByID(
 
 // accountByUserID returns the active service account with a user_id, or nil after
 // an error.
-func accountByUserID(
-	ctx context.Context,
-	client *qualytics.Client,
-	userID string,
+func accountByUserID(ctx context.Context, client *qualytics.Client, userID string,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
 	accounts, err := client.ReadServiceAccounts(ctx)
@@ -151,23 +133,13 @@ func accountByUserID(
 		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
 		return nil
 	}
-	return exactlyOne(
-		client,
-		activeAccounts(accounts),
-		"service account",
-		"user_id",
-		userID,
-		func(u *qualytics.User) string { return u.UserID },
-		diags,
-	)
+	return exactlyOne(client, activeAccounts(accounts), "service account", "user_id", userID,
+		func(u *qualytics.User) string { return u.UserID }, diags)
 }
 
 // accountByName returns the active service account with a name, or nil after an
 // error.
-func accountByName(
-	ctx context.Context,
-	client *qualytics.Client,
-	name string,
+func accountByName(ctx context.Context, client *qualytics.Client, name string,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
 	accounts, err := client.ReadAccountsNamed(ctx, name)
@@ -178,15 +150,8 @@ func accountByName(
 		addError(diags, unableToReadAccount, fmt.Sprintf("name %q", name), err)
 		return nil
 	}
-	return exactlyOne(
-		client,
-		accounts,
-		"service account",
-		"name",
-		name,
-		func(u *qualytics.User) string { return u.Name },
-		diags,
-	)
+	return exactlyOne(client, accounts, "service account", "name", name,
+		func(u *qualytics.User) string { return u.Name }, diags)
 }
 
 func activeAccounts(accounts []qualytics.User) []qualytics.User {

@@ -18,11 +18,7 @@ import (
 )
 
 // explainCreateError reports why an account was not created.
-func explainCreateError(
-	ctx context.Context,
-	client *qualytics.Client,
-	plan serviceAccountModel,
-	err error,
+func explainCreateError(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error,
 	diags *diag.Diagnostics,
 ) {
 	if !qualytics.IsConflict(err) {
@@ -33,11 +29,8 @@ func explainCreateError(
 	detail := detailOf(plan.label(), err) + "\n\n"
 	accounts, listErr := client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
 	if listErr != nil {
-		diags.AddAttributeError(
-			path.Root("name"),
-			summary,
-			detail+"The account that uses the name could not be looked up. "+explainError(listErr),
-		)
+		diags.AddAttributeError(path.Root("name"), summary,
+			detail+"The account that uses the name could not be looked up. "+explainError(listErr))
 		return
 	}
 	exact, similar := accountsUsing(plan.Name.ValueString(), accounts)
@@ -45,10 +38,7 @@ func explainCreateError(
 	case len(exact) > 0 && exact[0].Deactivated():
 		detail += fmt.Sprintf(
 			"The deactivated account %s uses the name. Reactivate it in Qualytics (Settings, Security), then import "+
-				"it:%s",
-			userLabel(&exact[0]),
-			importCommand("qualytics_service_account", exact[0].ID),
-		)
+				"it:%s", userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
 	case len(exact) > 0:
 		detail += fmt.Sprintf("The account %s uses the name. To manage it with Terraform, import it:%s",
 			userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
@@ -56,10 +46,8 @@ func explainCreateError(
 		detail += fmt.Sprintf(
 			"The server derives the user_id from the letters and digits of the name. The account %s has a similar "+
 				"name and may be the one. "+
-				"Choose another name, or, to manage that account with Terraform, import it:%s",
-			userLabel(&similar[0]),
-			importCommand("qualytics_service_account", similar[0].ID),
-		)
+				"Choose another name, or, to manage that account with Terraform, import it:%s", userLabel(&similar[0]),
+			importCommand("qualytics_service_account", similar[0].ID))
 	default:
 		detail += "An account with the same user_id exists, but the list of service accounts does not contain it: " +
 			"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
@@ -122,12 +110,7 @@ func explainRoleError(plan serviceAccountModel, summary string, err error, diags
 }
 
 // explainActiveTokens reports which tokens prevent the deactivation of an account.
-func explainActiveTokens(
-	ctx context.Context,
-	client *qualytics.Client,
-	state serviceAccountModel,
-	id int64,
-	err error,
+func explainActiveTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64, err error,
 	diags *diag.Diagnostics,
 ) {
 	const summary = "Unable to deactivate service account"
@@ -140,14 +123,12 @@ func explainActiveTokens(
 	for i := range tokens {
 		lines[i] = fmt.Sprintf("  - %s, last used %s", tokenLabel(&tokens[i]), lastUsedText(tokens[i].LastUsed))
 	}
-	diags.AddError(
-		summary,
+	diags.AddError(summary,
 		detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+strings.Join(lines, "\n")+
 			"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if the account is still in the "+
 			"configuration, set revoke_tokens_on_destroy = true, apply, "+
 			"and destroy it again. That has no effect on an account that is being replaced or was removed from the "+
-			"configuration: its setting in the state counts.",
-	)
+			"configuration: its setting in the state counts.")
 }
 
 func lastUsedText(t *time.Time) string {

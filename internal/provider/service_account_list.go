@@ -29,17 +29,13 @@ type serviceAccountListModel struct {
 	Team types.String `tfsdk:"team"`
 }
 
-func (l *serviceAccountList) Metadata(
-	_ context.Context,
-	req resource.MetadataRequest,
+func (l *serviceAccountList) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (l *serviceAccountList) ListResourceConfigSchema(
-	_ context.Context,
-	_ list.ListResourceSchemaRequest,
+func (l *serviceAccountList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,
 	resp *list.ListResourceSchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
@@ -97,10 +93,7 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 	}
 }
 
-func (l *serviceAccountList) result(
-	ctx context.Context,
-	client *qualytics.Client,
-	req list.ListRequest,
+func (l *serviceAccountList) result(ctx context.Context, client *qualytics.Client, req list.ListRequest,
 	user *qualytics.User,
 ) list.ListResult {
 	result := req.NewListResult(ctx)

@@ -116,12 +116,8 @@ func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qua
 		diags.AddAttributeError(
 			path.Root("role"),
 			"Role not applied",
-			fmt.Sprintf(
-				"The request had the role %q, and the answer has %q. %s",
-				request.Role,
-				got.Role,
-				notAppliedAdvice,
-			),
+			fmt.Sprintf("The request had the role %q, and the answer has %q. %s", request.Role, got.Role,
+				notAppliedAdvice),
 		)
 	}
 	if len(got.Teams) == 0 { // the answer does not report teams

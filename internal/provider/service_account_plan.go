@@ -145,11 +145,7 @@ func (p *accountPlan) refuseReplacement(using []qualytics.User) {
 			"Choose another name. If a resource instance only moved, for example because an element of a list was "+
 			"removed, use for_each "+
 			"with stable keys and moved blocks. To give up the account deliberately, destroy it in a separate apply "+
-			"first.",
-		p.plan.Name.ValueString(),
-		holder,
-		p.state.label(),
-	))
+			"first.", p.plan.Name.ValueString(), holder, p.state.label()))
 }
 
 // checkUpdate warns about a role or team that is taken away.
@@ -160,10 +156,8 @@ func (p *accountPlan) checkUpdate(ctx context.Context) {
 	switch removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams)); {
 	case p.demotes():
 		p.use().warnOfAccount(ctx, p.state, "Service account to be demoted is in use", fmt.Sprintf(
-			"The account loses the role %q immediately and continues with %q.",
-			p.state.Role.ValueString(),
-			p.plan.Role.ValueString(),
-		))
+			"The account loses the role %q immediately and continues with %q.", p.state.Role.ValueString(),
+			p.plan.Role.ValueString()))
 	case len(removed) > 0 && !p.plan.Teams.IsUnknown():
 		p.use().warnOfAccount(ctx, p.state, "Service account to be removed from teams is in use",
 			"The account loses access through "+quoteList(removed)+" immediately.")

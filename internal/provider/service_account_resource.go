@@ -38,17 +38,13 @@ type serviceAccountResource struct{ resourceBase }
 // roles that can be configured, in descending order of permissions.
 var roles = []string{qualytics.RoleAdmin, qualytics.RoleManager, qualytics.RoleEditor, qualytics.RoleMember}
 
-func (r *serviceAccountResource) Metadata(
-	_ context.Context,
-	req resource.MetadataRequest,
+func (r *serviceAccountResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (r *serviceAccountResource) IdentitySchema(
-	_ context.Context,
-	_ resource.IdentitySchemaRequest,
+func (r *serviceAccountResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service account")
@@ -134,9 +130,7 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 }
 
 // Create looks up the teams first, so that an unknown one creates nothing.
-func (r *serviceAccountResource) Create(
-	ctx context.Context,
-	req resource.CreateRequest,
+func (r *serviceAccountResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp *resource.CreateResponse,
 ) {
 	var plan serviceAccountModel
@@ -188,23 +182,18 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 			&resp.Diagnostics,
 			client,
 			state.label(),
-			fmt.Sprintf(
-				"Its user_id is %q in the state and %q on the server. A user_id never changes.",
-				state.UserID.ValueString(),
-				user.UserID,
-			),
+			fmt.Sprintf("Its user_id is %q in the state and %q on the server. A user_id never changes.",
+				state.UserID.ValueString(), user.UserID),
 		)
 		return
 	case user == nil || user.Deactivated():
 		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 			return
 		}
-		resp.Diagnostics.AddWarning(
-			"Service account not found",
+		resp.Diagnostics.AddWarning("Service account not found",
 			sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the state")+
 				" The next apply creates a new account, unless the name is still in use: then reactivate the account "+
-				"in Qualytics and import it. Deployment: "+client.URL()+".",
-		)
+				"in Qualytics and import it. Deployment: "+client.URL()+".")
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -216,9 +205,7 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 }
 
 // Update sends role and teams together, because the API may replace both.
-func (r *serviceAccountResource) Update(
-	ctx context.Context,
-	req resource.UpdateRequest,
+func (r *serviceAccountResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp *resource.UpdateResponse,
 ) {
 	var plan, state, config serviceAccountModel
@@ -259,12 +246,7 @@ func (r *serviceAccountResource) Update(
 
 // teamsForUpdate returns the teams to send: the configured ones, or the current
 // ones if they are not managed.
-func teamsForUpdate(
-	ctx context.Context,
-	client *qualytics.Client,
-	id int64,
-	plan serviceAccountModel,
-	managed bool,
+func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, plan serviceAccountModel, managed bool,
 	diags *diag.Diagnostics,
 ) []string {
 	if managed {
@@ -279,8 +261,7 @@ func teamsForUpdate(
 			"Unable to determine current teams",
 			sentence(
 				plan.label()+" is unchanged: an update must contain all teams, and the server does not report the "+
-					"current ones",
-			)+
+					"current ones")+
 				" Set teams in the configuration.",
 		)
 	}
@@ -291,9 +272,7 @@ func teamsForUpdate(
 }
 
 // Delete deactivates the account: the API does not erase accounts.
-func (r *serviceAccountResource) Delete(
-	ctx context.Context,
-	req resource.DeleteRequest,
+func (r *serviceAccountResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	resp *resource.DeleteResponse,
 ) {
 	var state serviceAccountModel
@@ -329,11 +308,7 @@ func activeTokens(ctx context.Context, client *qualytics.Client, accountID int64
 
 // revokeTokensOf revokes every active token of an account. It reports whether
 // all of them are revoked.
-func revokeTokensOf(
-	ctx context.Context,
-	client *qualytics.Client,
-	state serviceAccountModel,
-	id int64,
+func revokeTokensOf(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64,
 	diags *diag.Diagnostics,
 ) bool {
 	tokens, err := activeTokens(ctx, client, id)
@@ -352,9 +327,7 @@ func revokeTokensOf(
 }
 
 // ImportState imports by ID, user_id, or identity.
-func (r *serviceAccountResource) ImportState(
-	ctx context.Context,
-	req resource.ImportStateRequest,
+func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
 	client := r.client(&resp.Diagnostics)

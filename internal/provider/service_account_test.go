@@ -97,10 +97,8 @@ func TestAccountUnknownTeam(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		o := h.none(accountType)
-		_, diags := h.run(
-			o,
-			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}},
-		)
+		_, diags := h.run(o,
+			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
 		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
 		wantWrites(t, h)
 		h.must(o, values{"name": "x", "role": "Member"}, "create")
@@ -116,13 +114,8 @@ func TestAccountNameTaken(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
 		_, diags := h.run(h.none(accountType), values{"name": "api access", "role": "Member"})
-		wantText(
-			t,
-			diags.errors(),
-			"already in use",
-			"409",
-			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID),
-		)
+		wantText(t, diags.errors(), "already in use", "409",
+			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
 		now := h.server.Clock.Now()
 		h.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
 		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
@@ -384,10 +377,7 @@ func TestUnknownProviderConfiguration(t *testing.T) {
 	o := h.none(accountType)
 	h.must(o, values{"name": "x", "role": "Member"}, "create")
 	h.connect(values{"url": unknown{}, "token": unknown{}})
-	if p := h.plan(
-		h.none(accountType),
-		values{"name": "y", "role": "Member"},
-	); p.diags.errors() != "" ||
+	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" ||
 		p.action != "create" {
 		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
 	}

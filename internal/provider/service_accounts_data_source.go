@@ -34,17 +34,13 @@ type serviceAccountItem struct {
 	DeactivatedAt timetypes.RFC3339 `tfsdk:"deactivated_at"`
 }
 
-func (d *serviceAccountsDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *serviceAccountsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_accounts"
 }
 
-func (d *serviceAccountsDataSource) Schema(
-	_ context.Context,
-	_ datasource.SchemaRequest,
+func (d *serviceAccountsDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 	resp *datasource.SchemaResponse,
 ) {
 	item := accountAttributes()
@@ -73,9 +69,7 @@ func (d *serviceAccountsDataSource) Schema(
 	}
 }
 
-func (d *serviceAccountsDataSource) Read(
-	ctx context.Context,
-	req datasource.ReadRequest,
+func (d *serviceAccountsDataSource) Read(ctx context.Context, req datasource.ReadRequest,
 	resp *datasource.ReadResponse,
 ) {
 	var model serviceAccountsModel

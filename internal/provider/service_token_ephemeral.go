@@ -55,9 +55,7 @@ const (
 // nothing else.
 const closeKey = "id"
 
-func (r *serviceTokenEphemeral) Metadata(
-	_ context.Context,
-	req ephemeral.MetadataRequest,
+func (r *serviceTokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest,
 	resp *ephemeral.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
@@ -93,11 +91,7 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 				},
 				MarkdownDescription: fmt.Sprintf(
 					"Lifetime of the service token in days, %d to %d, in case that it cannot be deleted. Defaults to "+
-						"%d.",
-					qualytics.MinExpiresInDays,
-					qualytics.MaxExpiresInDays,
-					ephemeralDays,
-				),
+						"%d.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays, ephemeralDays),
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
 				Optional: true,
@@ -159,12 +153,8 @@ var generatedSuffix = regexp.MustCompile(`^[0-9]{17}[0-9a-f]{8}$`)
 
 // warnOfLeftovers warns about active tokens with the same prefix: a run that was
 // killed may have left them. It says nothing if they cannot be listed.
-func (r *serviceTokenEphemeral) warnOfLeftovers(
-	ctx context.Context,
-	client *qualytics.Client,
-	accountID int64,
-	prefix string,
-	diags *diag.Diagnostics,
+func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.Client, accountID int64,
+	prefix string, diags *diag.Diagnostics,
 ) {
 	tokens, err := client.ReadServiceTokens(ctx)
 	if err != nil {
@@ -207,10 +197,8 @@ func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRe
 	if err := client.RevokeAndDeleteToken(ctx, number); err != nil {
 		resp.Diagnostics.AddWarning(
 			"Unable to delete ephemeral service token",
-			detailOf(
-				fmt.Sprintf("ephemeral service token ID %d", number),
-				err,
-			)+"\n\nIt stays valid until it expires. Revoke it in Qualytics (Settings, Tokens).",
+			detailOf(fmt.Sprintf("ephemeral service token ID %d", number),
+				err)+"\n\nIt stays valid until it expires. Revoke it in Qualytics (Settings, Tokens).",
 		)
 		return
 	}
@@ -234,10 +222,7 @@ func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualyti
 	return serviceTokenModel{
 		ExpiresInDays:     m.ExpiresInDays,
 		SCIMEndpointsOnly: m.SCIMEndpointsOnly,
-	}.createRequest(
-		accountID,
-		name,
-	)
+	}.createRequest(accountID, name)
 }
 
 func (m *ephemeralTokenModel) setCreated(t *qualytics.NewToken, name string) {

@@ -38,10 +38,8 @@ func (h *harness) open(config values) (tftypes.Value, []byte, diagnostics) {
 
 func (h *harness) shut(ctx context.Context, private []byte) diagnostics {
 	h.t.Helper()
-	resp, err := h.p.CloseEphemeralResource(
-		ctx,
-		&tfprotov6.CloseEphemeralResourceRequest{TypeName: tokenType, Private: private},
-	)
+	resp, err := h.p.CloseEphemeralResource(ctx,
+		&tfprotov6.CloseEphemeralResourceRequest{TypeName: tokenType, Private: private})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -68,8 +66,7 @@ func TestEphemeralToken(t *testing.T) {
 			t.Errorf("the private data holds more than the id: %s", private)
 		}
 		second, other, _ := h.open(
-			config.with(values{"name_prefix": "ci-", "expires_in_days": 7, "scim_endpoints_only": true}),
-		)
+			config.with(values{"name_prefix": "ci-", "expires_in_days": 7, "scim_endpoints_only": true}))
 		if get(second, "name") == get(v, "name") || !strings.HasPrefix(get(second, "name"), "ci-") {
 			t.Errorf("the second is called %s", get(second, "name"))
 		}

@@ -16,31 +16,22 @@ import (
 )
 
 // explainTokenCreateError reports why a token was not created.
-func explainTokenCreateError(
-	ctx context.Context,
-	client *qualytics.Client,
-	accountID int64,
-	name string,
-	err error,
+func explainTokenCreateError(ctx context.Context, client *qualytics.Client, accountID int64, name string, err error,
 	diags *diag.Diagnostics,
 ) {
 	const summary = "Unable to create service token"
 	object := fmt.Sprintf("service token %q of the service account ID %d", name, accountID)
 	switch {
 	case qualytics.IsConflict(err):
-		diags.AddAttributeError(
-			path.Root("name"),
-			"Service token name already in use",
-			detailOf(object, err)+"\n\n"+nameInUseText(ctx, client, accountID, name),
-		)
+		diags.AddAttributeError(path.Root("name"), "Service token name already in use",
+			detailOf(object, err)+"\n\n"+nameInUseText(ctx, client, accountID, name))
 	case qualytics.IsUnknownPath(err):
 		addError(diags, summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		diags.AddAttributeError(path.Root("service_account_id"), summary, detailOf(object, err)+
 			fmt.Sprintf(
 				"\n\nThe account with ID %d may not exist, may be deactivated, or may not be a service account.",
-				accountID,
-			))
+				accountID))
 	default:
 		addError(diags, summary, object, err)
 	}
@@ -63,12 +54,7 @@ func nameInUseText(ctx context.Context, client *qualytics.Client, accountID int6
 		return fmt.Sprintf(
 			"The %s token with ID %d uses the name. %s\n\nTo manage that token with Terraform, import it; "+
 				"its secret remains unknown:%s\n\nIf it is not needed, revoke and delete it in Qualytics (Settings, "+
-				"Tokens).",
-			listStatus(t, client.Now()),
-			t.ID,
-			rule,
-			importCommand("qualytics_service_token", t.ID),
-		)
+				"Tokens).", listStatus(t, client.Now()), t.ID, rule, importCommand("qualytics_service_token", t.ID))
 	}
 	return rule
 }
@@ -98,21 +84,15 @@ func warnOfCreated(plan, created serviceTokenModel, t *qualytics.NewToken, diags
 		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
 	switch {
 	case t.Partial:
-		diags.AddWarning(
-			"Answer only partly readable",
+		diags.AddWarning("Answer only partly readable",
 			"The ID and the secret of the new service token are in the state; the next refresh reads the rest. "+
-				"The deployment may run a build that this version of the provider does not support.",
-		)
+				"The deployment may run a build that this version of the provider does not support.")
 	case requested.IsNull() == limited, differs:
 		diags.AddAttributeWarning(
 			path.Root("expires_in_days"),
 			"Lifetime not applied",
-			fmt.Sprintf(
-				"The request for %s was for %s, and the token expires %s.",
-				created.label(),
-				lifetimeText(requested),
-				expiryText(expires, limited),
-			),
+			fmt.Sprintf("The request for %s was for %s, and the token expires %s.", created.label(),
+				lifetimeText(requested), expiryText(expires, limited)),
 		)
 	}
 	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime() {
@@ -122,17 +102,13 @@ func warnOfCreated(plan, created serviceTokenModel, t *qualytics.NewToken, diags
 			fmt.Sprintf(
 				"The server limited the lifetime of %s, so that rotate_before_days = %d covers all of it. To avoid a "+
 					"rotation in every run, "+
-					"the token is replaced only after it has expired. Reduce rotate_before_days.",
-				created.label(),
-				plan.RotateBeforeDays.ValueInt64(),
-			),
+					"the token is replaced only after it has expired. Reduce rotate_before_days.", created.label(),
+				plan.RotateBeforeDays.ValueInt64()),
 		)
 	}
 	if !t.Active && !t.Partial {
-		diags.AddWarning(
-			"New service token is revoked",
-			sentence("the server answered that the new "+created.label()+" is revoked")+" The next plan replaces it.",
-		)
+		diags.AddWarning("New service token is revoked",
+			sentence("the server answered that the new "+created.label()+" is revoked")+" The next plan replaces it.")
 	}
 }
 
@@ -152,9 +128,6 @@ func expiryText(expires time.Time, limited bool) string {
 
 // unknownSecretText explains what an unknown secret means.
 func unknownSecretText(model serviceTokenModel) string {
-	return fmt.Sprintf(
-		"The server does not return the secret of the existing %s, so its attribute token is null, and "+
-			"configurations that use it may fail. A rotation creates a known secret.",
-		model.label(),
-	)
+	return fmt.Sprintf("The server does not return the secret of the existing %s, so its attribute token is null, and "+
+		"configurations that use it may fail. A rotation creates a known secret.", model.label())
 }

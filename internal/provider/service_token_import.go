@@ -17,10 +17,7 @@ import (
 // tokenForImport returns the token with an import ID: its ID, or
 // "<account ID or user_id>/<token name>", in which the name may contain slashes. It
 // returns nil after an error.
-func tokenForImport(
-	ctx context.Context,
-	client *qualytics.Client,
-	wanted string,
+func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string,
 	diags *diag.Diagnostics,
 ) *qualytics.Token {
 	const summary = "Unable to import service token"
@@ -39,25 +36,17 @@ func tokenForImport(
 			fmt.Sprintf(
 				"No service token has the import ID %q. The import ID is the numeric ID of the token, such as 456, "+
 					"or its account and name, such as api_access@service/ci or 123/ci. Deleted tokens and personal "+
-					"tokens cannot be imported.%s Deployment: %s.",
-				wanted,
-				tokenNamesText(tokens, wanted),
-				client.URL(),
-			),
+					"tokens cannot be imported.%s Deployment: %s.", wanted, tokenNamesText(tokens, wanted),
+				client.URL()),
 		)
 	case len(found) > 1:
-		diags.AddError(
-			summary,
-			fmt.Sprintf("%d service tokens have the import ID %q. Import by numeric ID instead.", len(found), wanted),
-		)
+		diags.AddError(summary,
+			fmt.Sprintf("%d service tokens have the import ID %q. Import by numeric ID instead.", len(found), wanted))
 	case found[0].User.UserType != "" && found[0].User.UserType != qualytics.UserTypeService:
 		diags.AddError(
 			summary,
-			fmt.Sprintf(
-				"The token belongs to %q, a user of type %s. Only tokens of service accounts can be managed.",
-				found[0].User.UserID,
-				found[0].User.UserType,
-			),
+			fmt.Sprintf("The token belongs to %q, a user of type %s. Only tokens of service accounts can be managed.",
+				found[0].User.UserID, found[0].User.UserType),
 		)
 	default:
 		return &found[0]

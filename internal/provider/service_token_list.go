@@ -33,9 +33,7 @@ func (l *serviceTokenList) Metadata(_ context.Context, req resource.MetadataRequ
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
-func (l *serviceTokenList) ListResourceConfigSchema(
-	_ context.Context,
-	_ list.ListResourceSchemaRequest,
+func (l *serviceTokenList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,
 	resp *list.ListResourceSchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
@@ -66,13 +64,8 @@ func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, strea
 		return
 	}
 	now := l.data.now()
-	tokens, err := listTokens(
-		ctx,
-		client,
-		config.ServiceAccountID.ValueString(),
-		cmp.Or(config.Status.ValueString(), statusActive),
-		now,
-	)
+	tokens, err := listTokens(ctx, client, config.ServiceAccountID.ValueString(),
+		cmp.Or(config.Status.ValueString(), statusActive), now)
 	if err != nil {
 		addError(&diags, "Unable to list service tokens", "", err)
 		stream.Results = list.ListResultsStreamDiagnostics(diags)
@@ -87,18 +80,13 @@ func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, strea
 	}
 }
 
-func (l *serviceTokenList) result(
-	ctx context.Context,
-	client *qualytics.Client,
-	req list.ListRequest,
-	t *qualytics.Token,
-	now time.Time,
+func (l *serviceTokenList) result(ctx context.Context, client *qualytics.Client, req list.ListRequest,
+	t *qualytics.Token, now time.Time,
 ) list.ListResult {
 	result := req.NewListResult(ctx)
 	model := newServiceTokenModel(t, now)
 	result.DisplayName = printable(
-		fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), validityText(t, now)),
-	)
+		fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), validityText(t, now)))
 	result.Diagnostics.Append(result.Identity.Set(ctx, newIdentity(client, model.ID))...)
 	if req.IncludeResource {
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)

@@ -128,14 +128,10 @@ func (m serviceTokenModel) differenceFrom(t *qualytics.Token) string {
 	case t.User.ID != 0 && !m.ServiceAccountID.IsNull() && m.ServiceAccountID.ValueString() != owner:
 		return fmt.Sprintf(
 			"On the server, the token with this ID belongs to the service account %s. The owner of a token never "+
-				"changes.",
-			owner,
-		)
+				"changes.", owner)
 	case t.Name != "" && !m.Name.IsNull() && m.Name.ValueString() != t.Name:
-		return fmt.Sprintf(
-			"On the server, the token with this ID has the name %q. The name of a token never changes.",
-			t.Name,
-		)
+		return fmt.Sprintf("On the server, the token with this ID has the name %q. The name of a token never changes.",
+			t.Name)
 	}
 	return ""
 }
@@ -227,12 +223,8 @@ func (m serviceTokenModel) asListed() *qualytics.Token {
 
 // label names the token in messages.
 func (m serviceTokenModel) label() string {
-	return fmt.Sprintf(
-		"service token %q (ID %s, service account ID %s)",
-		m.Name.ValueString(),
-		m.ID.ValueString(),
-		m.ServiceAccountID.ValueString(),
-	)
+	return fmt.Sprintf("service token %q (ID %s, service account ID %s)", m.Name.ValueString(), m.ID.ValueString(),
+		m.ServiceAccountID.ValueString())
 }
 
 // tokenLabel names a token of the server in messages.

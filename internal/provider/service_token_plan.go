@@ -94,9 +94,7 @@ func (p *tokenPlan) end() endOfToken {
 }
 
 // isActive reports whether the state says that the token works and is not due.
-func (r *serviceTokenResource) isActive(
-	ctx context.Context,
-	req resource.ModifyPlanRequest,
+func (r *serviceTokenResource) isActive(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) bool {
 	var status types.String
@@ -189,16 +187,12 @@ func (p *tokenPlan) replaceForStatus() {
 	expires, _ := timeOf(p.state.ExpiresAt)
 	switch {
 	case p.state.Status.ValueString() == statusExpired:
-		p.rotate(
-			"Expired service token will be replaced",
-			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)),
-		)
+		p.rotate("Expired service token will be replaced",
+			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)))
 	case p.state.Status.ValueString() == statusRevoked && !p.history.RevokedByConfig:
-		p.rotate(
-			"Revoked service token will be replaced",
+		p.rotate("Revoked service token will be replaced",
 			"the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not "+
-				"restored",
-		)
+				"restored")
 	case p.isDue():
 		p.rotate(
 			"Service token will be rotated",
@@ -259,43 +253,29 @@ func (p *tokenPlan) warnOfAdoption() {
 	state, plan := p.state, p.plan
 	if !plan.ExpiresInDays.IsNull() && !plan.ExpiresInDays.IsUnknown() && p.adoptsLifetime() && !p.history.Imported {
 		expires, _ := timeOf(state.ExpiresAt)
-		p.warn(
-			"Lifetime applies from the next rotation on",
+		p.warn("Lifetime applies from the next rotation on",
 			"The server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies "+
-				"to the next token.",
-			state.label(),
-			formatTime(expires),
-			plan.ExpiresInDays.ValueInt64(),
-		)
+				"to the next token.", state.label(), formatTime(expires), plan.ExpiresInDays.ValueInt64())
 	}
 	if !p.history.Imported {
 		return
 	}
 	if state.Token.IsNull() && state.Status.ValueString() == statusActive {
-		p.warn(
-			"Secret of imported service token is unknown",
-			"%s For example, run \"terraform apply -replace\".",
-			unknownSecretText(state),
-		)
+		p.warn("Secret of imported service token is unknown", "%s For example, run \"terraform apply -replace\".",
+			unknownSecretText(state))
 	}
 	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
-		p.warn(
-			"SCIM restriction of imported service token is not verified",
+		p.warn("SCIM restriction of imported service token is not verified",
 			"The API does not report whether a token is limited to SCIM. Because %s was imported, "+
 				"scim_endpoints_only = %t is stored "+
 				"without a change on the server. To be certain, create a new token with \"terraform apply -replace\".",
-			state.label(),
-			plan.SCIMEndpointsOnly.ValueBool(),
-		)
+			state.label(), plan.SCIMEndpointsOnly.ValueBool())
 	}
 	if prefix := plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() &&
 		!p.hasPrefix() {
-		p.warn(
-			"Name prefix applies from the next rotation on",
+		p.warn("Name prefix applies from the next rotation on",
 			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is replaced.",
-			state.label(),
-			prefix.ValueString(),
-		)
+			state.label(), prefix.ValueString())
 	}
 }
 

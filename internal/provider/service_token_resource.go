@@ -38,17 +38,13 @@ func newServiceTokenResource() resource.Resource { return &serviceTokenResource{
 
 type serviceTokenResource struct{ resourceBase }
 
-func (r *serviceTokenResource) Metadata(
-	_ context.Context,
-	req resource.MetadataRequest,
+func (r *serviceTokenResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
-func (r *serviceTokenResource) IdentitySchema(
-	_ context.Context,
-	_ resource.IdentitySchemaRequest,
+func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service token")
@@ -94,9 +90,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				MarkdownDescription: fmt.Sprintf(
 					"Prefix of a generated name, 1 to %d characters. The suffix is unique and sorts by time, so the "+
 						"old and the new token of a rotation can "+
-						"exist at the same time.",
-					maxPrefix,
-				) + forcesNewToken,
+						"exist at the same time.", maxPrefix) + forcesNewToken,
 			},
 			"expires_in_days": schema.Int64Attribute{
 				Optional: true,
@@ -105,9 +99,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				},
 				MarkdownDescription: fmt.Sprintf(
 					"Lifetime of the service token in days, %d to %d. If omitted, the token never expires.",
-					qualytics.MinExpiresInDays,
-					qualytics.MaxExpiresInDays,
-				) + forcesNewToken,
+					qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays) + forcesNewToken,
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
 				Optional: true,
@@ -119,10 +111,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 			"rotate_before_days": schema.Int64Attribute{
 				Optional: true,
 				Validators: []validator.Int64{
-					int64validator.Between(
-						1,
-						qualytics.MaxExpiresInDays-1,
-					),
+					int64validator.Between(1, qualytics.MaxExpiresInDays-1),
 					int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
 				},
 				MarkdownDescription: "Number of days before the expiry from which a plan replaces the service token. " +
@@ -178,9 +167,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 }
 
 // ValidateConfig checks combinations of attributes.
-func (r *serviceTokenResource) ValidateConfig(
-	ctx context.Context,
-	req resource.ValidateConfigRequest,
+func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
 	resp *resource.ValidateConfigResponse,
 ) {
 	var config serviceTokenModel
@@ -196,21 +183,15 @@ func (r *serviceTokenResource) ValidateConfig(
 			"Rotation window covers the whole lifetime",
 			fmt.Sprintf(
 				"rotate_before_days is %d and expires_in_days is %d, so every new token would be due for rotation "+
-					"immediately. rotate_before_days must be at most %d.",
-				window.ValueInt64(),
-				days.ValueInt64(),
-				days.ValueInt64()-1,
-			),
+					"immediately. rotate_before_days must be at most %d.", window.ValueInt64(), days.ValueInt64(),
+				days.ValueInt64()-1),
 		)
 	}
 	policy := config.DeletionPolicy.ValueString()
 	if policy == policyAbandon && days.IsNull() {
-		resp.Diagnostics.AddAttributeError(
-			path.Root("deletion_policy"),
-			"Abandoned service token must expire",
+		resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Abandoned service token must expire",
 			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid "+
-				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".",
-		)
+				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".")
 	}
 	if (policy == policyAbandon || policy == policyRevoke) && !config.Name.IsNull() {
 		resp.Diagnostics.AddAttributeError(
@@ -219,9 +200,7 @@ func (r *serviceTokenResource) ValidateConfig(
 			fmt.Sprintf(
 				"With deletion_policy = %q, the record of the token stays and keeps its name, so the token could "+
 					"never be replaced by one with the same name. "+
-					"Use name_prefix instead of name, or deletion_policy = \"delete\".",
-				policy,
-			),
+					"Use name_prefix instead of name, or deletion_policy = \"delete\".", policy),
 		)
 	}
 }
@@ -265,23 +244,14 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 		created.decideStatus(r.data.now())
 		resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
 	}
-	r.storeHistory(
-		ctx,
-		resp.Private,
-		created,
-		tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()},
-		&resp.Diagnostics,
-	)
+	r.storeHistory(ctx, resp.Private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()},
+		&resp.Diagnostics)
 }
 
 // createToken creates the planned token, and sets its name in the plan. It returns
 // nil after an error.
-func (r *serviceTokenResource) createToken(
-	ctx context.Context,
-	client *qualytics.Client,
-	plan *serviceTokenModel,
-	accountID int64,
-	diags *diag.Diagnostics,
+func (r *serviceTokenResource) createToken(ctx context.Context, client *qualytics.Client, plan *serviceTokenModel,
+	accountID int64, diags *diag.Diagnostics,
 ) *qualytics.NewToken {
 	generated := !plan.NamePrefix.IsNull()
 	if generated {
@@ -312,12 +282,8 @@ func (m *serviceTokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 }
 
 // storeHistory stores the private data if it has changed.
-func (r *serviceTokenResource) storeHistory(
-	ctx context.Context,
-	private privateData,
-	m serviceTokenModel,
-	history tokenHistory,
-	diags *diag.Diagnostics,
+func (r *serviceTokenResource) storeHistory(ctx context.Context, private privateData, m serviceTokenModel,
+	history tokenHistory, diags *diag.Diagnostics,
 ) {
 	history.DaysLeft = m.daysLeft(r.data.now())
 	var stored tokenHistory
@@ -348,11 +314,9 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 			return
 		}
-		resp.Diagnostics.AddWarning(
-			"Service token not found",
+		resp.Diagnostics.AddWarning("Service token not found",
 			sentence(state.label()+" was deleted outside of Terraform, so it is removed from the state")+
-				" The next apply creates a new token. Deployment: "+client.URL()+".",
-		)
+				" The next apply creates a new token. Deployment: "+client.URL()+".")
 		resp.State.RemoveResource(ctx)
 		return
 	}
@@ -415,11 +379,7 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 
 // revokeInPlace revokes the token. byConfig is false if someone else has revoked
 // it since the plan, because such a token must never be restored.
-func revokeInPlace(
-	ctx context.Context,
-	client *qualytics.Client,
-	id int64,
-	state serviceTokenModel,
+func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
 	if !(lockout{client, false, diags}).allowsRevocation(ctx, state) {
@@ -441,11 +401,7 @@ func revokeInPlace(
 
 // restore undoes a revocation. If the server refuses, that is final, and the next
 // plan replaces the token.
-func restore(
-	ctx context.Context,
-	client *qualytics.Client,
-	id int64,
-	state serviceTokenModel,
+func restore(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
 	diags *diag.Diagnostics,
 ) (final, ok bool) {
 	token, err := client.SetTokenRevoked(ctx, id, false)
@@ -457,10 +413,8 @@ func restore(
 		diags.AddAttributeError(
 			path.Root("revoked"),
 			"Service token not restored",
-			fmt.Sprintf(
-				"The server accepted the request to restore %s, but answered that the token is still revoked.",
-				state.label(),
-			),
+			fmt.Sprintf("The server accepted the request to restore %s, but answered that the token is still revoked.",
+				state.label()),
 		)
 		return false, false
 	}
@@ -484,8 +438,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 				"Abandoned service token must expire",
 				sentence(
 					state.label()+" never expires on the server, whatever was requested, so it is not abandoned: it "+
-						"would stay valid indefinitely",
-				)+
+						"would stay valid indefinitely")+
 					" Apply deletion_policy = \"delete\" or \"revoke\" first, or revoke and delete the token in "+
 					"Qualytics (Settings, Tokens).",
 			)
@@ -505,9 +458,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 }
 
 // ImportState imports by ID, by account and name, or by identity.
-func (r *serviceTokenResource) ImportState(
-	ctx context.Context,
-	req resource.ImportStateRequest,
+func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
 	client := r.client(&resp.Diagnostics)

@@ -37,12 +37,8 @@ func (v values) with(changes values) values {
 
 // works reports whether the server takes the token of a state.
 func (h *harness) tokenWorks(o *object) bool {
-	req, err := http.NewRequestWithContext(
-		h.t.Context(),
-		http.MethodGet,
-		h.server.URL+h.server.Profile.Prefix+"/users/me",
-		nil,
-	)
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet,
+		h.server.URL+h.server.Profile.Prefix+"/users/me", nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -72,12 +68,8 @@ func TestTokenLifecycle(t *testing.T) {
 		config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
 		h.must(o, config, "create")
 		if !h.tokenWorks(o) || get(o.state, "status") != "active" || get(o.state, "expires_at") == "" {
-			t.Errorf(
-				"the new token: works %t, status %s, expires %s",
-				h.tokenWorks(o),
-				get(o.state, "status"),
-				get(o.state, "expires_at"),
-			)
+			t.Errorf("the new token: works %t, status %s, expires %s", h.tokenWorks(o), get(o.state, "status"),
+				get(o.state, "expires_at"))
 		}
 		h.clean(o, config)
 		id := get(o.state, "id")
@@ -135,18 +127,9 @@ func TestTokenNameTaken(t *testing.T) {
 		config := values{"service_account_id": h.account(), "name": "ci"}
 		h.must(h.none(tokenType), config, "create")
 		_, diags := h.run(h.none(tokenType), config)
-		wantText(
-			t,
-			diags.errors(),
-			"409",
-			fmt.Sprintf("The active token with ID %d uses the name", h.token().ID),
-			fmt.Sprint(
-				"terraform import qualytics_service_token.NAME ",
-				h.token().ID,
-			),
-			"name_prefix",
-			"create_before_destroy",
-		)
+		wantText(t, diags.errors(), "409", fmt.Sprintf("The active token with ID %d uses the name", h.token().ID),
+			fmt.Sprint("terraform import qualytics_service_token.NAME ", h.token().ID), "name_prefix",
+			"create_before_destroy")
 		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = false })
 		_, diags = h.run(h.none(tokenType), config)
 		wantText(t, diags.errors(), "The revoked token with ID")
@@ -397,17 +380,13 @@ func TestTokenRotateWhenChanged(t *testing.T) {
 	} {
 		h.must(o, config.with(values{"rotate_when_changed": step.value}), step.action)
 	}
-	if p := h.plan(
-		o,
-		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}}),
-	); p.action != "replace" {
+	if p := h.plan(o,
+		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}})); p.action != "replace" {
 		t.Errorf("an unknown value: %s, want replace", p.action)
 	}
 	h.must(o, config, "update")
-	if p := h.plan(
-		o,
-		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}}),
-	); p.action != "update" {
+	if p := h.plan(o,
+		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}})); p.action != "update" {
 		t.Errorf("adding a map with an unknown value: %s, want update", p.action)
 	}
 }
@@ -648,12 +627,8 @@ func TestTokenLockout(t *testing.T) {
 			nil, config.with(values{"revoked": true}),
 			config.with(values{"expires_in_days": 5}),
 		} {
-			wantText(
-				t,
-				h.plan(o, refused).diags.errors(),
-				"lock out the provider",
-				"this is the token that the provider uses",
-			)
+			wantText(t, h.plan(o, refused).diags.errors(), "lock out the provider",
+				"this is the token that the provider uses")
 		}
 		other, _ := h.load(tokenType, fmt.Sprint(sibling.ID))
 		h.server.ClearRequests()
@@ -662,10 +637,8 @@ func TestTokenLockout(t *testing.T) {
 			t.Errorf("the sibling is refused: %s", diags.errors())
 		}
 		id := fmt.Sprint(sibling.ID)
-		if diff := cmp.Diff(
-			[]string{"PUT /user-tokens/" + id, "DELETE /user-tokens/" + id},
-			h.server.Writes(),
-		); diff != "" {
+		if diff := cmp.Diff([]string{"PUT /user-tokens/" + id, "DELETE /user-tokens/" + id},
+			h.server.Writes()); diff != "" {
 			t.Errorf("writes, want -, got +:\n%s", diff)
 		}
 	})

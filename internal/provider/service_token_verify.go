@@ -18,11 +18,7 @@ import (
 
 // verifySCIM tries a new token that should be limited to SCIM on another
 // endpoint, because the server does not report the limit.
-func verifySCIM(
-	ctx context.Context,
-	client *qualytics.Client,
-	plan serviceTokenModel,
-	t *qualytics.NewToken,
+func verifySCIM(ctx context.Context, client *qualytics.Client, plan serviceTokenModel, t *qualytics.NewToken,
 	diags *diag.Diagnostics,
 ) {
 	if !plan.SCIMEndpointsOnly.ValueBool() {
@@ -39,9 +35,7 @@ func verifySCIM(
 			"Service token is not limited to SCIM",
 			fmt.Sprintf(
 				"%s also works outside of the SCIM endpoints, with all permissions of its account. It is in the "+
-					"state; if you do not want that, destroy it.",
-				sentenceStart(tokenLabel(&t.Token)),
-			),
+					"state; if you do not want that, destroy it.", sentenceStart(tokenLabel(&t.Token))),
 		)
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
 		diags.AddAttributeWarning(
@@ -58,22 +52,16 @@ func verifySCIM(
 // importSecret returns the secret of an imported token from the environment if the
 // server confirms that it belongs to this token, else null. No diagnostic contains
 // it.
-func (r *serviceTokenResource) importSecret(
-	ctx context.Context,
-	client *qualytics.Client,
-	t *qualytics.Token,
-	model serviceTokenModel,
-	diags *diag.Diagnostics,
+func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualytics.Client, t *qualytics.Token,
+	model serviceTokenModel, diags *diag.Diagnostics,
 ) types.String {
 	const unknownSecret = "Secret of imported service token is unknown"
 	const notStored = "Unable to import secret of service token"
 	value, _ := r.data.lookupEnv(envImportToken)
 	secret := qualytics.Secret(strings.TrimSpace(value))
 	if secret == "" {
-		diags.AddWarning(
-			unknownSecret,
-			unknownSecretText(model)+" If you have the secret, set "+envImportToken+" to it and import again.",
-		)
+		diags.AddWarning(unknownSecret,
+			unknownSecretText(model)+" If you have the secret, set "+envImportToken+" to it and import again.")
 		return types.StringNull()
 	}
 	withSecret, err := client.WithToken(secret)
@@ -85,27 +73,21 @@ func (r *serviceTokenResource) importSecret(
 	me, meErr := withSecret.Me(ctx)
 	switch {
 	case meErr != nil:
-		diags.AddError(
-			notStored,
+		diags.AddError(notStored,
 			"The owner of the secret in "+envImportToken+" was requested. "+answerText(asError(meErr))+
-				" The secret may be expired, revoked, limited to SCIM, or of another deployment.",
-		)
+				" The secret may be expired, revoked, limited to SCIM, or of another deployment.")
 	case me.ID != t.User.ID:
 		diags.AddError(
 			notStored,
 			fmt.Sprintf(
 				"The secret in %s belongs to another account than %s. Set it to the secret of that token, or unset it.",
-				envImportToken,
-				model.label(),
-			),
+				envImportToken, model.label()),
 		)
 	case err == nil && own == qualytics.OwnYes:
 		return types.StringValue(string(secret))
 	case err == nil && own == qualytics.OwnNo:
-		diags.AddWarning(
-			unknownSecret,
-			unknownSecretText(model)+" The secret in "+envImportToken+" belongs to another token of the same account.",
-		)
+		diags.AddWarning(unknownSecret,
+			unknownSecretText(model)+" The secret in "+envImportToken+" belongs to another token of the same account.")
 	default:
 		diags.AddWarning(unknownSecret, unknownSecretText(model)+" The secret in "+envImportToken+
 			" belongs to the same account, but the API does not tell to which of its tokens, so it is not stored.")

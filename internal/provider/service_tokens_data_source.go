@@ -44,17 +44,13 @@ type serviceTokenItem struct {
 // listStatuses are the statuses that do not depend on a configuration.
 var listStatuses = []string{statusActive, statusExpired, statusRevoked}
 
-func (d *serviceTokensDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *serviceTokensDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_tokens"
 }
 
-func (d *serviceTokensDataSource) Schema(
-	_ context.Context,
-	_ datasource.SchemaRequest,
+func (d *serviceTokensDataSource) Schema(_ context.Context, _ datasource.SchemaRequest,
 	resp *datasource.SchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
@@ -78,15 +74,12 @@ func (d *serviceTokensDataSource) Schema(
 					"service_account_id": computedString("`id` of the service account that owns the token."),
 					"status":             computedString("Status: `active`, `expired`, or `revoked`."),
 					"created_at": computedTime(
-						"Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
-					),
+						"Time of creation in UTC (RFC 3339). Null if the deployment does not report it."),
 					"expires_at": computedTime(
-						"Time of expiry in UTC (RFC 3339). Null if the service token never expires.",
-					),
+						"Time of expiry in UTC (RFC 3339). Null if the service token never expires."),
 					"last_used_at": computedTime(
 						"Time of the last use in UTC (RFC 3339). Null if never, or if the deployment does not report " +
-							"it.",
-					),
+							"it."),
 				}},
 			},
 		},
@@ -100,13 +93,8 @@ func (d *serviceTokensDataSource) Read(ctx context.Context, req datasource.ReadR
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	tokens, err := listTokens(
-		ctx,
-		client,
-		model.ServiceAccountID.ValueString(),
-		model.Status.ValueString(),
-		d.data.now(),
-	)
+	tokens, err := listTokens(ctx, client, model.ServiceAccountID.ValueString(), model.Status.ValueString(),
+		d.data.now())
 	if err != nil {
 		addError(&resp.Diagnostics, "Unable to list service tokens", "", err)
 		return
@@ -120,10 +108,7 @@ func (d *serviceTokensDataSource) Read(ctx context.Context, req datasource.ReadR
 
 // listTokens returns the tokens of an account and with a status by ID; "" matches
 // all.
-func listTokens(
-	ctx context.Context,
-	client *qualytics.Client,
-	accountID, status string,
+func listTokens(ctx context.Context, client *qualytics.Client, accountID, status string,
 	now time.Time,
 ) ([]qualytics.Token, error) {
 	tokens, err := client.ReadServiceTokens(ctx)

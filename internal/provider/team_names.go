@@ -81,9 +81,7 @@ func (sameTeamsModifier) Description(context.Context) string {
 
 func (m sameTeamsModifier) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
 
-func (sameTeamsModifier) PlanModifySet(
-	_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse,
-) {
+func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
 	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() {
 		return
 	}
@@ -107,10 +105,7 @@ func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *di
 			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf(
 				"The state has the team %q, and the configuration has %q together with names that are only known "+
 					"after apply. "+
-					"Use the spelling of the state.",
-				found,
-				name,
-			))
+					"Use the spelling of the state.", found, name))
 		}
 	}
 }
@@ -195,9 +190,7 @@ func nearest(name string, existing []string) []string {
 	similar := slices.DeleteFunc(slices.Clone(existing), func(other string) bool {
 		return isPublic(other) || distance(other) > max(len(name), len(other))*2/3
 	})
-	slices.SortFunc(
-		similar,
-		func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) },
-	)
+	slices.SortFunc(similar,
+		func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) })
 	return similar[:min(most, len(similar))]
 }

@@ -64,9 +64,7 @@ func teamAttributes() map[string]schema.Attribute {
 	}
 }
 
-func (d *teamDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *teamDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_team"
@@ -116,25 +114,11 @@ func (d *teamDataSource) Read(ctx context.Context, req datasource.ReadRequest, r
 		if found := spellingOf(name, names); unambiguous(name, names) {
 			name = found
 		}
-		team = exactlyOne(
-			client,
-			teams,
-			"team",
-			"name",
-			name,
-			func(t *qualytics.Team) string { return t.Name },
-			&resp.Diagnostics,
-		)
+		team = exactlyOne(client, teams, "team", "name", name, func(t *qualytics.Team) string { return t.Name },
+			&resp.Diagnostics)
 	} else {
-		team = exactlyOne(
-			client,
-			teams,
-			"team",
-			"id",
-			config.ID.ValueString(),
-			func(t *qualytics.Team) string { return formatID(t.ID) },
-			&resp.Diagnostics,
-		)
+		team = exactlyOne(client, teams, "team", "id", config.ID.ValueString(),
+			func(t *qualytics.Team) string { return formatID(t.ID) }, &resp.Diagnostics)
 	}
 	if team != nil {
 		resp.Diagnostics.Append(resp.State.Set(ctx, newTeamModel(team))...)
@@ -153,9 +137,7 @@ func unambiguous(name string, names []string) bool {
 	return matches == 1
 }
 
-func (d *teamsDataSource) Metadata(
-	_ context.Context,
-	req datasource.MetadataRequest,
+func (d *teamsDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_teams"

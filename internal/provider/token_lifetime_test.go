@@ -112,10 +112,8 @@ func TestTokenOfAnotherRunIsNamed(t *testing.T) {
 			h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: owner.ID, Expiration: &until})
 		}
 		h.server.Fail(fault)
-		_, diags := h.run(
-			h.none(tokenType),
-			values{"service_account_id": fmt.Sprint(owner.ID), "name": "ci", "expires_in_days": 30},
-		)
+		_, diags := h.run(h.none(tokenType),
+			values{"service_account_id": fmt.Sprint(owner.ID), "name": "ci", "expires_in_days": 30})
 		wantText(t, diags.errors(), "This attempt or someone else may have created", `"ci", ID`)
 		if !h.token().Active {
 			t.Error("the token of the other run was revoked")

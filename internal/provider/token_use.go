@@ -27,10 +27,8 @@ type tokenUse struct {
 // warnOfAccount warns that an operation takes something away from the tokens of an
 // account.
 func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel, summary, effect string) {
-	active, last := w.inUse(
-		ctx,
-		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() },
-	)
+	active, last := w.inUse(ctx,
+		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() })
 	if last == nil {
 		return
 	}

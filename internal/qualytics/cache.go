@@ -103,10 +103,7 @@ func (l *sharedList[T]) fresh(since time.Time) *download[T] {
 
 // get returns a download that started at since or later. Concurrent callers
 // share one, and its error.
-func (l *sharedList[T]) get(
-	ctx context.Context,
-	since time.Time,
-	now func() time.Time,
+func (l *sharedList[T]) get(ctx context.Context, since time.Time, now func() time.Time,
 	load func(context.Context) (map[int64]T, error),
 ) (*download[T], error) {
 	for {
@@ -156,9 +153,7 @@ func (l *sharedList[T]) unwritten(d *download[T]) bool {
 
 // all returns the objects of a complete list by ID, at most listMaxAge old and
 // without a write since.
-func (l *sharedList[T]) all(
-	ctx context.Context,
-	now func() time.Time,
+func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 	load func(context.Context) (map[int64]T, error),
 ) ([]T, error) {
 	called := now()
@@ -327,10 +322,7 @@ const parallelPages = 4
 // otherPages returns the objects of the first page of GET /users and of all
 // others: in parallel up to the last known page, then one by one until there are
 // no more.
-func (c *Client) otherPages(
-	ctx context.Context,
-	query url.Values,
-	first *page[User],
+func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[User],
 	last int,
 ) (map[int64]User, error) {
 	all := make([]*page[User], last)

@@ -69,12 +69,8 @@ func TestRequestsOfARefresh(t *testing.T) {
 				tokens := count(s.Requests(), "GET /user-tokens/service")
 				accounts := len(s.Requests()) - tokens
 				if tokens != 1 || accounts > tc.accounts {
-					t.Errorf(
-						"%d requests for tokens and %d for accounts, want 1 and at most %d",
-						tokens,
-						accounts,
-						tc.accounts,
-					)
+					t.Errorf("%d requests for tokens and %d for accounts, want 1 and at most %d", tokens, accounts,
+						tc.accounts)
 				}
 			})
 		}

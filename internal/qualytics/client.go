@@ -113,8 +113,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	if !validHeaderValue(string(cfg.Token)) {
 		return nil, errors.New(
-			"the token contains a space or a control character; it was probably copied together with other text",
-		)
+			"the token contains a space or a control character; it was probably copied together with other text")
 	}
 	for name, value := range cfg.Headers {
 		if err := CheckHeader(name, string(value)); err != nil {
@@ -225,11 +224,8 @@ func (c *Client) do(ctx context.Context, r request) error {
 		e.Attempts = attempt
 		wait, again := c.nextWait(e, attempt, &asked)
 		if e.Stopped || !again {
-			c.log(
-				ctx,
-				"Qualytics API request failed",
-				map[string]any{"method": r.method, "path": r.path, "status": e.Status, "attempts": attempt},
-			)
+			c.log(ctx, "Qualytics API request failed",
+				map[string]any{"method": r.method, "path": r.path, "status": e.Status, "attempts": attempt})
 			return e
 		}
 		c.log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{

@@ -100,51 +100,36 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 			s := newServer(t, profile)
 			c, _ := newClient(t, s, func(cfg *Config) { cfg.Headers = map[string]Secret{"X-Gateway": "key"} })
 			ctx := t.Context()
-			user, err := c.CreateServiceAccount(
-				ctx,
-				ServiceAccountCreate{Name: "API Access", Role: RoleMember, Teams: []string{"Data Quality"}},
-			)
+			user, err := c.CreateServiceAccount(ctx,
+				ServiceAccountCreate{Name: "API Access", Role: RoleMember, Teams: []string{"Data Quality"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(
-				[]string{"Public", "Data Quality"},
-				user.Teams,
-			); diff != "" || user.UserID != "api_access@service" ||
+			if diff := cmp.Diff([]string{"Public", "Data Quality"},
+				user.Teams); diff != "" || user.UserID != "api_access@service" ||
 				user.Role != RoleMember {
 				t.Errorf("created %+v", user)
 			}
-			if _, err := c.CreateServiceAccount(
-				ctx,
-				ServiceAccountCreate{Name: "api access", Role: RoleMember},
-			); !IsConflict(
+			if _, err := c.CreateServiceAccount(ctx,
+				ServiceAccountCreate{Name: "api access", Role: RoleMember}); !IsConflict(
 				err,
 			) {
 				t.Errorf("name in use: got %v, want a conflict", err)
 			}
-			if _, err := c.CreateServiceAccount(
-				ctx,
-				ServiceAccountCreate{Name: "x", Role: "Owner"},
-			); !IsInvalid(err) ||
+			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: "Owner"}); !IsInvalid(err) ||
 				!contains(err.Error(), "role: ") {
 				t.Errorf("invalid role: got %v, want a 422 that names the role", err)
 			}
 			if _, err := c.UpdateServiceAccount(ctx, user.ID, ServiceAccountUpdate{Role: RoleManager}); err != nil {
 				t.Error(err)
 			}
-			if got, err := c.User(
-				ctx,
-				user.ID,
-			); err != nil || got.Role != RoleManager ||
+			if got, err := c.User(ctx, user.ID); err != nil || got.Role != RoleManager ||
 				!slices.Equal(got.Teams, []string{"Public"}) {
 				t.Errorf("after the update: %+v, %v", got, err)
 			}
 			days := int64(30)
-			token, err := c.CreateServiceToken(
-				ctx,
-				TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days},
-				false,
-			)
+			token, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: user.ID, ExpiresInDays: &days},
+				false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,10 +167,7 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 			if _, err := as.CurrentUser(ctx); asError(t, err).Status != http.StatusUnauthorized {
 				t.Errorf("a revoked token works: %v", err)
 			}
-			if got, found, err := c.FindServiceToken(
-				ctx,
-				token.ID,
-			); err != nil || !found || got.Active ||
+			if got, found, err := c.FindServiceToken(ctx, token.ID); err != nil || !found || got.Active ||
 				got.Expiration == nil {
 				t.Errorf("found %+v, %t, %v", got, found, err)
 			}
@@ -519,10 +501,8 @@ func TestRedirects(t *testing.T) {
 		}
 		s.ClearRequests()
 		s.Fail(within.On(http.MethodPost, "/users"))
-		if _, err := c.postServiceAccount(
-			t.Context(),
-			ServiceAccountCreate{Name: "x", Role: RoleMember},
-		); asError(t, err).Status != code ||
+		if _, err := c.postServiceAccount(t.Context(),
+			ServiceAccountCreate{Name: "x", Role: RoleMember}); asError(t, err).Status != code ||
 			len(s.Requests()) != 1 {
 			t.Errorf("POST within, %d: %v after %v", code, err, s.Requests())
 		}
@@ -541,10 +521,7 @@ func TestContextEnds(t *testing.T) {
 	})
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))
 	_, err := c.CurrentUser(ctx)
-	if e := asError(
-		t,
-		err,
-	); !errors.Is(err, context.Canceled) || e.Attempts != 1 ||
+	if e := asError(t, err); !errors.Is(err, context.Canceled) || e.Attempts != 1 ||
 		!contains(e.Problem, "stopped while waiting") {
 		t.Errorf("got %v", err)
 	}
@@ -639,9 +616,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.CurrentUser(
-		t.Context(),
-	); asError(t, err).Attempts != 1 ||
+	if _, err := c.CurrentUser(t.Context()); asError(t, err).Attempts != 1 ||
 		!contains(err.Error(), "set ca_cert_file") {
 		t.Errorf("an untrusted certificate: %v", err)
 	}
@@ -802,12 +777,8 @@ func TestReasonOfNoAnswer(t *testing.T) {
 		t.Fatalf("transport %T", c.http.Transport)
 	}
 	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
-	if _, err := c.CurrentUser(
-		t.Context(),
-	); !contains(
-		asError(t, err).Problem,
-		"no connection to the proxy (connection refused)",
-	) {
+	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem,
+		"no connection to the proxy (connection refused)") {
 		t.Errorf("a dead proxy: %v", err)
 	}
 }
@@ -829,11 +800,8 @@ func TestReplayedCreate(t *testing.T) {
 			t.Errorf("%s: waits %v, want one before the second attempt", profile.Name, w.all)
 		}
 		s.Fail(replay)
-		if _, err := c.CreateServiceToken(
-			t.Context(),
-			TokenCreate{Name: "fixed", UserID: owner.ID},
-			false,
-		); !IsConflict(
+		if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "fixed", UserID: owner.ID},
+			false); !IsConflict(
 			err,
 		) {
 			t.Errorf("%s, fixed name: %v, want a conflict", profile.Name, err)
@@ -841,11 +809,8 @@ func TestReplayedCreate(t *testing.T) {
 		for _, status := range []int{502, 503, 504} {
 			s.Fail(qualyticstest.JSON(status, `{"detail":"gateway"}`).On(http.MethodPost, ""))
 			name := fmt.Sprint("after ", status)
-			if _, err := c.CreateServiceToken(
-				t.Context(),
-				TokenCreate{Name: name, UserID: owner.ID},
-				false,
-			); err != nil {
+			if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: name, UserID: owner.ID},
+				false); err != nil {
 				t.Errorf("%s, %d in JSON: %v", profile.Name, status, err)
 			}
 		}

@@ -129,10 +129,8 @@ func withCandidates(err error, candidates []Candidate, lookup error) error {
 	copied := *e
 	copied.Candidates = candidates
 	if lookup != nil {
-		copied.Problem = joinText(
-			copied.Problem,
-			"and looking for what it may have created failed ("+lookup.Error()+")",
-		)
+		copied.Problem = joinText(copied.Problem,
+			"and looking for what it may have created failed ("+lookup.Error()+")")
 		copied.LookupFailed = true
 	}
 	return &copied
@@ -179,11 +177,8 @@ func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCrea
 			}
 		}
 		if len(found) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(
-				err,
-				candidates(found, func(u User) Candidate { return Candidate{u.ID, u.Name, u.Created} }),
-				nil,
-			)
+			return nil, withCandidates(err,
+				candidates(found, func(u User) Candidate { return Candidate{u.ID, u.Name, u.Created} }), nil)
 		}
 	}
 }
@@ -226,11 +221,8 @@ func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique 
 		left, lookupErr := c.removeLostToken(lookup, a, in, err)
 		cancel()
 		if lookupErr != nil || len(left) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(
-				err,
-				candidates(left, func(t Token) Candidate { return Candidate{t.ID, t.Name, t.Created} }),
-				lookupErr,
-			)
+			return nil, withCandidates(err,
+				candidates(left, func(t Token) Candidate { return Candidate{t.ID, t.Name, t.Created} }), lookupErr)
 		}
 	}
 }

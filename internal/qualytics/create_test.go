@@ -140,11 +140,8 @@ func TestLostToken(t *testing.T) {
 				owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 				tc.arrange(s, owner.ID)
 				c, _ := newClient(t, s, nil)
-				token, err := c.CreateServiceToken(
-					t.Context(),
-					TokenCreate{Name: "ci", UserID: owner.ID, ExpiresInDays: &days},
-					tc.unique,
-				)
+				token, err := c.CreateServiceToken(t.Context(),
+					TokenCreate{Name: "ci", UserID: owner.ID, ExpiresInDays: &days}, tc.unique)
 				if tc.candidates > 0 {
 					if e := asError(t, err); len(e.Candidates) != tc.candidates {
 						t.Errorf("candidates %+v of %v", e.Candidates, e)
@@ -173,12 +170,8 @@ func TestLostWithSkewedClocks(t *testing.T) {
 		}
 		s.AddUser(qualyticstest.User{Name: "Old", Role: "Member", Created: s.Clock.Now().Add(-10 * time.Second)})
 		s.Fail(lostAnswer)
-		if _, err := c.CreateServiceAccount(
-			t.Context(),
-			ServiceAccountCreate{Name: "Old", Role: RoleMember},
-		); len(
-			asError(t, err).Candidates,
-		) != 1 {
+		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "Old", Role: RoleMember}); len(
+			asError(t, err).Candidates) != 1 {
 			t.Errorf("skew %s: an older account was adopted: %v", skew, err)
 		}
 	}
@@ -214,11 +207,7 @@ func TestLostAnswerAndInterrupt(t *testing.T) {
 	f := lostAnswer
 	f.Do = cancel
 	s.Fail(f)
-	if _, err := c.CreateServiceToken(
-		ctx,
-		TokenCreate{Name: "ci", UserID: owner.ID},
-		true,
-	); err == nil ||
+	if _, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true); err == nil ||
 		len(s.Tokens()) != 0 {
 		t.Errorf("got %v with %+v on the server, want an error and nothing left", err, s.Tokens())
 	}

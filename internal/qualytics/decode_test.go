@@ -76,8 +76,7 @@ func TestSeedRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := json.Marshal(
-		ServiceAccountCreate{Name: "API Access", Role: RoleEditor, Teams: []string{"Data Engineering", "Data Quality"}},
-	)
+		ServiceAccountCreate{Name: "API Access", Role: RoleEditor, Teams: []string{"Data Engineering", "Data Quality"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +101,7 @@ func TestDecodeTokens(t *testing.T) {
 	if diff := cmp.Diff(want, got.items); diff != "" {
 		t.Errorf("array: want -, got +:\n%s", diff)
 	}
-	if got := golden[page[Token]](
-		t,
-		"tokens_envelope.json",
-	); len(got.items) != 1 || got.total != 1 ||
+	if got := golden[page[Token]](t, "tokens_envelope.json"); len(got.items) != 1 || got.total != 1 ||
 		got.items[0].ID != 41 {
 		t.Errorf("envelope: got %+v, want one token with ID 41", got)
 	}

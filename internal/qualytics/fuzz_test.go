@@ -158,9 +158,7 @@ func FuzzBaseURL(f *testing.F) {
 			t.Errorf("BaseURL(%q, %q) = %q", raw, path, u)
 		}
 		again, err := BaseURL(
-			u.Scheme+"://"+u.Host+strings.TrimSuffix(u.Path, "/"+strings.Trim(strings.TrimSpace(path), "/")),
-			path,
-		)
+			u.Scheme+"://"+u.Host+strings.TrimSuffix(u.Path, "/"+strings.Trim(strings.TrimSpace(path), "/")), path)
 		if err == nil && again.Host != u.Host {
 			t.Errorf("BaseURL(%q) = %q", u, again)
 		}

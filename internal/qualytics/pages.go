@@ -243,10 +243,7 @@ func incompleteList(c *Client, path string, attempts, total, found int) *Error {
 		URL:      c.base.String() + path,
 		Status:   http.StatusOK,
 		Attempts: attempts,
-		Problem: fmt.Sprintf(
-			"the list reports %d entries and has %d; it may have changed while it was read",
-			total,
-			found,
-		),
+		Problem: fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
+			found),
 	}
 }

@@ -65,10 +65,8 @@ func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Dur
 		return 0, false
 	}
 	if e.retryAfter > retryAfterBudget-*asked {
-		e.Problem = joinText(
-			e.Problem,
-			fmt.Sprintf("it asks to wait %s, longer than this request may wait", e.retryAfter.Round(time.Second)),
-		)
+		e.Problem = joinText(e.Problem,
+			fmt.Sprintf("it asks to wait %s, longer than this request may wait", e.retryAfter.Round(time.Second)))
 		return 0, false
 	}
 	wait := c.backoff(attempt)
@@ -109,10 +107,8 @@ func (c *Client) classify(err error) attemptResult {
 	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return attemptResult{
 			problem: fmt.Sprintf(
-				"the certificate of %s is not trusted (%s): set ca_cert_file to the authority that signed it",
-				host,
-				c.mask.clean(certificate.Err.Error()),
-			),
+				"the certificate of %s is not trusted (%s): set ca_cert_file to the authority that signed it", host,
+				c.mask.clean(certificate.Err.Error())),
 		}
 	}
 	_, record := errors.AsType[tls.RecordHeaderError](err)

@@ -74,10 +74,8 @@ func (c *Client) TeamListing(ctx context.Context) ([]Team, error) {
 // Team returns a team: GET /teams/{id}.
 func (c *Client) Team(ctx context.Context, id int64) (*Team, error) {
 	var out Team
-	if err := c.do(
-		ctx,
-		request{method: http.MethodGet, path: "/teams/" + strconv.FormatInt(id, 10), out: &out},
-	); err != nil {
+	if err := c.do(ctx,
+		request{method: http.MethodGet, path: "/teams/" + strconv.FormatInt(id, 10), out: &out}); err != nil {
 		return nil, err
 	}
 	return &out, nil

@@ -187,11 +187,8 @@ func (c *Client) tokenList(ctx context.Context, path string) (map[int64]Token, e
 				URL:      c.base.String() + path,
 				Status:   http.StatusOK,
 				Attempts: number,
-				Problem: fmt.Sprintf(
-					"the list has %d of %d tokens, and its next page has no others",
-					len(items),
-					p.total,
-				),
+				Problem: fmt.Sprintf("the list has %d of %d tokens, and its next page has no others", len(items),
+					p.total),
 			}
 		}
 		query = url.Values{"page": {strconv.Itoa(number + 1)}, "size": {strconv.Itoa(cmp.Or(p.size, p.seen))}}

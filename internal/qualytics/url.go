@@ -44,11 +44,8 @@ func BaseURL(raw, apiPath string) (*url.URL, error) {
 	path := strings.TrimRight(u.Path, "/")
 	path = strings.TrimRight(strings.TrimSuffix(path, "/api"), "/")
 	if _, rest, found := strings.Cut(path+"/", "/api/"); found && rest != "" {
-		return nil, fmt.Errorf(
-			"the URL has the path %q; use only https://%s, and api_path for another path of the API",
-			u.Path,
-			u.Host,
-		)
+		return nil, fmt.Errorf("the URL has the path %q; use only https://%s, and api_path for another path of the API",
+			u.Path, u.Host)
 	}
 	if prefix := strings.Trim(strings.TrimSpace(apiPath), "/"); prefix != "" {
 		if strings.ContainsAny(prefix, "?#%\\") || strings.Contains(prefix, "..") || strings.Contains(prefix, "//") {

@@ -55,10 +55,8 @@ func (s *Server) routes() {
 	prefix := s.Profile.Prefix
 	handle := func(pattern string, role string, h handler) {
 		method, path, _ := strings.Cut(pattern, " ")
-		s.mux.HandleFunc(
-			method+" "+prefix+path,
-			func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, role, h) },
-		)
+		s.mux.HandleFunc(method+" "+prefix+path,
+			func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, role, h) })
 	}
 	handle("POST /users", "Admin", s.createUser)
 	handle("GET /users", "Admin", s.listUsers)
@@ -77,10 +75,8 @@ func (s *Server) routes() {
 	handle("GET /scim/v2/Users", scimRole, func(*call) (int, any, *problem) {
 		return http.StatusOK, map[string]any{"totalResults": 0, "Resources": []any{}}, nil
 	})
-	s.mux.HandleFunc(
-		"GET "+prefix+"/health",
-		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
-	)
+	s.mux.HandleFunc("GET "+prefix+"/health",
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	s.mux.HandleFunc("GET "+prefix+"/status", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"database_connection": "OK", "rabbitmq_connection": "OK"})
 	})

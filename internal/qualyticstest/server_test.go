@@ -56,14 +56,8 @@ func TestRules(t *testing.T) {
 			s := serve(t, qualyticstest.Options{Profile: &profile})
 			u := s.AddUser(qualyticstest.User{Name: "API Access", Role: "Manager"})
 			token := s.AddToken(qualyticstest.Token{Name: "ci", UserID: u.ID})
-			put := strings.NewReplacer(
-				"{user}",
-				fmt.Sprint(u.ID),
-				"{token}",
-				fmt.Sprint(token.ID),
-				"{long}",
-				strings.Repeat("x", 256),
-			)
+			put := strings.NewReplacer("{user}", fmt.Sprint(u.ID), "{token}", fmt.Sprint(token.ID), "{long}",
+				strings.Repeat("x", 256))
 			for _, tc := range []struct {
 				name, method, path, body string
 				want                     int
@@ -206,14 +200,7 @@ func TestDifferencesBetweenProfiles(t *testing.T) {
 				t.Errorf("%s: has %s: %t", profile.Name, field, ok)
 			}
 		}
-		if _, text := ask(
-			t,
-			s,
-			s.AdminToken(),
-			"GET",
-			"/users",
-			"",
-		); !strings.Contains(
+		if _, text := ask(t, s, s.AdminToken(), "GET", "/users", ""); !strings.Contains(
 			text,
 			fmt.Sprintf(`"%s":`, want[2]),
 		) {

@@ -190,11 +190,8 @@ func (s *Server) readAccount(c *call) (accountBody, *problem) {
 		return in, invalid("value is not valid", "body")
 	}
 	if in.Role != nil && !slices.Contains(s.Profile.Roles, *in.Role) {
-		return in, invalid(
-			"value is not a valid enumeration member; permitted: "+strings.Join(s.Profile.Roles, ", "),
-			"body",
-			"role",
-		)
+		return in, invalid("value is not a valid enumeration member; permitted: "+strings.Join(s.Profile.Roles, ", "),
+			"body", "role")
 	}
 	return in, nil
 }

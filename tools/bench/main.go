@@ -22,8 +22,7 @@ import (
 
 func main() {
 	if _, name := filepath.Split(
-		os.Args[0],
-	); name == providerName { // Terraform starts the copy that stands for the provider
+		os.Args[0]); name == providerName { // Terraform starts the copy that stands for the provider
 		os.Exit(measureProvider())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -52,12 +51,8 @@ func parse(args []string) (settings, error) {
 	flags.IntVar(&s.rounds, "rounds", 3, "how often each is run")
 	flags.DurationVar(&s.latency, "latency", 10*time.Millisecond, "how long the deployment takes for an answer")
 	flags.StringVar(&s.out, "out", "", "folder for the report as JSON, Markdown and SVG; none writes nothing")
-	flags.BoolVar(
-		&s.foreign,
-		"foreign",
-		true,
-		"also 20 of each in a deployment with 20,000 accounts and 50,000 tokens of others",
-	)
+	flags.BoolVar(&s.foreign, "foreign", true,
+		"also 20 of each in a deployment with 20,000 accounts and 50,000 tokens of others")
 	flags.StringVar(&s.from, "from", "", "results.json of an earlier run to report again, in place of measuring")
 	if err := flags.Parse(args); err != nil {
 		return s, err
@@ -106,16 +101,8 @@ func run(ctx context.Context, args []string) error {
 	for _, n := range s.sizes {
 		for round := 1; round <= s.rounds; round++ {
 			for _, w := range []workload{floor(n), ours(n)} {
-				fmt.Fprintf(
-					os.Stderr,
-					"%s: %d + %d %s, round %d of %d\n",
-					time.Now().Format(time.TimeOnly),
-					n,
-					n,
-					w.name,
-					round,
-					s.rounds,
-				)
+				fmt.Fprintf(os.Stderr, "%s: %d + %d %s, round %d of %d\n", time.Now().Format(time.TimeOnly), n, n,
+					w.name, round, s.rounds)
 				if err := b.measure(ctx, w, report); err != nil {
 					return err
 				}
@@ -133,17 +120,8 @@ func run(ctx context.Context, args []string) error {
 
 // build builds the provider as a release does.
 func build(ctx context.Context, to string) error {
-	cmd := exec.CommandContext(
-		ctx,
-		"go",
-		"build",
-		"-trimpath",
-		"-ldflags",
-		"-s -w",
-		"-o",
-		to,
-		".",
-	) // #nosec G204 -- a directory of our own making.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to,
+		".") // #nosec G204 -- a directory of our own making.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)

@@ -154,8 +154,7 @@ func newBench(ctx context.Context, s settings, dir string) (*bench, error) {
 	}
 	rc := fmt.Sprintf(
 		"provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct {}\n}\n",
-		b.plugins,
-	)
+		b.plugins)
 	return b, os.WriteFile(filepath.Join(dir, "rc"), []byte(rc), 0o600)
 }
 
@@ -165,14 +164,8 @@ func (b *bench) provider() string { return filepath.Join(b.plugins, providerName
 func (b *bench) machine(ctx context.Context) string {
 	out, _ := exec.CommandContext(ctx, b.cli, "version").Output() // #nosec G204 -- the Terraform on PATH.
 	version, _, _ := strings.Cut(string(out), "\n")
-	return fmt.Sprintf(
-		"%s, %s, %d cores, %s/%s",
-		version,
-		runtime.Version(),
-		runtime.NumCPU(),
-		runtime.GOOS,
-		runtime.GOARCH,
-	)
+	return fmt.Sprintf("%s, %s, %d cores, %s/%s", version, runtime.Version(), runtime.NumCPU(), runtime.GOOS,
+		runtime.GOARCH)
 }
 
 // measure runs a workload once: apply, plan, plan without refresh, destroy.
@@ -192,15 +185,9 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(w.config), 0o600); err != nil {
 		return err
 	}
-	env := append(
-		os.Environ(),
-		"TF_CLI_CONFIG_FILE="+filepath.Join(b.dir, "rc"),
-		"TF_IN_AUTOMATION=1",
-		"CHECKPOINT_DISABLE=1",
-		"QUALYTICS_URL="+s.URL,
-		"QUALYTICS_TOKEN="+s.AdminToken(),
-		"QUALYTICS_API_PATH="+s.APIPath(),
-	)
+	env := append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(b.dir, "rc"), "TF_IN_AUTOMATION=1",
+		"CHECKPOINT_DISABLE=1", "QUALYTICS_URL="+s.URL, "QUALYTICS_TOKEN="+s.AdminToken(),
+		"QUALYTICS_API_PATH="+s.APIPath())
 	if w.name == floorName {
 		if _, err := b.terraform(ctx, dir, env, "init"); err != nil {
 			return err
@@ -218,14 +205,8 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 			return fmt.Errorf("%s of %d %s: %w", op.name, w.n, w.name, err)
 		}
 		if !strings.Contains(out, op.says) {
-			return fmt.Errorf(
-				"%s of %d %s does not say %q: %s",
-				op.name,
-				w.n,
-				w.name,
-				op.says,
-				out[max(0, len(out)-2000):],
-			)
+			return fmt.Errorf("%s of %d %s does not say %q: %s", op.name, w.n, w.name, op.says,
+				out[max(0, len(out)-2000):])
 		}
 		run := measurement{
 			Workload:  w.name,
@@ -314,12 +295,8 @@ func emulatorAlone(ctx context.Context, latency time.Duration) (float64, error) 
 	for range clients {
 		wait.Go(func() {
 			for range each {
-				req, err := http.NewRequestWithContext(
-					ctx,
-					http.MethodGet,
-					s.URL+"/"+s.APIPath()+"/users/me",
-					http.NoBody,
-				)
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/"+s.APIPath()+"/users/me",
+					http.NoBody)
 				if err != nil {
 					failed <- err
 					return

@@ -135,14 +135,10 @@ func (r *report) markdown() string {
 		r.Rounds,
 		r.Latency,
 	)
-	fmt.Fprintf(
-		&b,
+	fmt.Fprintf(&b,
 		"- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the "+
-			"emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n",
-		r.Binary,
-		r.Start,
-		r.Emulator,
-	)
+			"emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start,
+		r.Emulator)
 	b.WriteString(
 		"| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB " +
 			"received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n",
@@ -156,18 +152,8 @@ func (r *report) markdown() string {
 		if x.workload == othersName {
 			name += " " + othersName
 		}
-		fmt.Fprintf(
-			&b,
-			"| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n",
-			name,
-			x.operation,
-			x.seconds,
-			ratio,
-			x.cpu,
-			routesText(x),
-			float64(x.bytes)/1e6,
-			x.peak,
-		)
+		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %s | %.2f | %.0f |\n", name, x.operation, x.seconds, ratio,
+			x.cpu, routesText(x), float64(x.bytes)/1e6, x.peak)
 	}
 	for _, growth := range []struct {
 		what  string
@@ -187,12 +173,8 @@ func (r *report) markdown() string {
 		for _, name := range slices.Sorted(maps.Keys(slopes)) {
 			parts = append(parts, fmt.Sprintf("%s %.2f", name, slopes[name]))
 		}
-		fmt.Fprintf(
-			&b,
-			"\n%s, as an exponent of the number of objects (1 is linear): %s.\n",
-			growth.what,
-			strings.Join(parts, ", "),
-		)
+		fmt.Fprintf(&b, "\n%s, as an exponent of the number of objects (1 is linear): %s.\n", growth.what,
+			strings.Join(parts, ", "))
 	}
 	return b.String()
 }

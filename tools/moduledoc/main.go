@@ -72,11 +72,8 @@ func run(dir string) error {
 	if !found || !closed {
 		return errors.New("the README has no place for the generated part")
 	}
-	return os.WriteFile(
-		readme,
-		[]byte(before+begin+b.String()+end+after),
-		0o644,
-	) // #nosec G306 G703 -- part of the repository.
+	return os.WriteFile(readme, []byte(before+begin+b.String()+end+after),
+		0o644) // #nosec G306 G703 -- part of the repository.
 }
 
 // blocks are the blocks of a kind in a file, each attribute as it is written.

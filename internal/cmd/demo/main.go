@@ -96,14 +96,9 @@ func run(ctx context.Context) error {
 	defer d.server.Close()
 
 	d.say("Building the provider")
-	build := exec.CommandContext(
-		ctx,
-		"go",
-		"build",
-		"-o",
+	build := exec.CommandContext(ctx, "go", "build", "-o",
 		filepath.Join(dir, "plugins", "terraform-provider-qualytics"),
-		".",
-	) // #nosec G204 -- a directory of our own making.
+		".") // #nosec G204 -- a directory of our own making.
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -153,10 +148,7 @@ func (d *demo) prepare(ctx context.Context, cli string) error {
 	}
 	env := map[string]string{}
 	for _, pair := range os.Environ() {
-		if key, value, ok := strings.Cut(
-			pair,
-			"=",
-		); ok && !strings.HasPrefix(key, "TF_") &&
+		if key, value, ok := strings.Cut(pair, "="); ok && !strings.HasPrefix(key, "TF_") &&
 			!strings.HasPrefix(key, "QUALYTICS_") {
 			env[key] = value
 		}
@@ -185,13 +177,8 @@ func (d *demo) create(ctx context.Context) error {
 	if len(accounts) != 1 || len(tokens) != 1 || !tokens[0].Active {
 		return fmt.Errorf("the server has %d accounts and %d tokens, want one of each", len(accounts), len(tokens))
 	}
-	d.checked(
-		"the server has the account %q (%s), %s, teams %v",
-		accounts[0].Name,
-		accounts[0].UserID,
-		accounts[0].Role,
-		accounts[0].Teams,
-	)
+	d.checked("the server has the account %q (%s), %s, teams %v", accounts[0].Name, accounts[0].UserID,
+		accounts[0].Role, accounts[0].Teams)
 	d.checked("and the active token %q, which expires %s", tokens[0].Name, tokens[0].Expiration.Format(time.DateOnly))
 	return nil
 }
@@ -281,12 +268,8 @@ func (d *demo) whoAmI(ctx context.Context) (int, string, error) {
 
 // ask calls GET /users/me with a token.
 func (d *demo) ask(ctx context.Context, token string) (status int, name string, err error) {
-	req, err := http.NewRequestWithContext(
-		ctx,
-		http.MethodGet,
-		d.server.URL+d.server.Profile.Prefix+"/users/me",
-		http.NoBody,
-	)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.server.URL+d.server.Profile.Prefix+"/users/me",
+		http.NoBody)
 	if err != nil {
 		return 0, "", err
 	}

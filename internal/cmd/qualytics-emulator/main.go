@@ -42,11 +42,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	latency := flags.Duration("latency", 0, "how long every answer takes")
 	rate := flags.Int("rate", 0, "requests a second before the ingress answers 429; 0 is no limit")
 	burst := flags.Int("burst", 250, "how many may come at once on top of the rate")
-	data := flags.String(
-		"data",
-		"",
-		"file that keeps what the server knows from one start to the next; none keeps it in memory",
-	)
+	data := flags.String("data", "",
+		"file that keeps what the server knows from one start to the next; none keeps it in memory")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -72,11 +69,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		server.Seed(*accounts, *tokens)
 	}
 
-	fmt.Fprintf(
-		out,
-		"# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n",
-		p.Name,
-	)
+	fmt.Fprintf(out, "# Qualytics emulator, profile %s. Copy these lines into another shell; stop with Ctrl-C.\n",
+		p.Name)
 	fmt.Fprintf(out, "export QUALYTICS_URL=%s\n", server.URL)
 	fmt.Fprintf(out, "export QUALYTICS_API_PATH=%q\n", server.APIPath())
 	fmt.Fprintf(out, "export QUALYTICS_TOKEN=%s\n", server.AdminToken())

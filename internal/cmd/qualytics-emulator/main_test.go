@@ -39,12 +39,8 @@ func TestEmulator(t *testing.T) {
 		}
 		return m[1]
 	}
-	req, err := http.NewRequestWithContext(
-		t.Context(),
-		http.MethodGet,
-		value("QUALYTICS_URL")+value("QUALYTICS_API_PATH")+"/users/me",
-		http.NoBody,
-	)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		value("QUALYTICS_URL")+value("QUALYTICS_API_PATH")+"/users/me", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,11 +28,8 @@ func TestSweep(t *testing.T) {
 		"QUALYTICS_API_PATH": s.APIPath(),
 	}
 	var out strings.Builder
-	if err := run(
-		t.Context(),
-		func(name string) (string, bool) { v, ok := env[name]; return v, ok },
-		&out,
-	); err != nil {
+	if err := run(t.Context(), func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		&out); err != nil {
 		t.Fatal(err)
 	}
 	var left []string
