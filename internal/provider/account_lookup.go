@@ -27,15 +27,27 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 		}
 		return user, err
 	}
-	accounts, err := client.ReadServiceAccounts(ctx)
+	accounts, err := accountsWithUserID(ctx, client, wanted)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(accounts, activeFirst) // a deactivated account may have had the same user_id
+	// a deactivated account may have had the same user_id
+	accounts = slices.SortedStableFunc(slices.Values(accounts), activeFirst)
 	if i := slices.IndexFunc(accounts, func(u qualytics.User) bool { return u.UserID == wanted }); i >= 0 {
 		return &accounts[i], nil
 	}
 	return nil, nil
+}
+
+// accountsWithUserID returns all service accounts, from a new list unless a recent one
+// has the user_id.
+func accountsWithUserID(ctx context.Context, client *qualytics.Client, userID string) ([]qualytics.User, error) {
+	accounts, err := client.ReadServiceAccounts(ctx)
+	has := func(u qualytics.User) bool { return u.UserID == userID }
+	if err == nil && slices.ContainsFunc(accounts, has) {
+		return accounts, nil
+	}
+	return client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
 }
 
 // listAccounts returns the service accounts that match a filter by ID. It checks

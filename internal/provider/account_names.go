@@ -24,19 +24,58 @@ import (
 type accountNames struct {
 	mu       sync.Mutex
 	requests int
-	covered  []string                  // parts of names whose accounts are known
+	covered  []string                  // parts of names whose accounts are known; "" means all
+	common   map[string]bool           // parts with too many accounts
 	accounts map[int64]*qualytics.User // all that were found, by ID
-	stopped  bool                      // a request failed
+	kept     map[string]string         // labels of accounts that the plan keeps, by letters and digits
+	stopped  bool                      // a request failed, or the apply has begun
 }
 
-const maxNameRequests = 30
+const (
+	maxNameRequests = 30
+	// reservedForReplacements is the part of maxNameRequests that new accounts leave:
+	// a replacement that fails does harm, and a create that fails does not.
+	reservedForReplacements = 10
+	// maxListPages is how many pages of all accounts are worth a complete list, which
+	// also finds names with other separators.
+	maxListPages = 10
+)
 
-// using returns the accounts whose names have the same letters and digits as name,
-// active accounts first. It returns none if that is not known.
-func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name string) []qualytics.User {
+// keep records an account that the plan does not change.
+func (n *accountNames) keep(name, label string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if lettersAndDigits(name) == "" || !n.cover(ctx, client, name) {
+	if n.kept == nil {
+		n.kept = map[string]string{}
+	}
+	n.kept[lettersAndDigits(name)] = label
+}
+
+// keptAs returns the label of an account that the plan keeps and that uses a name, or
+// "". Terraform asks for the plan of a forced replacement in two steps: first it
+// plans no change, and then a new account.
+func (n *accountNames) keptAs(name string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.kept[lettersAndDigits(name)]
+}
+
+// stop ends the look-ups: the apply has begun, and Terraform plans every create again
+// there.
+func (n *accountNames) stop() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stopped = true
+}
+
+// using returns the accounts whose names have the same letters and digits as name,
+// active accounts first. It returns none if that is not known. reserve is how many of
+// the requests it must leave.
+func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name string, reserve int,
+) []qualytics.User {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if lettersAndDigits(name) == "" || !n.cover(ctx, client, name, reserve) {
 		return nil
 	}
 	var found []qualytics.User
@@ -51,37 +90,51 @@ func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name
 
 // cover makes sure that the accounts that may use a name are known, and reports
 // whether they are.
-func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name string) bool {
+func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name string, reserve int) bool {
 	lower := strings.ToLower(name)
 	if slices.ContainsFunc(n.covered, func(part string) bool { return strings.Contains(lower, part) }) {
 		return true
 	}
-	for _, part := range wordsOf(lower) {
-		left := maxNameRequests - n.requests
+	for _, part := range append([]string{""}, wordsOf(lower)...) {
+		left := maxNameRequests - reserve - n.requests
 		if n.stopped || left <= 0 {
 			return false
 		}
-		// Half of what is left, so that one common word does not use up all of it.
-		found, requests, complete, err := client.AccountsUpTo(ctx,
-			qualytics.UserFilter{Name: part, IncludeDeleted: true}, max(1, left/2))
-		n.requests += requests
-		if err != nil {
-			n.stopped = true
-			return false
-		}
-		if !complete {
+		if n.common[part] {
 			continue
 		}
-		if n.accounts == nil {
-			n.accounts = map[int64]*qualytics.User{}
+		// Half of what is left, so that one common word does not use up all of it.
+		pages := max(1, left/2)
+		if part == "" {
+			pages = min(maxListPages, pages)
 		}
-		for i := range found {
-			n.accounts[found[i].ID] = &found[i]
+		filter := qualytics.UserFilter{Name: part, IncludeDeleted: true}
+		found, requests, complete, err := client.AccountsUpTo(ctx, filter, pages)
+		n.requests += requests
+		switch {
+		case err != nil:
+			n.stopped = true
+			return false
+		case complete:
+			n.add(part, found)
+			return true
 		}
-		n.covered = append(n.covered, part)
-		return true
+		if n.common == nil {
+			n.common = map[string]bool{}
+		}
+		n.common[part] = true
 	}
 	return false
+}
+
+func (n *accountNames) add(part string, found []qualytics.User) {
+	if n.accounts == nil {
+		n.accounts = map[int64]*qualytics.User{}
+	}
+	for i := range found {
+		n.accounts[found[i].ID] = &found[i]
+	}
+	n.covered = append(n.covered, part)
 }
 
 // wordsOf returns the words of a name: those that begin with a letter first,

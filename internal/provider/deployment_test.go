@@ -170,3 +170,47 @@ func TestTeamCreatedInTheSameApply(t *testing.T) {
 		h.clean(after, config)
 	})
 }
+
+// A destroy or change without a refresh never reaches an object of another deployment
+// that has the same ID.
+func TestWritesToAnotherDeployment(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		account, token := h.none(accountType), h.none(tokenType)
+		config := values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}
+		h.must(account, config, "create")
+		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+		h.must(token, tokenConfig, "create")
+		other := newHarness(t, h.server.Profile)
+		other.oldCLI = h.oldCLI
+		stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
+		other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
+		for _, p := range []*plan{
+			other.plan(account, nil), other.plan(account, config.with(values{"role": "Manager"})),
+			other.plan(token, nil), other.plan(token, tokenConfig.with(values{"revoked": true})),
+		} {
+			_, diags := other.apply(p)
+			wantText(t, diags.errors(), "Object was read from another deployment", h.host(), other.host())
+		}
+		wantWrites(t, other)
+	})
+}
+
+// A server that does not report the role of the provider's own account does not open
+// the way to a demotion.
+func TestDemotionWithUnknownRole(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connectAs(own.ID)
+	o, diags := h.load(accountType, fmt.Sprint(self.ID))
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	h.server.Fail(qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"terraform@service"}`, self.ID)).
+		On("GET", "/users/me").Repeat(qualyticstest.Forever))
+	h.connectAs(own.ID)
+	p := h.plan(o, values{"name": "Terraform", "role": "Member"})
+	wantText(t, p.diags.errors(), "Operation would lock out the provider")
+}

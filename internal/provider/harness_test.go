@@ -662,3 +662,6 @@ func validated(h *harness, config values) string {
 	}
 	return diagnostics(resp.Diagnostics).errors()
 }
+
+// formatted returns an ID as text.
+func formatted(id int64) string { return fmt.Sprint(id) }

@@ -53,6 +53,24 @@ func rememberHost(ctx context.Context, client *qualytics.Client, private private
 	}
 }
 
+// mayWrite reports whether an object may be changed or deleted: it was last read from
+// the provider's deployment. With -refresh=false or a saved plan, the ID may be that of
+// another object.
+func mayWrite(ctx context.Context, client *qualytics.Client, private privateData, object string,
+	diags *diag.Diagnostics,
+) bool {
+	var host string
+	if readPrivate(ctx, private, hostKey, &host, diags); host == "" || host == client.Host() {
+		return true
+	}
+	diags.AddError("Object was read from another deployment", fmt.Sprintf("%s\n\nThe object was last read from %s, "+
+		"and the provider is configured for %s. "+
+		"Nothing is changed, because the ID may be that of another object there. Check url in the provider "+
+		"configuration. If the deployment moved, run a refresh first.",
+		sentence(object), host, client.Host()))
+	return false
+}
+
 // onSameHost reports whether an object that is missing was stored for the
 // provider's deployment. If it was stored for another one, that is an error.
 func onSameHost(ctx context.Context, client *qualytics.Client, private privateData, object string,

@@ -81,9 +81,9 @@ func importID(ctx context.Context, client *qualytics.Client, req resource.Import
 	return id
 }
 
-// secretPattern matches a JWT and any other text that is too long and uniform
-// to be an ID or a name.
-var secretPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|^[A-Za-z0-9_\-.=+/]{64,}$`)
+// secretPattern matches a JWT, and a long word without the @ of a user_id and the
+// slash after an account.
+var secretPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|^[A-Za-z0-9_\-.=+]*[A-Za-z][A-Za-z0-9_\-.=+/]{23,}$`)
 
 // looksLikeSecret reports whether text may be a secret, so that no message may
 // contain it.

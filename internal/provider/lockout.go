@@ -38,7 +38,8 @@ func (l lockout) allowsRole(ctx context.Context, account serviceAccountModel, ro
 		return true
 	}
 	own, ok := l.ownAccount(ctx, account)
-	if ok && own != nil && own.Role == qualytics.RoleAdmin {
+	// The server may not report the role. Whoever manages accounts is an Admin.
+	if ok && own != nil && (own.Role == qualytics.RoleAdmin || own.Role == "") {
 		l.refuseAccount(account, "Demoting")
 		return false
 	}

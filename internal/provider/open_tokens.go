@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"log"
+	"os"
 	"sync"
 	"time"
 
@@ -19,12 +20,16 @@ import (
 type openTokens struct {
 	mu     sync.Mutex
 	tokens map[int64]openToken
+	names  map[string]bool // of all tokens that were or are being opened
 }
 
 type openToken struct {
 	client *qualytics.Client
 	name   string
 }
+
+// warnings writes to the log: Terraform reads the level from the start of a line.
+var warnings = log.New(os.Stderr, "", 0)
 
 // closeTimeout is how long close takes at most: Terraform kills a plugin two
 // seconds after it asked it to exit.
@@ -39,17 +44,27 @@ func (o *openTokens) add(id int64, name string, client *qualytics.Client) {
 	o.tokens[id] = openToken{client, name}
 }
 
+// announce records the name of a token before it is created.
+func (o *openTokens) announce(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.names == nil {
+		o.names = map[string]bool{}
+	}
+	o.names[name] = true
+}
+
+// announced reports whether this process opened the token with a name.
+func (o *openTokens) announced(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.names[name]
+}
+
 func (o *openTokens) remove(id int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.tokens, id)
-}
-
-func (o *openTokens) contains(id int64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, ok := o.tokens[id]
-	return ok
 }
 
 // all returns a copy of the open tokens.
@@ -76,7 +91,7 @@ func (o *openTokens) close(ctx context.Context) {
 		func(ctx context.Context, id int64, t openToken) error { return t.client.RevokeToken(ctx, id) })
 	for id, t := range open {
 		if !revoked[id] {
-			log.Printf(
+			warnings.Printf(
 				"[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until it expires. "+
 					"Revoke it in Qualytics (Settings, Tokens).", t.name, id)
 			delete(open, id)
@@ -88,7 +103,7 @@ func (o *openTokens) close(ctx context.Context) {
 		func(ctx context.Context, id int64, t openToken) error { return t.client.DeleteToken(ctx, id) })
 	for id, t := range open {
 		if !deleted[id] {
-			log.Printf(
+			warnings.Printf(
 				"[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be deleted.",
 				t.name, id)
 		}

@@ -64,6 +64,48 @@ func TestCreateWithANameInUse(t *testing.T) {
 	})
 }
 
+// A forced replacement is planned in two steps, first without a change: it would
+// destroy the account and fail to create it again.
+func TestForcedReplacementOfAnAccount(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.none(accountType)
+		config := values{"name": "API Access", "role": "Member"}
+		h.must(o, config, "create")
+		h.connect(h.config)
+		if p := h.plan(o, config); p.action != "no-op" {
+			t.Fatalf("planned %s", p.action)
+		}
+		p := h.plan(h.none(accountType), config)
+		wantText(t, p.diags.errors(), "New service account name is in use", "forced replacement", get(o.state, "id"))
+	})
+}
+
+// A used name with other separators is found, and names that share a common word do
+// not use up the requests of a replacement.
+func TestUsedNamesWithOtherSeparators(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "Etl", "role": "Member"}, "create")
+	h.server.AddUser(qualyticstest.User{Name: "data-loader"})
+	h.connect(h.config)
+	p := h.plan(o, values{"name": "dataloader", "role": "Member"})
+	wantText(t, p.diags.errors(), `the account "data-loader"`)
+
+	h.server.Seed(20_000, 0)
+	h.connect(h.config)
+	h.server.ClearRequests()
+	for i := range 300 {
+		h.plan(h.none(accountType), values{"name": fmt.Sprintf("seed-%05d", i), "role": "Member"})
+	}
+	p = h.plan(o, values{"name": "Seed 19999", "role": "Member"})
+	wantText(t, p.diags.errors(), `the account "Seed 19999"`)
+	if n := len(h.server.Requests()); n > 30 {
+		t.Errorf("%d requests, want at most 30", n)
+	}
+}
+
 // 300 new names cost at most 30 requests, whatever the size of the deployment, and
 // a failing request ends the checks silently.
 func TestRequestsForNewNames(t *testing.T) {

@@ -82,9 +82,10 @@ type qualyticsProvider struct {
 type providerData struct {
 	client *qualytics.Client
 	// unknown contains the arguments with unknown values; client is nil then.
-	unknown []string
-	open    *openTokens
-	names   *accountNames
+	unknown    []string
+	open       *openTokens
+	names      *accountNames
+	planTokens *planTokens
 	// guardrails limits what a plan may create or change. Unknown values are not
 	// checked.
 	guardrails guardrailsModel
@@ -215,12 +216,13 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		return
 	}
 	data := &providerData{
-		open:      p.open,
-		lookupEnv: p.env.LookupEnv,
-		now:       p.env.Now,
-		random:    p.env.Random,
-		unknown:   block.unknown(),
-		names:     &accountNames{},
+		open:       p.open,
+		lookupEnv:  p.env.LookupEnv,
+		now:        p.env.Now,
+		random:     p.env.Random,
+		unknown:    block.unknown(),
+		names:      &accountNames{},
+		planTokens: &planTokens{},
 	}
 	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
 		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)

@@ -128,7 +128,7 @@ func accountByID(ctx context.Context, client *qualytics.Client, value types.Stri
 func accountByUserID(ctx context.Context, client *qualytics.Client, userID string,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
-	accounts, err := client.ReadServiceAccounts(ctx)
+	accounts, err := accountsWithUserID(ctx, client, userID)
 	if err != nil {
 		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -28,7 +29,11 @@ type accountPlan struct {
 func (r *serviceAccountResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	if r.data == nil || req.Plan.Raw.Equal(req.State.Raw) {
+	if r.data == nil {
+		return
+	}
+	if req.Plan.Raw.Equal(req.State.Raw) {
+		r.keepName(ctx, req, resp)
 		return
 	}
 	p := &accountPlan{data: r.data, client: r.data.client, diags: &resp.Diagnostics}
@@ -66,16 +71,36 @@ func (r *serviceAccountResource) ModifyPlan(
 	}
 }
 
+// keepName records the name of an account that does not change.
+func (r *serviceAccountResource) keepName(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	var state accountModel
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &state.ID)...)
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("name"), &state.Name)...)
+	r.data.names.keep(state.Name.ValueString(), state.label())
+}
+
 func (p *accountPlan) guard() lockout { return lockout{p.client, true, p.diags} }
 
-func (p *accountPlan) use() tokenUse { return tokenUse{p.client, p.data.now(), p.diags} }
+func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
 
 // warnOfNameInUse warns that the name of a new account is used.
 func (p *accountPlan) warnOfNameInUse(ctx context.Context) {
 	if p.plan.Name.IsUnknown() {
 		return
 	}
-	using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString())
+	if kept := p.data.names.keptAs(p.plan.Name.ValueString()); kept != "" {
+		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf(
+			"The name %q is used by the %s in the state. If this is a forced replacement of it, with -replace or "+
+				"replace_triggered_by, the apply would deactivate the account and then fail, because a deactivated "+
+				"account keeps its "+
+				"name. To give up the account deliberately, destroy it in a separate apply first, and choose another "+
+				"name.",
+			p.plan.Name.ValueString(), kept))
+		return
+	}
+	using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
 	if len(using) == 0 {
 		return
 	}
@@ -110,8 +135,9 @@ func (p *accountPlan) checkReplace(ctx context.Context) {
 		return
 	}
 	if !p.plan.Name.IsUnknown() {
-		using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString())
-		sameName := lettersAndDigits(p.plan.Name.ValueString()) == lettersAndDigits(p.state.Name.ValueString())
+		using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString(), 0)
+		letters := lettersAndDigits(p.plan.Name.ValueString())
+		sameName := letters != "" && letters == lettersAndDigits(p.state.Name.ValueString())
 		if len(using) > 0 || sameName {
 			p.refuseReplacement(using)
 			return
@@ -153,14 +179,22 @@ func (p *accountPlan) checkUpdate(ctx context.Context) {
 	if !p.guard().allowsRole(ctx, p.state, p.plan.Role) {
 		return
 	}
-	switch removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams)); {
+	const demoted = "Service account to be demoted is in use"
+	const removedFromTeams = "Service account to be removed from teams is in use"
+	var effects []string
+	removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams))
+	if len(removed) > 0 && !hasUnknownElement(p.plan.Teams) {
+		effects = append(effects, "The account loses access through "+quoteList(removed)+" immediately.")
+	}
+	if p.demotes() {
+		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
+			p.state.Role.ValueString(), p.plan.Role.ValueString()))
+	}
+	switch {
 	case p.demotes():
-		p.use().warnOfAccount(ctx, p.state, "Service account to be demoted is in use", fmt.Sprintf(
-			"The account loses the role %q immediately and continues with %q.", p.state.Role.ValueString(),
-			p.plan.Role.ValueString()))
-	case len(removed) > 0 && !p.plan.Teams.IsUnknown():
-		p.use().warnOfAccount(ctx, p.state, "Service account to be removed from teams is in use",
-			"The account loses access through "+quoteList(removed)+" immediately.")
+		p.use().warnOfAccount(ctx, p.state, demoted, strings.Join(effects, " "))
+	case len(effects) > 0:
+		p.use().warnOfAccount(ctx, p.state, removedFromTeams, strings.Join(effects, " "))
 	}
 }
 

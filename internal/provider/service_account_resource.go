@@ -139,6 +139,7 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	r.data.names.stop()
 	managed := !plan.Teams.IsNull() && !plan.Teams.IsUnknown()
 	var teams []string
 	if managed {
@@ -217,6 +218,9 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+		return
+	}
 	managed := !config.Teams.IsNull()
 	if plan.Teams.IsUnknown() && !managed {
 		plan.Teams = state.Teams
@@ -281,6 +285,9 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() ||
 		!(lockout{client, false, &resp.Diagnostics}).allowsRemoval(ctx, state, "Destroying") {
+		return
+	}
+	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
 	if state.RevokeTokensOnDestroy.ValueBool() && !revokeTokensOf(ctx, client, state, id, &resp.Diagnostics) {

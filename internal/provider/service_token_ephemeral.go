@@ -121,22 +121,28 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 		return
 	}
 	model.setDefaults()
+	if r.data != nil {
+		r.data.guardrails.checkLifetime(model.ExpiresInDays, &resp.Diagnostics)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	if model.ServiceAccountID.IsNull() { // "terraform.applying ? id : null" while planning
 		resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
 		return
 	}
-	r.data.guardrails.checkLifetime(model.ExpiresInDays, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
 	accountID := parseID(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	r.warnOfLeftovers(ctx, client, accountID, model.NamePrefix.ValueString(), &resp.Diagnostics)
+	r.warnOfLeftovers(ctx, client, accountID, model, &resp.Diagnostics)
 	name, err := uniqueName(model.NamePrefix.ValueString(), r.data.now(), r.data.random)
 	if err != nil {
 		resp.Diagnostics.AddError("Unable to generate service token name", sentence(err.Error()))
 		return
 	}
+	r.data.open.announce(name)
 	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
 		explainTokenCreateError(ctx, client, accountID, name, err, &resp.Diagnostics)
@@ -151,11 +157,12 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 // generatedSuffix matches the suffix of uniqueName.
 var generatedSuffix = regexp.MustCompile(`^[0-9]{17}[0-9a-f]{8}$`)
 
-// warnOfLeftovers warns about active tokens with the same prefix: a run that was
-// killed may have left them. It says nothing if they cannot be listed.
+// warnOfLeftovers warns about active tokens with the same prefix and lifetime: a run
+// that was killed may have left them. It says nothing if they cannot be listed.
 func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.Client, accountID int64,
-	prefix string, diags *diag.Diagnostics,
+	model ephemeralTokenModel, diags *diag.Diagnostics,
 ) {
+	prefix, days := model.NamePrefix.ValueString(), model.ExpiresInDays.ValueInt64()
 	tokens, err := client.ReadServiceTokens(ctx)
 	if err != nil {
 		return
@@ -164,8 +171,10 @@ func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qua
 	for i := range tokens {
 		t := &tokens[i]
 		suffix, hasPrefix := strings.CutPrefix(t.Name, prefix)
-		if t.User.ID == accountID && hasPrefix && generatedSuffix.MatchString(suffix) && t.Usable(r.data.now()) &&
-			!r.data.open.contains(t.ID) {
+		lifetime := lifetimeDays(t) // distinguishes them from tokens of resources
+		sameLifetime := lifetime == nil && t.Expiration != nil || lifetime != nil && *lifetime == days
+		if t.User.ID == accountID && hasPrefix && generatedSuffix.MatchString(suffix) && sameLifetime &&
+			t.Usable(r.data.now()) && !r.data.open.announced(t.Name) {
 			lines = append(lines, "  - "+tokenLabel(t))
 		}
 	}

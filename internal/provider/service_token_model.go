@@ -47,7 +47,9 @@ type serviceTokenModel struct {
 	RotateWhenChanged types.Map         `tfsdk:"rotate_when_changed"`
 	Revoked           types.Bool        `tfsdk:"revoked"`
 	DeletionPolicy    types.String      `tfsdk:"deletion_policy"`
+	Encryption        types.Object      `tfsdk:"encryption"`
 	Token             types.String      `tfsdk:"token"`
+	EncryptedToken    types.String      `tfsdk:"encrypted_token"`
 	Status            types.String      `tfsdk:"status"`
 	CreatedAt         timetypes.RFC3339 `tfsdk:"created_at"`
 	ExpiresAt         timetypes.RFC3339 `tfsdk:"expires_at"`
@@ -83,10 +85,34 @@ func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
 	m := serviceTokenModel{
 		Revoked: types.BoolValue(!t.Usable(now)), ExpiresInDays: types.Int64PointerValue(lifetimeDays(t)),
 		SCIMEndpointsOnly: types.BoolValue(false), DeletionPolicy: types.StringValue(policyDelete),
-		RotateWhenChanged: types.MapNull(types.StringType),
+		RotateWhenChanged: types.MapNull(types.StringType), Encryption: types.ObjectNull(encryptionTypes),
 	}
 	m.refresh(t, now)
 	return m
+}
+
+// setSecret stores the secret, or its ciphertext if encrypt is not nil.
+func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter) error {
+	m.Token, m.EncryptedToken = types.StringValue(secret), types.StringNull()
+	if encrypt == nil {
+		return nil
+	}
+	ciphertext, err := encrypt(secret)
+	m.Token, m.EncryptedToken = types.StringNull(), types.StringValue(ciphertext)
+	return err
+}
+
+// planSecret plans token and encrypted_token of a new token: one of them is null as
+// soon as it is known whether the secret is encrypted.
+func (m *serviceTokenModel) planSecret() {
+	m.Token, m.EncryptedToken = types.StringUnknown(), types.StringUnknown()
+	switch {
+	case m.Encryption.IsUnknown():
+	case m.Encryption.IsNull():
+		m.EncryptedToken = types.StringNull()
+	default:
+		m.Token = types.StringNull()
+	}
 }
 
 // createRequest returns the request for a new token with the given name.

@@ -28,6 +28,12 @@ func (r *serviceTokenResource) ModifyPlan(
 	if req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 		r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
+		plan.planSecret()
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), plan.Token)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), plan.EncryptedToken)...)
+		if r.data.client != nil && !plan.ServiceAccountID.IsUnknown() {
+			parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+		}
 		return
 	}
 	var history tokenHistory
@@ -50,7 +56,8 @@ func (r *serviceTokenResource) ModifyPlan(
 	if !req.Plan.Raw.IsNull() {
 		p := planToken(state, plan, configName, history)
 		resp.Diagnostics.Append(p.diags...)
-		if len(p.replace) > 0 || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
+		restores := state.Revoked.ValueBool() && !plan.Revoked.ValueBool()
+		if len(p.replace) > 0 || restores || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
 			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
 		}
 		if resp.Diagnostics.HasError() {
@@ -65,7 +72,7 @@ func (r *serviceTokenResource) ModifyPlan(
 	if end.revokes && r.data.client != nil {
 		guard := lockout{r.data.client, true, &resp.Diagnostics}
 		if guard.allowsRevocation(ctx, state) && end.effect != "" {
-			tokenUse{r.data.client, r.data.now(), &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
+			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
 		}
 	}
 }
@@ -148,6 +155,7 @@ func (p *tokenPlan) replaceForConfig() {
 		{"name_prefix", p.configName.IsNull() && !plan.NamePrefix.Equal(state.NamePrefix) && !p.adoptsPrefix()},
 		{"expires_in_days", !plan.ExpiresInDays.Equal(state.ExpiresInDays) && !p.adoptsLifetime()},
 		{"scim_endpoints_only", !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !p.history.Imported},
+		{"encryption", !plan.Encryption.Equal(state.Encryption) && !p.adoptsEncryption()},
 		{
 			"rotate_when_changed",
 			!state.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.IsNull() &&
@@ -177,6 +185,12 @@ func (p *tokenPlan) hasPrefix() bool {
 // the token: the token expires, but after how many days is not known.
 func (p *tokenPlan) adoptsLifetime() bool {
 	return p.state.ExpiresInDays.IsNull() && !p.state.ExpiresAt.IsNull()
+}
+
+// adoptsEncryption reports whether a configured encryption is stored without replacing
+// the token: it was imported.
+func (p *tokenPlan) adoptsEncryption() bool {
+	return p.history.Imported && p.state.Encryption.IsNull() && !p.plan.Encryption.IsNull()
 }
 
 // replaceForStatus finds the reason for a new token in the status.
@@ -260,7 +274,18 @@ func (p *tokenPlan) warnOfAdoption() {
 	if !p.history.Imported {
 		return
 	}
-	if state.Token.IsNull() && state.Status.ValueString() == statusActive {
+	if p.adoptsEncryption() {
+		p.plan.Token, p.plan.EncryptedToken = types.StringNull(), types.StringNull()
+		text := "The secret of the imported %s is unknown, so it cannot be encrypted. encryption applies from the " +
+			"next rotation on."
+		if !state.Token.IsNull() {
+			p.plan.EncryptedToken = types.StringUnknown()
+			text = "The secret of the imported %s is encrypted now, but earlier versions of the state contain it. " +
+				"Rotate the token to " +
+				"have a secret that was never in the state."
+		}
+		p.warn("Encryption of imported service token", text, state.label())
+	} else if state.Token.IsNull() && state.EncryptedToken.IsNull() && state.Status.ValueString() == statusActive {
 		p.warn("Secret of imported service token is unknown", "%s For example, run \"terraform apply -replace\".",
 			unknownSecretText(state))
 	}
@@ -284,7 +309,8 @@ func (p *tokenPlan) setComputedUnknown() {
 	if p.configName.IsNull() {
 		p.plan.Name = types.StringUnknown()
 	}
-	p.plan.ID, p.plan.Token, p.plan.Status = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
+	p.plan.planSecret()
+	p.plan.ID, p.plan.Status = types.StringUnknown(), types.StringUnknown()
 	p.plan.CreatedAt, p.plan.ExpiresAt = timetypes.NewRFC3339Unknown(), timetypes.NewRFC3339Unknown()
 }
 

@@ -143,6 +143,12 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					"`abandon` require `name_prefix`, because the record keeps the name. " +
 					"A change must be applied before the token is destroyed. Defaults to `delete`.",
 			},
+			"encryption": encryptionAttribute(),
+			"encrypted_token": schema.StringAttribute{
+				Computed: true, PlanModifiers: keepState,
+				MarkdownDescription: "The bearer token, encrypted to `encryption.public_key`. Null without " +
+					"`encryption`. It may be shown in outputs.",
+			},
 			"token": schema.StringAttribute{
 				Computed:      true,
 				Sensitive:     true,
@@ -188,6 +194,7 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 		)
 	}
 	policy := config.DeletionPolicy.ValueString()
+	encrypterOf(ctx, config.Encryption, &resp.Diagnostics)
 	if policy == policyAbandon && days.IsNull() {
 		resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Abandoned service token must expire",
 			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid "+
@@ -214,14 +221,21 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	encrypt := encrypterOf(ctx, plan.Encryption, &resp.Diagnostics) // before any request
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	token := r.createToken(ctx, client, &plan, accountID, &resp.Diagnostics)
 	if token == nil {
 		return
 	}
 	created := plan
 	created.applyCreated(&token.Token, r.data.now())
-	created.Token = types.StringValue(string(token.Bearer))
 	created.Revoked = types.BoolValue(false)
+	if err := created.setSecret(string(token.Bearer), encrypt); err != nil {
+		removeUnencrypted(ctx, client, token.ID, created, &resp.Diagnostics)
+		return
+	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, created.ID))...)
 	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
@@ -246,6 +260,20 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	}
 	r.storeHistory(ctx, resp.Private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()},
 		&resp.Diagnostics)
+}
+
+// removeUnencrypted revokes and deletes a new token whose secret could not be
+// encrypted.
+func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, created serviceTokenModel,
+	diags *diag.Diagnostics,
+) {
+	const summary = "Unable to encrypt secret of service token"
+	if err := client.RevokeAndDeleteToken(ctx, id); err != nil {
+		addError(diags, summary, created.label()+" was created, its secret is lost, and it could not be removed: "+
+			"revoke and delete it in Qualytics (Settings, Tokens)", err)
+		return
+	}
+	diags.AddError(summary, sentence("the new "+created.label()+" was revoked and deleted, and nothing is left"))
 }
 
 // createToken creates the planned token, and sets its name in the plan. It returns
@@ -350,7 +378,13 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+		return
+	}
 	history.Imported = false
+	if !encryptImported(ctx, &plan, state, &resp.Diagnostics) {
+		return
+	}
 	switch revoke := plan.Revoked.ValueBool(); {
 	case revoke == state.Revoked.ValueBool():
 	case revoke:
@@ -375,6 +409,29 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
 	r.storeHistory(ctx, resp.Private, plan, history, &resp.Diagnostics)
+}
+
+// encryptImported encrypts the secret of an imported token, for which encryption is
+// configured for the first time.
+func encryptImported(ctx context.Context, plan *serviceTokenModel, state serviceTokenModel,
+	diags *diag.Diagnostics,
+) bool {
+	encrypt := encrypterOf(ctx, plan.Encryption, diags)
+	switch {
+	case diags.HasError():
+		return false
+	case encrypt == nil || !state.Encryption.IsNull():
+		return true
+	case state.Token.IsNull():
+		plan.Token, plan.EncryptedToken = types.StringNull(), types.StringNull()
+		return true
+	}
+	if err := plan.setSecret(state.Token.ValueString(), encrypt); err != nil {
+		diags.AddError("Unable to encrypt secret of service token",
+			sentence("the state of the "+state.label()+" is unchanged"))
+		return false
+	}
+	return true
 }
 
 // revokeInPlace revokes the token. byConfig is false if someone else has revoked
@@ -428,6 +485,9 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	client := r.client(&resp.Diagnostics)
 	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
 	policy := state.DeletionPolicy.ValueString()

@@ -4,9 +4,7 @@
 package provider
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
@@ -112,11 +110,14 @@ func listTokens(ctx context.Context, client *qualytics.Client, accountID, status
 	now time.Time,
 ) ([]qualytics.Token, error) {
 	tokens, err := client.ReadServiceTokens(ctx)
-	tokens = slices.DeleteFunc(tokens, func(t qualytics.Token) bool {
-		return (accountID != "" && accountID != formatID(t.User.ID)) || (status != "" && status != listStatus(&t, now))
-	})
-	slices.SortFunc(tokens, func(a, b qualytics.Token) int { return cmp.Compare(a.ID, b.ID) })
-	return tokens, err
+	var found []qualytics.Token
+	for i := range tokens {
+		t := &tokens[i]
+		if (accountID == "" || accountID == formatID(t.User.ID)) && (status == "" || status == listStatus(t, now)) {
+			found = append(found, *t)
+		}
+	}
+	return found, err
 }
 
 func newServiceTokenItem(t *qualytics.Token, now time.Time) serviceTokenItem {

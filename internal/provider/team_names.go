@@ -101,7 +101,14 @@ func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRe
 // names, so the apply could end with an inconsistent plan.
 func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *diag.Diagnostics) {
 	for _, name := range planned {
-		if found := spellingOf(name, state); found != "" && found != name {
+		found := spellingOf(name, state)
+		if isPublic(name) && found == "" {
+			diags.AddAttributeError(attribute, "Spelling of team differs from the state",
+				fmt.Sprintf("The configuration has the "+
+					"team %q together with names that are only known after apply. Remove it: every user is in Public.",
+					name))
+		}
+		if found != "" && found != name {
 			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf(
 				"The state has the team %q, and the configuration has %q together with names that are only known "+
 					"after apply. "+

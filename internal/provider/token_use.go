@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -19,9 +20,20 @@ const recentUse = 7 * day
 // tokenUse warns while planning about tokens that are in use. It says nothing if the
 // server does not report their last use, or if they cannot be listed.
 type tokenUse struct {
-	client *qualytics.Client
-	now    time.Time
-	diags  *diag.Diagnostics
+	data  *providerData
+	diags *diag.Diagnostics
+}
+
+// planTokens is the token list of tokenUse. It is requested once per run and not
+// again after a write, because Terraform plans again during apply.
+type planTokens struct {
+	once   sync.Once
+	tokens []qualytics.Token // none if they cannot be listed
+}
+
+func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualytics.Token {
+	p.once.Do(func() { p.tokens, _ = client.ReadServiceTokens(ctx) })
+	return p.tokens
 }
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
@@ -37,7 +49,7 @@ func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel
 		tokens = "1 active token acts"
 	}
 	w.diags.AddWarning(summary, fmt.Sprintf("%s as the %s; the last use was %s, by %q. %s",
-		tokens, account.label(), agoText(w.now.Sub(*last.LastUsed)), last.Name, effect))
+		tokens, account.label(), agoText(w.data.now().Sub(*last.LastUsed)), last.Name, effect))
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
@@ -45,24 +57,21 @@ func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effe
 	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
 		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The last use of the %s was %s. %s",
-			token.label(), agoText(w.now.Sub(*last.LastUsed)), effect))
+			token.label(), agoText(w.data.now().Sub(*last.LastUsed)), effect))
 	}
 }
 
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (w tokenUse) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, err := w.client.ReadServiceTokens(ctx)
-	if err != nil {
-		return 0, nil
-	}
+	tokens, now := w.data.planTokens.get(ctx, w.data.client), w.data.now()
 	for i := range tokens {
 		t := &tokens[i]
-		if !selects(t) || !t.Usable(w.now) {
+		if !selects(t) || !t.Usable(now) {
 			continue
 		}
 		active++
-		recent := t.LastUsed != nil && w.now.Sub(*t.LastUsed) < recentUse
+		recent := t.LastUsed != nil && now.Sub(*t.LastUsed) < recentUse
 		if recent && (last == nil || t.LastUsed.After(*last.LastUsed)) {
 			last = t
 		}

@@ -81,7 +81,7 @@ func (idValidator) Description(context.Context) string {
 
 func (v idValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
-var plainWord = regexp.MustCompile(`^-?[A-Za-z0-9]+$`)
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 func (idValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if !req.ConfigValue.IsNull() && !req.ConfigValue.IsUnknown() &&

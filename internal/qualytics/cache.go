@@ -78,6 +78,9 @@ type download[T any] struct {
 	items  map[int64]T
 	start  time.Time
 	writes int // that happened before it started
+
+	sort   sync.Once
+	sorted []T // by ID; set by sort
 }
 
 // wrote records a write to an object, after it was sent.
@@ -152,7 +155,7 @@ func (l *sharedList[T]) unwritten(d *download[T]) bool {
 }
 
 // all returns the objects of a complete list by ID, at most listMaxAge old and
-// without a write since.
+// without a write since. Callers share the slice and must not change it.
 func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 	load func(context.Context) (map[int64]T, error),
 ) ([]T, error) {
@@ -164,11 +167,13 @@ func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 	if err != nil {
 		return nil, err
 	}
-	items := make([]T, 0, len(d.items))
-	for _, id := range slices.Sorted(maps.Keys(d.items)) {
-		items = append(items, d.items[id])
-	}
-	return items, nil
+	d.sort.Do(func() {
+		d.sorted = make([]T, 0, len(d.items))
+		for _, id := range slices.Sorted(maps.Keys(d.items)) {
+			d.sorted = append(d.sorted, d.items[id])
+		}
+	})
+	return d.sorted, nil
 }
 
 // ReadServiceToken returns a service token from a list that is at most
@@ -194,7 +199,7 @@ func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
 
 // ReadServiceTokens returns every service token by ID for a data source, an
 // import, or a list resource: at most listMaxAge old, and with every write of
-// this client.
+// this client. The caller must not change the slice.
 func (c *Client) ReadServiceTokens(ctx context.Context) ([]Token, error) {
 	return c.tokens.all(ctx, c.now, c.downloadTokens)
 }
@@ -310,11 +315,18 @@ func (c *Client) downloadAccounts(ctx context.Context) (map[int64]User, error) {
 	first, pages := r.first, r.pages
 	r.first = nil
 	r.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case pages > maxSharedPages:
+		return nil, incompleteList(c, "/users", 1, first.total, len(first.items))
 	}
 	return c.otherPages(ctx, allAccounts, first, pages)
 }
+
+// maxSharedPages is the longest list that reads download together: a million
+// accounts. A larger total is an error of the server.
+const maxSharedPages = 10_000
 
 // parallelPages is how many pages of a list are requested in parallel.
 const parallelPages = 4
@@ -348,20 +360,23 @@ func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[U
 	for _, p := range all {
 		add(p)
 	}
-	for number, p := last, all[last-1]; !p.last(len(items)) && number < maxPages; {
+	number, latest := last, all[last-1]
+	for ; !latest.last(len(items)) && number < maxPages; add(latest) {
 		number++
 		var err error
-		if p, err = onePage[User](ctx, c, "/users", query, number); err != nil {
+		if latest, err = onePage[User](ctx, c, "/users", query, number); err != nil {
 			return nil, err
 		}
-		add(p)
+	}
+	if len(items) < latest.total {
+		return nil, incompleteList(c, "/users", number, latest.total, len(items))
 	}
 	return items, nil
 }
 
 // ReadServiceAccounts returns every service account by ID, including deactivated
 // ones, for a data source or an import: at most listMaxAge old, and with every
-// write of this client.
+// write of this client. The caller must not change the slice.
 func (c *Client) ReadServiceAccounts(ctx context.Context) ([]User, error) {
 	return c.users.all(ctx, c.now, c.downloadAccounts)
 }
@@ -387,5 +402,11 @@ func (c *Client) ReadAccountsNamed(ctx context.Context, name string) ([]User, er
 }
 
 func withName(accounts []User, name string) []User {
-	return slices.DeleteFunc(accounts, func(u User) bool { return u.Name != name })
+	var found []User
+	for i := range accounts {
+		if accounts[i].Name == name {
+			found = append(found, accounts[i])
+		}
+	}
+	return found
 }

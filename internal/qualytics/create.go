@@ -116,7 +116,10 @@ func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) 
 	if e.FromAPI && !e.transient && !IsConflict(err) {
 		return false
 	}
-	return c.sleep(ctx, c.backoff(attempt)) == nil
+	if e.retryAfter > retryAfterBudget {
+		return false
+	}
+	return c.sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
 }
 
 // withCandidates adds to the error of a lost answer what the lookup found, or

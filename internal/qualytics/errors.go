@@ -163,13 +163,15 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	e.FromAPI = true
 	e.Detail = c.mask.clean(flattenDetail(answer.Detail))
 	var fault struct {
-		Title string `json:"title"`
-		Hint  string `json:"hint"`
+		Title     string `json:"title"`
+		Hint      string `json:"hint"`
+		Retryable bool   `json:"retryable"`
 	}
 	if json.Unmarshal(answer.Fault, &fault) != nil {
 		return e
 	}
 	e.Hint = c.mask.clean(fault.Hint)
+	e.transient = e.transient || fault.Retryable && e.Status >= http.StatusInternalServerError
 	switch title := c.mask.clean(fault.Title); {
 	case e.Detail == "":
 		e.Detail = title

@@ -60,7 +60,8 @@ func (c *Client) IsOwnToken(ctx context.Context, t *Token, known Secret) (Owners
 	if err != nil {
 		return OwnUnknown, err
 	}
-	usable := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(c.now()) })
+	now := c.clock.now(c.now())
+	usable := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(now) })
 	listed := slices.ContainsFunc(usable, func(o Token) bool { return o.ID == t.ID })
 	others := slices.DeleteFunc(usable, func(o Token) bool { return o.ID == t.ID })
 	switch {
@@ -135,17 +136,18 @@ func unixClaim(v any) time.Time {
 	return time.Unix(int64(seconds), 0).UTC()
 }
 
-// match returns how well the claims fit a token.
+// match returns how well the claims fit a token. Only claims that exist are compared:
+// a missing exp does not mean that the token never expires.
 func (c claims) match(t *Token) match {
+	differ := func(claim time.Time, listed *time.Time) bool {
+		return !claim.IsZero() && (listed == nil || listed.Sub(claim).Abs() > claimTolerance)
+	}
 	switch {
 	case !c.read:
 		return matchNone
 	case slices.Contains(c.ids, strconv.FormatInt(t.ID, 10)):
 		return matchID
-	case c.issued.IsZero() && c.expires.IsZero(),
-		!c.issued.IsZero() && (t.Created == nil || t.Created.Sub(c.issued).Abs() > claimTolerance),
-		(t.Expiration == nil) != c.expires.IsZero(),
-		t.Expiration != nil && t.Expiration.Sub(c.expires).Abs() > claimTolerance:
+	case c.issued.IsZero() && c.expires.IsZero(), differ(c.issued, t.Created), differ(c.expires, t.Expiration):
 		return matchNone
 	}
 	return matchLifetime

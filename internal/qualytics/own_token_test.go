@@ -5,7 +5,9 @@ package qualytics
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -68,5 +70,51 @@ func TestOwnToken(t *testing.T) {
 				t.Errorf("a revoked sibling: got %d, %v, want %d", got, err, OwnNo)
 			}
 		})
+	}
+}
+
+// A fast local clock, or a sibling that was created in the same second, does not make
+// the client's own token another one.
+func TestOwnTokenIsNotExcludedByMistake(t *testing.T) {
+	t.Parallel()
+	profile := qualyticstest.Build202609()
+	profile.Bearer = "opaque"
+	s := newServer(t, profile)
+	self := s.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	soon := s.Clock.Now().Add(20 * time.Hour)
+	own := s.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: &soon})
+	s.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+	c, _ := newClient(t, s, func(cfg *Config) {
+		cfg.Token = Secret(s.Bearer(own.ID))
+		cfg.Now = func() time.Time { return s.Clock.Now().Add(26 * time.Hour) }
+	})
+	row := &Token{ID: own.ID, Active: true, Created: &own.Created, Expiration: &soon, User: User{ID: self.ID}}
+	if got, err := c.IsOwnToken(t.Context(), row, ""); err != nil || got == OwnNo {
+		t.Errorf("with a fast clock: got %d, %v", got, err)
+	}
+
+	// A JWT with iat and without exp, for a row that expires.
+	issued := own.Created.Truncate(time.Second)
+	claims := claims{read: true, issued: issued}
+	never := &Token{ID: 1, Created: &issued}
+	if got := claims.match(row); got != matchLifetime || claims.matchOneOf([]Token{*never}, got) {
+		t.Errorf("a row that expires: match %d, excluded by a sibling that does not", got)
+	}
+}
+
+// fault_context.retryable lets a create be repeated after a look.
+func TestRetryableCreate(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	c, w := newClient(t, s, nil)
+	f := qualyticstest.JSON(500, `{"detail":"busy","fault_context":{"retryable":true}}`).On(http.MethodPost, "")
+	f.Header = f.Header.Clone()
+	f.Header.Set("Retry-After", "60")
+	s.Fail(f)
+	if _, err := c.CreateServiceAccount(t.Context(), wanted); err != nil {
+		t.Error(err)
+	}
+	if len(w.all) == 0 || w.all[len(w.all)-1] < 60*time.Second {
+		t.Errorf("waits %v, want the Retry-After of 60 s", w.all)
 	}
 }

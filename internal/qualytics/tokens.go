@@ -235,7 +235,7 @@ func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 // token does not exist, was revoked before, or has expired.
 func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 	answer, err := c.SetTokenRevoked(ctx, id, true)
-	if err == nil && answer.Usable(c.now()) { // ignored, or the answer lacks the field
+	if err == nil && answer.Usable(c.clock.now(c.now())) { // ignored, or the answer lacks the field
 		err = &Error{
 			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
 			Problem: "the server accepted the revocation, but the token is still active",
@@ -244,7 +244,7 @@ func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 		return err
 	}
 	token, found, listErr := c.FindServiceToken(ctx, id)
-	if listErr == nil && (!found || !token.Usable(c.now())) {
+	if listErr == nil && (!found || !token.Usable(c.clock.now(c.now()))) {
 		return nil
 	}
 	return err

@@ -1,0 +1,215 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"golang.org/x/crypto/nacl/box"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// encryption returns the value of the attribute encryption.
+func (h *harness) encryption(algorithm, key any) tftypes.Value {
+	h.t.Helper()
+	object, ok := h.schema(tokenType).ValueType().(tftypes.Object)
+	if !ok {
+		h.t.Fatal("the resource is not an object")
+	}
+	typ := object.AttributeTypes["encryption"]
+	if algorithm == nil {
+		return tftypes.NewValue(typ, tftypes.UnknownValue)
+	}
+	return tftypes.NewValue(typ, map[string]tftypes.Value{
+		"algorithm":  valueOf(tftypes.String, algorithm),
+		"public_key": valueOf(tftypes.String, key),
+	})
+}
+
+// keyPair is a public key and how its owner decrypts.
+type keyPair struct {
+	algorithm, public string
+	open              func(t *testing.T, ciphertext string) string
+}
+
+func keyPairs(t *testing.T) []keyPair {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, err := box.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []keyPair{
+		{"age", identity.Recipient().String(), func(t *testing.T, text string) string {
+			t.Helper()
+			r, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(plain)
+		}},
+		{"sealed_box", base64.StdEncoding.EncodeToString(public[:]), func(t *testing.T, text string) string {
+			t.Helper()
+			sealed, err := base64.StdEncoding.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, ok := box.OpenAnonymous(nil, sealed, public, private)
+			if !ok {
+				t.Fatal("the ciphertext cannot be decrypted")
+			}
+			return string(plain)
+		}},
+	}
+}
+
+// The state has the ciphertext only, and its owner can decrypt it.
+func TestEncryptedToken(t *testing.T) {
+	t.Parallel()
+	for _, pair := range keyPairs(t) {
+		t.Run(pair.algorithm, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				o := h.none(tokenType)
+				config := values{
+					"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30,
+					"encryption": h.encryption(pair.algorithm, pair.public),
+				}
+				p := h.plan(o, config)
+				if got := get(p.planned, "token") + get(p.planned, "encrypted_token"); got != "?" {
+					t.Errorf("planned %q, want token null and encrypted_token unknown", got)
+				}
+				h.must(o, config, "create")
+				secret := h.server.Bearer(h.token().ID)
+				if got := pair.open(t, get(o.state, "encrypted_token")); got != secret || get(o.state, "token") != "" {
+					t.Errorf("decrypted %q, token %q", got, get(o.state, "token"))
+				}
+				if text := o.state.String() + string(o.private); strings.Contains(text, secret[len(secret)-20:]) {
+					t.Error("the state or the private data contains the secret")
+				}
+				h.clean(o, config)
+				// Without encryption, with another key, and with it again: replaced each time.
+				h.must(o, config.with(values{"encryption": nil}), "replace")
+				if get(o.state, "token") == "" || get(o.state, "encrypted_token") != "" {
+					t.Error("without encryption, the state does not contain the secret")
+				}
+				h.must(o, config, "replace")
+				if get(o.state, "token") != "" {
+					t.Error("with encryption again, the state contains the secret")
+				}
+				h.must(o, config.with(values{"revoked": true}), "update")
+				h.must(o, nil, "delete")
+			})
+		})
+	}
+}
+
+// An encryption that is unknown while planning works, and an invalid key found during
+// apply creates nothing.
+func TestUnknownEncryption(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	pair := keyPairs(t)[0]
+	config := values{"service_account_id": h.account(), "name_prefix": "ci-"}
+	for _, object := range []tftypes.Value{h.encryption(nil, nil), h.encryption(pair.algorithm, unknown{})} {
+		p := h.plan(h.none(tokenType), config.with(values{"encryption": object}))
+		if p.diags.errors() != "" {
+			t.Fatal(p.diags.errors())
+		}
+	}
+	h.server.ClearRequests()
+	p := h.plan(h.none(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm, unknown{})}))
+	known := h.value(h.schema(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm,
+		"age1invalid")}))
+	members := attributes(p.planned)
+	members["encryption"] = attributes(known)["encryption"]
+	p.planned, p.config = tftypes.NewValue(p.planned.Type(), members), known
+	_, diags := h.apply(p)
+	wantText(t, diags.errors(), "Invalid encryption key")
+	if strings.Contains(diags.errors(), "age1invalid") {
+		t.Errorf("the key is shown: %s", diags.errors())
+	}
+	wantWrites(t, h)
+}
+
+// Invalid keys are errors of validation, which neither show the key nor have a path.
+func TestInvalidEncryptionKeys(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zero := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for _, tc := range []struct{ name, algorithm, key, want string }{
+		{"empty", "age", "", "not an age recipient"},
+		{"another word", "age", "hunter2-hunter2", "not an age recipient"},
+		{"private key", "age", identity.String(), "private key"},
+		{"PEM", "age", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n", "private key"},
+		{"SSH", "age", "ssh-ed25519 hunter2", "not a valid SSH public key"},
+		{"length", "sealed_box", base64.StdEncoding.EncodeToString([]byte("hunter2")), "32 bytes"},
+		{"low order", "sealed_box", zero, "not a valid key"},
+		{"URL base64", "sealed_box", strings.Repeat("_", 43) + "=", "standard base64"},
+		{"private key in a box", "sealed_box", identity.String(), "private key"},
+	} {
+		diags := h.validate(tokenType, values{
+			"service_account_id": "1", "name": "x", "encryption": h.encryption(tc.algorithm, tc.key),
+		})
+		wantText(t, diags.errors(), "Invalid encryption key", tc.want)
+		for _, d := range diags {
+			if d.Attribute != nil || tc.key != "" && strings.Contains(d.Detail, strings.TrimSpace(tc.key)) {
+				t.Errorf("%s: has a path, or shows the key: %v %s", tc.name, d.Attribute, d.Detail)
+			}
+		}
+	}
+}
+
+// The first encryption of an imported token is adopted: a known secret is encrypted,
+// and an unknown one stays unknown.
+func TestEncryptionOfImportedToken(t *testing.T) {
+	t.Parallel()
+	for _, pair := range keyPairs(t) {
+		h := newHarness(t, qualyticstest.Build202609())
+		owner := h.server.AddUser(qualyticstest.User{Name: "Owner"})
+		token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: owner.ID})
+		config := values{
+			"service_account_id": formatted(owner.ID), "name": "ci", "encryption": h.encryption(pair.algorithm,
+				pair.public),
+		}
+		for _, known := range []bool{false, true} {
+			if known {
+				h.env["QUALYTICS_IMPORT_TOKEN"] = h.server.Bearer(token.ID)
+			}
+			o, diags := h.load(tokenType, formatted(token.ID))
+			if diags.errors() != "" {
+				t.Fatal(diags.errors())
+			}
+			diags = h.must(o, config, "update")
+			wantText(t, diags.warnings(), "Encryption of imported service token")
+			if get(o.state, "token") != "" || (get(o.state, "encrypted_token") != "") != known {
+				t.Errorf("known %t: token %q, encrypted %q", known, get(o.state, "token"), get(o.state,
+					"encrypted_token"))
+			}
+			if known && pair.open(t, get(o.state, "encrypted_token")) != h.server.Bearer(token.ID) {
+				t.Error("the ciphertext is not that of the secret")
+			}
+			h.clean(o, config)
+		}
+	}
+}
