@@ -54,15 +54,7 @@ func keyPairs(t *testing.T) []keyPair {
 	return []keyPair{
 		{"age", identity.Recipient().String(), func(t *testing.T, text string) string {
 			t.Helper()
-			r, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), identity)
-			if err != nil {
-				t.Fatal(err)
-			}
-			plain, err := io.ReadAll(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(plain)
+			return decryptAge(t, text, identity)
 		}},
 		{"sealed_box", base64.StdEncoding.EncodeToString(public[:]), func(t *testing.T, text string) string {
 			t.Helper()
@@ -77,6 +69,20 @@ func keyPairs(t *testing.T) []keyPair {
 			return string(plain)
 		}},
 	}
+}
+
+// decryptAge returns the plaintext of an armored age file.
+func decryptAge(t tb, text string, identity age.Identity) string {
+	t.Helper()
+	r, err := age.Decrypt(armor.NewReader(strings.NewReader(text)), identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
 }
 
 // The state has the ciphertext only, and its owner can decrypt it.

@@ -225,6 +225,7 @@ func TestAccScenarios(t *testing.T) {
 		floor  *version.Version
 	}{
 		{"scim-connector", "", tfversion.Version1_0_0},
+		{"sealed-output", "", tfversion.Version1_0_0},
 		{"hcp-terraform", "", tfversion.Version1_5_0},                   // check blocks
 		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
 		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
@@ -234,7 +235,7 @@ func TestAccScenarios(t *testing.T) {
 		t.Run(tc.folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
-				vault := &stubVault{written: map[string][]string{}}
+				vault := newStubVault(t)
 				if tc.kind != "" {
 					name := stubbed[tc.kind].provider
 					c.ProtoV6ProviderFactories[name] = vault.stub(name)
@@ -266,7 +267,7 @@ func TestAccScenarios(t *testing.T) {
 				}
 				if got := vault.written[tc.kind]; len(got) != 2 || got[0] == got[1] ||
 					!strings.Contains(got[0], "eyJ") {
-					t.Errorf("the consumer was given %d secrets, want two different ones", len(got))
+					t.Errorf("the consumer received %d secrets, want two different ones", len(got))
 				}
 			})
 		})

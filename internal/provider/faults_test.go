@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -192,6 +194,7 @@ func operations() []operation {
 	account := values{"name": "Matrix", "role": "Member", "teams": []string{"Data Quality"}}
 	token := values{"name": "matrix", "expires_in_days": 30}
 	prefixed := values{"name_prefix": "matrix-", "expires_in_days": 30}
+	sealed := prefixed.with(values{"encryption": matrixIdentity()})
 	made := func(config values) func(*harness, *object) {
 		return func(h *harness, o *object) { h.must(o, h.owned(o.kind, config), "create") }
 	}
@@ -253,6 +256,7 @@ func operations() []operation {
 		},
 		{"create a token", tokenType, token, nil, to(tokenType, token)},
 		{"create a token with a prefix", tokenType, prefixed, nil, to(tokenType, prefixed)},
+		{"create an encrypted token", tokenType, sealed, nil, to(tokenType, sealed)},
 		{"read a token", tokenType, token, made(token), read},
 		{
 			"revoke a token",
@@ -300,6 +304,15 @@ func operations() []operation {
 	}
 }
 
+// matrixIdentity is the key pair of the encrypted tokens of the matrix.
+var matrixIdentity = sync.OnceValue(func() *age.X25519Identity {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		panic(err)
+	}
+	return identity
+})
+
 const matrixOwner = "Owner of the matrix"
 
 // owner is the account whose tokens the matrix makes.
@@ -315,7 +328,11 @@ func (h *harness) owned(kind string, config values) values {
 	if kind == accountType || config == nil {
 		return config
 	}
-	return config.with(values{"service_account_id": fmt.Sprint(h.owner().ID)})
+	config = config.with(values{"service_account_id": fmt.Sprint(h.owner().ID)})
+	if identity, ok := config["encryption"].(*age.X25519Identity); ok {
+		config["encryption"] = h.encryption("age", identity.Recipient().String())
+	}
+	return config
 }
 
 // The canaries of the matrix: none may show in a diagnostic.

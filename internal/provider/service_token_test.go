@@ -42,7 +42,11 @@ func (h *harness) tokenWorks(o *object) bool {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+get(o.state, "token"))
+	secret := get(o.state, "token")
+	if ciphertext := get(o.state, "encrypted_token"); ciphertext != "" {
+		secret = decryptAge(h.t, ciphertext, matrixIdentity())
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		h.t.Fatal(err)

@@ -5,11 +5,15 @@ package provider_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"sync"
+	"testing"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	dataschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -20,25 +24,42 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"golang.org/x/crypto/nacl/box"
 )
 
-// The scenarios under examples/ hand tokens to providers that the tests cannot
-// install. Stubs stand for those: the part of their schemas that a scenario
-// uses, and a memory of what was written to them.
+// The scenarios under examples/ pass tokens to providers that the tests cannot
+// install. Stubs replace these: they have the part of the schema that a scenario uses,
+// and record what is written.
 
-// stubVault remembers what stubs were given, by resource type.
+// stubVault records what is written to stubs, by resource type.
 type stubVault struct {
 	mu      sync.Mutex
 	written map[string][]string
+	// public and private are the keys with which GitHub decrypts.
+	public, private *[32]byte
 }
 
+func newStubVault(t *testing.T) *stubVault {
+	t.Helper()
+	public, private, err := box.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stubVault{written: map[string][]string{}, public: public, private: private}
+}
+
+// add records a secret. That of GitHub is encrypted.
 func (v *stubVault) add(kind, secret string) {
+	if sealed, err := base64.StdEncoding.DecodeString(secret); err == nil && kind == "github_actions_secret" {
+		plain, _ := box.OpenAnonymous(nil, sealed, v.public, v.private)
+		secret = string(plain)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.written[kind] = append(v.written[kind], secret)
 }
 
-// stubbed are resource types: their schemas, and where their secret is.
+// stubbed contains the schemas of resource types, and the paths of their secrets.
 var stubbed = map[string]struct {
 	provider string
 	schema   schema.Schema
@@ -86,11 +107,12 @@ var stubbed = map[string]struct {
 	"github_actions_secret": {"github", schema.Schema{Attributes: map[string]schema.Attribute{
 		"repository":      schema.StringAttribute{Required: true},
 		"secret_name":     schema.StringAttribute{Required: true},
-		"plaintext_value": schema.StringAttribute{Optional: true, Sensitive: true},
-	}}, path.Root("plaintext_value")},
+		"value_encrypted": schema.StringAttribute{Optional: true},
+		"key_id":          schema.StringAttribute{Optional: true},
+	}}, path.Root("value_encrypted")},
 }
 
-// stub is a provider of the stubbed types of one name.
+// stub returns a provider with a name and its stubbed types.
 func (v *stubVault) stub(name string) func() (tfprotov6.ProviderServer, error) {
 	return providerserver.NewProtocol6WithError(&stubProvider{name: name, vault: v})
 }
@@ -106,7 +128,38 @@ func (p *stubProvider) Metadata(_ context.Context, _ provider.MetadataRequest, r
 func (*stubProvider) Schema(context.Context, provider.SchemaRequest, *provider.SchemaResponse) {}
 func (*stubProvider) Configure(context.Context, provider.ConfigureRequest, *provider.ConfigureResponse) {
 }
-func (*stubProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+func (p *stubProvider) DataSources(context.Context) []func() datasource.DataSource {
+	if p.name != "github" {
+		return nil
+	}
+	return []func() datasource.DataSource{func() datasource.DataSource { return &stubPublicKey{p.vault} }}
+}
+
+// stubPublicKey is the data source github_actions_public_key.
+type stubPublicKey struct{ vault *stubVault }
+
+func (*stubPublicKey) Metadata(
+	_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse,
+) {
+	resp.TypeName = "github_actions_public_key"
+}
+
+func (*stubPublicKey) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = dataschema.Schema{Attributes: map[string]dataschema.Attribute{
+		"repository": dataschema.StringAttribute{Required: true},
+		"key":        dataschema.StringAttribute{Computed: true},
+		"key_id":     dataschema.StringAttribute{Computed: true},
+	}}
+}
+
+func (d *stubPublicKey) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	resp.State.Raw = req.Config.Raw
+	key := base64.StdEncoding.EncodeToString(d.vault.public[:])
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("key"), key)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("key_id"), "1")...)
+}
+
 func (p *stubProvider) Resources(context.Context) []func() resource.Resource {
 	var out []func() resource.Resource
 	for kind, s := range stubbed {
@@ -150,7 +203,7 @@ func (r *stubResource) Update(ctx context.Context, req resource.UpdateRequest, r
 
 func (*stubResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
 
-// take remembers the secret of a configuration.
+// take records the secret of a configuration.
 func (r *stubResource) take(ctx context.Context, config tfsdk.Config) {
 	var secret types.String
 	if at := stubbed[r.kind].secret; len(at.Steps()) > 0 && !config.GetAttribute(ctx, at, &secret).HasError() {

@@ -14,6 +14,11 @@ output "tokens" {
   sensitive   = true
 }
 
+output "encrypted_tokens" {
+  description = "Encrypted secrets of the service tokens with encryption, by name."
+  value       = { for name, token in qualytics_service_token.this : name => token.encrypted_token if token.encrypted_token != null }
+}
+
 output "token_ids" {
   description = "IDs of the service tokens by name. They increase with every rotation, so `tonumber()` of one can be the version of a write-only argument."
   value       = { for name, token in qualytics_service_token.this : name => token.id }

@@ -36,6 +36,21 @@ run "a_token_more" {
   }
 }
 
+run "an_encrypted_token" {
+  variables {
+    name = "Module test encrypted"
+    tokens = { sealed = { encryption = {
+      algorithm  = "age"
+      public_key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    } } }
+  }
+
+  assert {
+    condition     = startswith(output.encrypted_tokens["sealed"], "-----BEGIN AGE ENCRYPTED FILE-----") && nonsensitive(output.tokens["sealed"]) == null
+    error_message = "The secret of the token is not encrypted."
+  }
+}
+
 run "an_account_without_tokens" {
   variables {
     name  = "Module test bare"

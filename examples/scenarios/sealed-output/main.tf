@@ -1,0 +1,31 @@
+# The public key of the operator who needs the secret: age-keygen -o key.txt
+variable "recipient" {
+  type    = string
+  default = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+}
+
+resource "qualytics_service_account" "airflow" {
+  name = "Airflow"
+  role = "Member"
+}
+
+resource "qualytics_service_token" "airflow" {
+  service_account_id = qualytics_service_account.airflow.id
+  name_prefix        = "airflow-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+
+  encryption = {
+    algorithm  = "age"
+    public_key = var.recipient
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# terraform output -raw token | age -d -i key.txt
+output "token" {
+  value = qualytics_service_token.airflow.encrypted_token
+}
