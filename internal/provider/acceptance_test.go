@@ -214,7 +214,7 @@ func TestAccLifecycle(t *testing.T) {
 	})
 }
 
-// What is sensitive by its schema shows in the state's JSON from 1.4.6 on.
+// The state's JSON marks attributes as sensitive since 1.4.6.
 func TestAccTokenIsSensitive(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -321,8 +321,8 @@ func TestAccErrors(t *testing.T) {
 	})
 }
 
-// A rotation without an outage: the new token, then everything that depends on
-// it, then the old one goes.
+// A rotation without an outage: the new token is created, everything that depends on
+// it is updated, and then the old token is deleted.
 func TestAccZeroDowntime(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {

@@ -23,8 +23,8 @@ const (
 	adoptTokens   = 2 * adoptAccounts
 )
 
-// addOfEveryShape fills a deployment with accounts of every shape and tokens in
-// every state, as years of work by hand leave them.
+// addOfEveryShape adds accounts with every kind of name and tokens in every state, as
+// if they had been created by hand over years.
 func addOfEveryShape(s *qualyticstest.Server) {
 	names := []string{
 		"Plain",
@@ -71,8 +71,8 @@ func addOfEveryShape(s *qualyticstest.Server) {
 	}
 }
 
-// newAdoption is a deployment full of what was made by hand, and a Terraform
-// that knows nothing of it.
+// newAdoption returns a deployment with objects that were created by hand, and a
+// Terraform with an empty state.
 func newAdoption(t *testing.T, profile qualyticstest.Profile) (*qualyticstest.Server, *terraformCLI) {
 	t.Helper()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
@@ -84,8 +84,8 @@ func newAdoption(t *testing.T, profile qualyticstest.Profile) (*qualyticstest.Se
 	return s, cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
 }
 
-// Import blocks for everything, and a generated configuration: all is imported,
-// nothing changes.
+// Import blocks for all objects and a generated configuration import everything
+// without a change.
 func TestAccAdoptWithImportBlocks(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -135,7 +135,7 @@ func TestAccAdoptWithQuery(t *testing.T) {
 	}
 }
 
-// The examples of an import by identity, with the ids that the objects have here.
+// The examples of an import by identity, with the IDs of the test.
 func TestAccImportByIdentity(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -179,7 +179,7 @@ resource "qualytics_service_token" "airflow" {
 	}
 }
 
-// adopted applies what imports a number of objects and changes nothing.
+// adopted applies a configuration that imports a number of objects without a change.
 func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI, imported int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -199,7 +199,7 @@ func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI, imported i
 	}
 }
 
-// skipBelow skips a test that needs a feature of a later Terraform.
+// skipBelow skips a test that requires a later version of Terraform.
 func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
 	t.Helper()
 	if older(t, tf, floor) {

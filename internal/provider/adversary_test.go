@@ -14,9 +14,9 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// Cases that somebody found by trying to break the provider.
+// Regression tests of cases that broke the provider.
 
-// Somebody else revokes between the plan and the apply of revoked = true.
+// Someone else revokes the token between the plan and the apply of revoked = true.
 func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -33,7 +33,7 @@ func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	})
 }
 
-// Builds that refuse to revoke twice, and a revocation whose answer is lost.
+// A revocation whose answer is lost, on builds that refuse to revoke twice.
 func TestRevocationAnswerLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -58,7 +58,7 @@ func TestRevocationAnswerLost(t *testing.T) {
 	})
 }
 
-// A build that refuses to revoke what has expired.
+// A build that refuses to revoke an expired token.
 func TestRevokingTheExpired(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -75,7 +75,7 @@ func TestRevokingTheExpired(t *testing.T) {
 	h.must(o, config, "replace")
 }
 
-// What a plan cannot refuse, such as a forced replacement, the apply does.
+// The apply refuses what the plan cannot see, such as a forced replacement.
 func TestLockoutAtApply(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -154,8 +154,8 @@ func TestFixedNameAndRecordThatStays(t *testing.T) {
 	}
 }
 
-// The state of one deployment, and the url of another where the same ids are
-// somebody else's.
+// A state that is used with another deployment, where other objects have the same
+// IDs.
 func TestAnotherDeployment(t *testing.T) {
 	t.Parallel()
 	h, other := newHarness(t, qualyticstest.Build202609()), newHarness(t, qualyticstest.Build202609())
@@ -204,7 +204,7 @@ func TestImportBesideADeactivatedTwin(t *testing.T) {
 	}
 }
 
-// What an apply stores is what the next refresh finds, on every build.
+// The next refresh finds what the apply stored, on every build.
 func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -248,7 +248,7 @@ func TestIgnoredLifetime(t *testing.T) {
 	}
 }
 
-// A flag that the server never echoes is tried out.
+// A restriction that the server does not report is verified.
 func TestIgnoredSCIMFlag(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -271,7 +271,7 @@ func TestIgnoredSCIMFlag(t *testing.T) {
 	})
 }
 
-// The secret survives an answer whose other fields cannot be read.
+// The secret is stored even if the other fields of the answer are invalid.
 func TestPartlyReadableAnswer(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -295,7 +295,7 @@ func TestPartlyReadableAnswer(t *testing.T) {
 	h.clean(o, config)
 }
 
-// A membership that a role change lost is said, also where it is unmanaged.
+// A membership that is lost in a role change is reported, even if it is not managed.
 func TestUnmanagedTeamLost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -356,7 +356,7 @@ func TestEphemeralTokenOfNobody(t *testing.T) {
 	wantWrites(t, h)
 }
 
-// A slow deployment is not an interrupted run, and plain HTTP is not a broken line.
+// A timeout is not reported as an interrupt, and plain HTTP not as a lost connection.
 func TestMisleadingErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -372,7 +372,7 @@ func TestMisleadingErrors(t *testing.T) {
 	wantText(t, diags.errors(), "check url and api_path", h.server.URL+"/api/v2/user-tokens")
 }
 
-// Servers that echo credentials in their errors.
+// Servers that repeat credentials in their errors.
 func TestEchoedSecrets(t *testing.T) {
 	t.Parallel()
 	var admin string

@@ -10,8 +10,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// A plan without changes over 300 accounts and 300 tokens, as Terraform asks for
-// it, one object after the other.
+// A plan without changes of 300 accounts and 300 tokens, one after the other.
 func BenchmarkPlan(b *testing.B) {
 	const n = 300
 	h := newHarness(b, qualyticstest.Build202609())

@@ -4,16 +4,18 @@
 package provider_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// buildProgram builds a main package of this tree.
+// buildProgram builds a main package of this repository.
 func buildProgram(t *testing.T, pkg, to string, flags ...string) {
 	t.Helper()
 	args := slices.Concat([]string{"build", "-o", to}, flags, []string{pkg})
@@ -22,7 +24,26 @@ func buildProgram(t *testing.T, pkg, to string, flags ...string) {
 	}
 }
 
-// terraformCLI is a real Terraform in a folder of its own.
+// providerFolder returns a folder with the provider, which is built once for all tests.
+func providerFolder(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		dir, err := os.MkdirTemp("", "qualytics-provider-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir = dir
+		buildProgram(t, "../..", filepath.Join(dir, "terraform-provider-qualytics"))
+	})
+	return built.dir
+}
+
+var built struct {
+	once sync.Once
+	dir  string
+}
+
+// terraformCLI is a Terraform CLI with its own working directory.
 type terraformCLI struct {
 	*tfexec.Terraform
 
@@ -37,7 +58,7 @@ func (c *terraformCLI) setenv(t *testing.T, name, value string) {
 	}
 }
 
-// raw runs a command that tfexec does not know, and gives what it printed.
+// raw runs a command that tfexec does not support, and returns its output.
 func (c *terraformCLI) raw(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), c.ExecPath(), args...)
@@ -49,20 +70,16 @@ func (c *terraformCLI) raw(t *testing.T, args ...string) (string, error) {
 	return string(out), err
 }
 
-// cli is a Terraform with the provider built from this tree and a configuration.
+// cli returns a Terraform with the provider of this repository and a configuration.
 func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("TF_ACC is not set")
 	}
 	dir := t.TempDir() // Terraform's working directory and home
-	buildProgram(t, "../..", filepath.Join(dir, "plugins", "terraform-provider-qualytics"))
-	writeFile(
-		t,
-		filepath.Join(dir, "rc"),
-		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = \""+filepath.Join(dir,
-			"plugins")+"\"\n }\n direct {}\n}\n",
-	)
+	plugins := providerFolder(t)
+	writeFile(t, filepath.Join(dir, "rc"), fmt.Sprintf(
+		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = %q\n }\n direct {}\n}\n", plugins))
 	writeFile(t, filepath.Join(dir, "main.tf"),
 		"terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  "+
 			"}\n}\n"+config)

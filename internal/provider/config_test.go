@@ -26,7 +26,7 @@ func writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// configured configures the provider and reads something with it.
+// configured configures the provider and sends a request with it.
 func (h *harness) configured(config values) (diagnostics, string) {
 	h.t.Helper()
 	h.server.ClearRequests()
@@ -42,7 +42,7 @@ func (h *harness) configured(config values) (diagnostics, string) {
 	return diags, strings.TrimPrefix(requests[0].Header.Get("Authorization"), "Bearer ")
 }
 
-// Where url and token come from, and which of them go together.
+// The sources of url and token, and which of them are used together.
 func TestConfigurationSources(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

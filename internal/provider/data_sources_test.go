@@ -44,14 +44,14 @@ func (h *harness) look(kind string, config values) (tftypes.Value, diagnostics) 
 	return v, resp.Diagnostics
 }
 
-// items are the objects of a list attribute.
+// items returns the objects of a list attribute.
 func items(v tftypes.Value, name string) []tftypes.Value {
 	var out []tftypes.Value
 	_ = attributes(v)[name].As(&out)
 	return out
 }
 
-// names are one attribute of every item.
+// names returns an attribute of every item.
 func names(list []tftypes.Value, attribute string) []string {
 	out := []string{}
 	for _, item := range list {
@@ -142,7 +142,7 @@ func TestAccountsDataSource(t *testing.T) {
 	})
 }
 
-// Complete and sorted, whatever the page size.
+// Lists are complete and sorted, whatever the page size.
 func TestDataSourcesOfManyObjects(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -163,8 +163,8 @@ func TestDataSourcesOfManyObjects(t *testing.T) {
 	})
 }
 
-// Accounts that appear or vanish between two pages: none of the others is
-// missed, and none is there twice.
+// If accounts are created or deactivated between two pages, none of the others is
+// missing or listed twice.
 func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -284,7 +284,7 @@ func TestCurrentUserDataSource(t *testing.T) {
 	})
 }
 
-// What a Manager may not read is explained, and so is everything that fails.
+// Missing permissions and other failures are explained.
 func TestDataSourceErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -312,5 +312,5 @@ func TestDataSourceErrors(t *testing.T) {
 	}
 }
 
-// byNumber compares ids as numbers.
+// byNumber compares IDs as numbers.
 func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }

@@ -23,8 +23,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// example reads the .tf files of a folder under examples/, without what only a
-// configuration of its own needs.
+// example returns the .tf files of a folder in examples/, without the terraform block.
 func example(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", folder, "*.tf"))
@@ -45,10 +44,10 @@ func example(t *testing.T, folder string) string {
 	return terraformBlock.ReplaceAllString(out.String(), "")
 }
 
-// terraformBlock says where providers come from, which the tests say themselves.
+// terraformBlock matches the terraform block, which the tests replace.
 var terraformBlock = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n`)
 
-// Every published example applies, plans clean, and leaves nothing behind.
+// Every published example can be applied, has a clean plan, and can be destroyed.
 func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{
@@ -87,8 +86,8 @@ func TestAccExamples(t *testing.T) {
 	}
 }
 
-// The routines of the rotation guide: what the rotation writes, and that the
-// next plan is clean.
+// The examples of the rotation guide: the writes of a rotation, and a clean plan
+// after it.
 func TestAccRotationRoutines(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string]string{
@@ -215,8 +214,7 @@ func TestAccEphemeralExample(t *testing.T) {
 	})
 }
 
-// The whole scenarios. Providers that cannot be installed here are stubs with
-// the arguments that the scenario uses.
+// The scenarios. Stubs replace the providers that cannot be installed.
 func TestAccScenarios(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -274,7 +272,7 @@ func TestAccScenarios(t *testing.T) {
 	}
 }
 
-// The scenario with for_each, which the testing framework cannot read.
+// The scenario with for_each, which the testing framework does not support.
 func TestAccInfraRepo(t *testing.T) {
 	t.Parallel()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})

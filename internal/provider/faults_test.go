@@ -20,15 +20,15 @@ import (
 )
 
 // The fault matrix: every operation × every fault at every request it makes.
-// After each case, with the fault gone, apply runs again, and then nothing may
-// be lost, orphaned, leaked or touched that is foreign.
+// After each case, the fault ends and apply runs again. Then no object is lost or
+// orphaned, no secret leaked, and no foreign object changed.
 
-// faultCase is one way in which a request, or the run around it, goes wrong.
+// faultCase is a fault of a request or of the run.
 type faultCase struct {
 	name  string
 	group string // row of the published table
 	fault qualyticstest.Fault
-	// arrange, when not nil, completes the fault for a harness.
+	// arrange completes the fault for a harness; may be nil.
 	arrange func(h *harness, f *qualyticstest.Fault)
 }
 
@@ -168,7 +168,7 @@ func faultCases() []faultCase {
 	return list
 }
 
-// operation is one thing that Terraform asks of the provider.
+// operation is an operation of the provider.
 type operation struct {
 	name    string
 	kind    string
@@ -177,7 +177,7 @@ type operation struct {
 	run     func(h *harness, o *object) diagnostics
 }
 
-// applying plans and applies a configuration, without a refresh.
+// applying returns a function that plans and applies without a refresh.
 func applying(config func(h *harness) values) func(*harness, *object) diagnostics {
 	return func(h *harness, o *object) diagnostics {
 		p := h.plan(o, config(h))
@@ -315,15 +315,15 @@ var matrixIdentity = sync.OnceValue(func() *age.X25519Identity {
 
 const matrixOwner = "Owner of the matrix"
 
-// owner is the account whose tokens the matrix makes.
+// owner returns the account that owns the tokens of the matrix.
 func (h *harness) owner() qualyticstest.User { return h.named(matrixOwner)[0] }
 
-// named are the active service accounts of a name.
+// named returns the active service accounts with a name.
 func (h *harness) named(name string) []qualyticstest.User {
 	return slices.DeleteFunc(h.server.ServiceAccounts(), func(u qualyticstest.User) bool { return u.Name != name })
 }
 
-// owned completes a token's configuration with its owner.
+// owned returns the configuration of a token with its owner.
 func (h *harness) owned(kind string, config values) values {
 	if kind == accountType || config == nil {
 		return config
@@ -335,10 +335,10 @@ func (h *harness) owned(kind string, config values) values {
 	return config
 }
 
-// The canaries of the matrix: none may show in a diagnostic.
+// No diagnostic may contain this secret.
 const canaryHeader = "canary-of-the-gateway-header"
 
-// newMatrixHarness is a deployment with something foreign in it.
+// newMatrixHarness returns a deployment that also has foreign objects.
 func newMatrixHarness(t tb, profile qualyticstest.Profile) *harness {
 	t.Helper()
 	profile.ExpiredIsInactive = true
@@ -351,7 +351,7 @@ func newMatrixHarness(t tb, profile qualyticstest.Profile) *harness {
 	return h
 }
 
-// reconnect is the next run of Terraform.
+// reconnect starts the next run of Terraform.
 func (h *harness) reconnect() {
 	h.connect(values{
 		"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.AdminToken(), "max_retries": 2,
@@ -359,8 +359,8 @@ func (h *harness) reconnect() {
 	})
 }
 
-// kill stops the server once, also from within a request; killed is closed when
-// it is dead.
+// kill stops the server once, also from within a request. killed is closed when it
+// has stopped.
 func (h *harness) kill() {
 	h.killOnce.Do(func() {
 		go func() {
@@ -370,7 +370,7 @@ func (h *harness) kill() {
 	})
 }
 
-// foreign describes everything that is not the matrix's.
+// foreign describes all objects that do not belong to the matrix.
 func (h *harness) foreign() string {
 	var out []string
 	for _, u := range h.server.Users() {
@@ -386,7 +386,7 @@ func (h *harness) foreign() string {
 	return strings.Join(out, "\n")
 }
 
-// requestsOf counts what an operation asks of a deployment without faults.
+// requestsOf returns the number of requests of an operation without faults.
 func requestsOf(t *testing.T, op operation, profile qualyticstest.Profile) int {
 	t.Helper()
 	h := newMatrixHarness(t, profile)
@@ -402,14 +402,14 @@ func requestsOf(t *testing.T, op operation, profile qualyticstest.Profile) int {
 	return len(h.server.Requests())
 }
 
-// How a case ended.
+// The outcomes of a case.
 const (
 	carriedOn = "carried on"   // the operation succeeded in spite of the fault
 	repaired  = "repaired"     // it failed, and the next apply put it right
 	byHand    = "said by name" // it failed and said what to look for; a person did
 )
 
-// strike runs one case and checks what must hold after it.
+// runCase runs a case and checks the invariants after it.
 func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position int, c faultCase) string {
 	h := newMatrixHarness(t, profile)
 	o := h.none(op.kind)
@@ -439,7 +439,7 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 		}
 	}
 
-	// The fault is gone; the next run.
+	// The fault ends, and the next run begins.
 	h.server.Heal()
 	h.kill() // unless it is dead already
 	<-h.killed
@@ -460,8 +460,8 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 	return outcome
 }
 
-// byHand does what an error asks a person to do: look for what a create with a
-// lost answer may have made. It reports whether there was anything to do.
+// byHand does what an error tells the user to do: import or remove what a create with
+// a lost answer may have created. It reports whether there was anything to do.
 func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 	said := diags.errors()
 	if !strings.Contains(said, "looking for it failed") && !strings.Contains(said, "may have created:") &&
@@ -490,13 +490,13 @@ func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 	return done
 }
 
-// made are the tokens that the matrix made.
+// made returns the tokens that the matrix created.
 func (h *harness) made() []qualyticstest.Token {
 	owner := h.owner().ID
 	return slices.DeleteFunc(h.server.Tokens(), func(t qualyticstest.Token) bool { return t.UserID != owner })
 }
 
-// settle applies until nothing is left to do.
+// settle applies until the plan is clean.
 func (h *harness) settle(op operation, o *object) {
 	h.t.Helper()
 	if h.opened != nil {

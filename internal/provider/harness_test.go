@@ -29,8 +29,7 @@ const (
 
 // harness is an emulated deployment and a provider that speaks Terraform's
 // protocol in this process. Its methods do what Terraform does between the
-// provider's calls, and fail the test where Terraform would call the answer a
-// bug of the provider.
+// provider's calls, and fail the test if Terraform would report a bug of the provider.
 type harness struct {
 	t        tb
 	ctx      context.Context // of the provider's calls
@@ -47,7 +46,7 @@ type harness struct {
 	opened   []byte // private data of an ephemeral token that is open
 }
 
-// tb is what a harness needs of a test, or of one check of a property.
+// tb is the part of testing.TB that a harness requires.
 type tb interface {
 	Helper()
 	Cleanup(cleanup func())
@@ -64,7 +63,7 @@ type values map[string]any
 
 type unknown struct{}
 
-// object is what Terraform keeps of one resource.
+// object is a resource instance in the state.
 type object struct {
 	kind     string
 	state    tftypes.Value // null: there is none
@@ -75,7 +74,7 @@ type object struct {
 
 func (o *object) exists() bool { return o != nil && !o.state.IsNull() }
 
-// newHarness starts a deployment of a profile. The provider's waits take no time.
+// newHarness starts a deployment with a profile. The provider does not wait.
 func newHarness(t tb, profile qualyticstest.Profile) *harness {
 	t.Helper()
 	clock := &qualyticstest.Clock{}
@@ -229,7 +228,7 @@ func (h *harness) read(kind string, dv *tfprotov6.DynamicValue) tftypes.Value {
 	return v
 }
 
-// attributes are the members of an object value; nil for a null one.
+// attributes returns the attributes of an object, or nil for null.
 func attributes(v tftypes.Value) map[string]tftypes.Value {
 	out := map[string]tftypes.Value{}
 	if !v.IsKnown() || v.IsNull() || v.As(&out) != nil {
@@ -238,7 +237,7 @@ func attributes(v tftypes.Value) map[string]tftypes.Value {
 	return out
 }
 
-// get is an attribute as text: "" for null, "?" for unknown, "a,b" for a set.
+// get returns an attribute as text: "" for null, "?" for unknown, "a,b" for a set.
 func get(v tftypes.Value, name string) string {
 	a, ok := attributes(v)[name]
 	if !ok {
@@ -306,7 +305,7 @@ func (d diagnostics) text(severity tfprotov6.DiagnosticSeverity) string {
 func (d diagnostics) errors() string   { return d.text(tfprotov6.DiagnosticSeverityError) }
 func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSeverityWarning) }
 
-// validate asks what "terraform validate" asks.
+// validate validates a configuration like "terraform validate".
 func (h *harness) validate(kind string, config values) diagnostics {
 	h.t.Helper()
 	schema := h.schema(kind)
@@ -319,8 +318,7 @@ func (h *harness) validate(kind string, config values) diagnostics {
 	return resp.Diagnostics
 }
 
-// refresh reads an object as a plan does first. After an error the object is as
-// it was.
+// refresh reads an object in a new run. After an error, the object is unchanged.
 func (h *harness) refresh(o *object) diagnostics {
 	h.t.Helper()
 	if !o.exists() {
@@ -394,7 +392,7 @@ func (h *harness) plan(o *object, config values) *plan {
 	return p
 }
 
-// ask asks the provider for a plan and checks what Terraform checks.
+// ask requests a plan and checks it like Terraform.
 func (p *plan) ask(h *harness, prior tftypes.Value, private []byte) {
 	h.t.Helper()
 	kind := p.prior.kind
@@ -450,7 +448,7 @@ func proposedState(schema *tfprotov6.Schema, prior, config tftypes.Value) tftype
 	return tftypes.NewValue(config.Type(), out)
 }
 
-// apply carries a plan out, the destruction of a replaced object first.
+// apply applies a plan. A replaced object is destroyed first.
 func (h *harness) apply(p *plan) (*object, diagnostics) {
 	h.t.Helper()
 	if p.action == "replace" {
@@ -468,7 +466,7 @@ func (h *harness) apply(p *plan) (*object, diagnostics) {
 }
 
 // change is one call of ApplyResourceChange. The object it returns is what
-// Terraform would store, also after an error.
+// Terraform would store, even after an error.
 func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diagnostics) {
 	h.t.Helper()
 	if p.action == "no-op" {
@@ -513,7 +511,7 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 	return made, diags
 }
 
-// none is an object that does not exist yet.
+// none returns an object that does not exist.
 func (h *harness) none(kind string) *object {
 	return &object{kind: kind, state: tftypes.NewValue(h.schema(kind).ValueType(), nil)}
 }
@@ -539,7 +537,7 @@ func (h *harness) run(o *object, config values) (string, diagnostics) {
 	return p.action, append(diags, more...)
 }
 
-// must is run without errors and with the expected action.
+// must is run, and fails the test after an error or another action.
 func (h *harness) must(o *object, config values, action string) diagnostics {
 	h.t.Helper()
 	got, diags := h.run(o, config)
@@ -552,7 +550,7 @@ func (h *harness) must(o *object, config values, action string) diagnostics {
 	return diags
 }
 
-// clean checks that a fresh run plans nothing.
+// clean checks that a new run plans no change.
 func (h *harness) clean(o *object, config values) {
 	h.t.Helper()
 	if diags := h.refresh(o); diags.errors() != "" {
@@ -629,7 +627,7 @@ func (h *harness) imported(req *tfprotov6.ImportResourceStateRequest, sameRun bo
 	return o, append(diags, h.reread(o)...)
 }
 
-// account makes a service account behind Terraform's back, and gives its id.
+// account creates a service account without Terraform, and returns its ID.
 func (h *harness) account() string {
 	return fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
 }

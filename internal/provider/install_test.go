@@ -17,9 +17,9 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// A release's archive installs through a filesystem mirror with a real
-// terraform init, is locked with its sum, and works. RELEASE_DIR holds the
-// archives; without it, one is made like them.
+// The archive of a release can be installed from a filesystem mirror with terraform
+// init, is locked with its checksum, and works. RELEASE_DIR contains the archives;
+// without it, the test creates one.
 func TestAccInstall(t *testing.T) {
 	t.Parallel()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})
@@ -39,7 +39,7 @@ func TestAccInstall(t *testing.T) {
 	}
 	target := runtime.GOOS + "_" + runtime.GOARCH
 	version := archive(t, folder, target)
-	// A version before a release is installed only where it is asked for.
+	// A prerelease is installed only if it is requested.
 	main := filepath.Join(tf.WorkingDir(), "main.tf")
 	text, err := os.ReadFile(main)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestAccInstall(t *testing.T) {
 	t.Logf("installed %s for %s, locked with %s", version, target, sum)
 }
 
-// archive puts the archive for a target into a folder, and gives its version.
+// archive writes the archive for a target to a folder, and returns its version.
 func archive(t *testing.T, folder, target string) string {
 	t.Helper()
 	const name = "terraform-provider-qualytics_"

@@ -15,7 +15,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// query lists as "terraform query" does: it stops asking at the limit.
+// query lists like "terraform query": it stops at the limit.
 func (h *harness) query(kind string, config values, limit int64) ([]tfprotov6.ListResourceResult, diagnostics) {
 	h.t.Helper()
 	schema := h.schemas.ListResourceSchemas[kind]
@@ -96,8 +96,8 @@ func TestListAccounts(t *testing.T) {
 	})
 }
 
-// Pages are asked for as they are needed, and an error comes after the items
-// of the pages before it.
+// Pages are requested when they are needed, and an error follows the items of the
+// pages before it.
 func TestListPages(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -159,8 +159,8 @@ func TestListTokens(t *testing.T) {
 	})
 }
 
-// What a generated configuration says of an imported object plans no change:
-// every shape of account and token that can be made by hand.
+// The generated configuration of an imported object plans no change, for every kind of
+// account and token.
 func TestAdoptEverything(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -216,8 +216,8 @@ func TestAdoptEverything(t *testing.T) {
 	})
 }
 
-// generated is the configuration that Terraform generates for an object: every
-// attribute that can be configured, with the value in the state.
+// generated returns the configuration that Terraform generates for an object: every
+// configurable attribute with its value in the state.
 func (h *harness) generated(kind string, o *object) values {
 	config := values{}
 	for _, a := range h.schema(kind).Block.Attributes {

@@ -18,8 +18,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// A deployment is killed in the middle of an apply and comes back with its data:
-// what was made is in state, and the next apply makes the rest.
+// A deployment is killed during an apply and starts again with its data: what was
+// created is in the state, and the next apply creates the rest.
 func TestAccServerKilledDuringApply(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TF_ACC") == "" {
@@ -103,7 +103,7 @@ output "tokens" {
 	}
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress returns an unused loopback address.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -114,8 +114,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// startEmulator starts the emulator's program, ends it with the test, and gives
-// the Admin's token that it prints.
+// startEmulator starts the emulator until the end of the test, and returns the Admin's
+// token that it prints.
 func startEmulator(t *testing.T, program string, args ...string) (*os.Process, string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -141,7 +141,7 @@ func startEmulator(t *testing.T, program string, args ...string) (*os.Process, s
 	return nil, ""
 }
 
-// savedTokens are the service tokens in an emulator's data file.
+// savedTokens returns the service tokens in the data file of an emulator.
 func savedTokens(t *testing.T, file string) []qualyticstest.Token {
 	t.Helper()
 	text, err := os.ReadFile(file)

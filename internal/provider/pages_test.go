@@ -157,7 +157,7 @@ func summaryText(e ast.Expr, known map[string]ast.Expr) string {
 	return "…"
 }
 
-// Links between the pages lead to a page, an anchor or a file that exists.
+// Links between the pages refer to an existing page, anchor, or file.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -202,7 +202,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// markdown are the pages of this repository.
+// markdown returns the pages of this repository.
 func markdown(t *testing.T) []string {
 	t.Helper()
 	var out []string
@@ -228,7 +228,7 @@ func withoutCode(text string) string {
 	return regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(text, "")
 }
 
-// anchors are those of a page's headings, as GitHub and the registry make them.
+// anchors returns the anchors of a page's headings, as on GitHub and in the registry.
 func anchors(text string) []string {
 	var out []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {

@@ -15,8 +15,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// life is a token through random edits, events on the server, and steps of the
-// clock; and a small model of what must come of it.
+// life is a token during random edits, events on the server, and steps of the clock,
+// with a small model of the expected result.
 type life struct {
 	h      *harness
 	o      *object
@@ -27,7 +27,7 @@ type life struct {
 	kept        map[int64]bool // revoked on purpose, the record stays
 }
 
-// settle applies until nothing is left to do, as a nightly run would.
+// settle applies until the plan is clean, like a nightly run.
 func (l *life) settle() {
 	const enough = 3
 	for range enough {
@@ -46,7 +46,7 @@ func (l *life) settle() {
 	l.h.t.Fatalf("still something to do after %d applies", enough)
 }
 
-// left remembers what a policy leaves behind.
+// left records the tokens that a policy leaves.
 func (l *life) left(id, policy string) {
 	var n int64
 	_, _ = fmt.Sscan(id, &n)
@@ -75,7 +75,7 @@ func (l *life) check() {
 	}
 }
 
-// current is the server's record of the token in state, if it has one.
+// current returns the server's record of the token in the state, or nil.
 func (l *life) current() (qualyticstest.Token, bool) {
 	for _, token := range l.h.server.Tokens() {
 		if fmt.Sprint(token.ID) == get(l.o.state, "id") {
@@ -160,5 +160,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(built.dir)
+	os.Exit(code)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
-// One account and its tokens on a real deployment: make testacc-real. What a
-// test that breaks off leaves behind, make sweep removes by the prefix.
+// An account and its tokens on a real deployment: make testacc-real. make sweep removes
+// what an interrupted test leaves.
 func TestAccRealDeployment(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("QUALYTICS_REAL") == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// routes counts the requests since the log was cleared last, by route.
+// routes returns the number of requests by route since the log was cleared.
 func (h *harness) routes() map[string]int {
 	out := map[string]int{}
 	for _, r := range h.server.Requests() {
@@ -23,8 +23,7 @@ func (h *harness) routes() map[string]int {
 	return out
 }
 
-// What each operation asks of the server, to the request: whoever adds one has
-// to change a number here.
+// The exact number of requests of each operation.
 func TestRequestsOfEachOperation(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

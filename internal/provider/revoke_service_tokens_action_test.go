@@ -15,7 +15,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// invoke runs the emergency brake, and gives its progress.
+// invoke runs the action, and returns its progress.
 func (h *harness) invoke(config values) (string, diagnostics) {
 	h.t.Helper()
 	const kind = "qualytics_revoke_service_tokens"
@@ -118,8 +118,8 @@ func TestRevokeTokensByID(t *testing.T) {
 	})
 }
 
-// The page's example through the CLI: also what Terraform does not manage is
-// revoked, and each token is reported.
+// The example of the page through the CLI: tokens that Terraform does not manage are
+// revoked too, and each token is reported.
 func TestAccRevokeAction(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {

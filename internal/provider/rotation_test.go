@@ -17,8 +17,8 @@ import (
 
 var rotating = values{"name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 7}
 
-// The account of an expired token is deactivated: the token cannot be replaced
-// there, and the error says so; once the account is back, it is.
+// A token of a deactivated account cannot be replaced before the account is
+// reactivated.
 func TestRotationOfDeactivatedAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -40,8 +40,8 @@ func TestRotationOfDeactivatedAccount(t *testing.T) {
 	})
 }
 
-// Rotation due and another account in the same plan: one replacement, and no
-// warning about a rotation that the user's own edit makes anyway.
+// A rotation that is due and another account in the same plan: one replacement,
+// without a warning about the rotation.
 func TestRotationWithAnotherAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -59,7 +59,7 @@ func TestRotationWithAnotherAccount(t *testing.T) {
 	h.must(o, config.with(values{"service_account_id": h.account()}), "replace")
 }
 
-// Somebody deletes the old token between the plan of a rotation and its apply.
+// Someone deletes the old token between the plan and the apply of a rotation.
 func TestRotationOfDeletedToken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -80,7 +80,7 @@ func TestRotationOfDeletedToken(t *testing.T) {
 	})
 }
 
-// The revocation is answered, the answer of the deletion is lost.
+// The answer to the deletion of the old token is lost.
 func TestDeletionAnswerLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -94,7 +94,7 @@ func TestDeletionAnswerLost(t *testing.T) {
 	})
 }
 
-// The window is counted in days of 24 hours in UTC, across a leap day too.
+// The window consists of days of 24 hours in UTC, also across a leap day.
 func TestRotationAcrossLeapDay(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -113,8 +113,8 @@ func TestRotationAcrossLeapDay(t *testing.T) {
 	h.must(o, config, "replace")
 }
 
-// The machine's clock is an hour behind or ahead of the server's: the rotation
-// moves by that hour, and nothing else changes.
+// If the local clock is an hour behind or ahead of the server's, the rotation moves by
+// that hour, and nothing else changes.
 func TestRotationWithSkewedClock(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
@@ -168,7 +168,7 @@ func TestRotationRefreshOnly(t *testing.T) {
 	wantWrites(t, h)
 }
 
-// An account that is not known yet: the token waits for it.
+// A token of an account whose ID is unknown while planning.
 func TestTokenOfUnknownAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -200,8 +200,8 @@ func TestTokenOfUnknownAccount(t *testing.T) {
 	}
 }
 
-// An apply that is targeted at a consumer of the token rotates it; what the
-// target leaves behind, the next whole apply removes.
+// An apply with -target on a consumer of the token rotates the token. The next complete
+// apply removes the old one.
 func TestAccRotationWithTarget(t *testing.T) {
 	t.Parallel()
 	for name, lifecycle := range map[string]string{"destroy first": "false", "create first": "true"} {

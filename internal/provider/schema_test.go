@@ -15,9 +15,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// The pages of list resources and actions are written by hand, because an older
-// Terraform tells the generator nothing of them: each attribute is on its page,
-// in the schema's words.
+// The pages of list resources and actions are not generated, because older versions of
+// Terraform do not report their schemas. They contain the descriptions of the schemas.
 func TestPagesByHand(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -43,7 +42,7 @@ func TestPagesByHand(t *testing.T) {
 	}
 }
 
-// House rules over every schema.
+// Rules for every schema.
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -20,15 +20,15 @@ import (
 
 const canaryImport = "eyJhbGciOiJIUzI1NiJ9.canary-of-an-import-that-nobody-knows.c2lnbmF0dXJl"
 
-// forms are a secret as it is, encoded, and cut to 20 characters.
+// forms returns a secret as it is, encoded, and truncated to 20 characters.
 func forms(secret string) []string {
-	// The start of every bearer token is the same, and no secret.
+	// Every bearer token begins with the same characters, which are not secret.
 	middle := secret[len(secret)/2 : min(len(secret), len(secret)/2+20)]
 	return []string{secret, middle, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))}
 }
 
-// Everything that the provider writes at TRACE, and every diagnostic, plan and
-// private datum, is free of secrets; the state has one, in its one attribute.
+// The TRACE log, diagnostics, plans, and private data contain no secret. The state
+// contains one, in the sensitive attribute.
 func TestAccNoSecretIsShown(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()
@@ -128,7 +128,7 @@ output "token" {
 	}
 }
 
-// withoutToken is a state without its one sensitive attribute and the output.
+// withoutToken returns a state without the sensitive attribute and the output.
 func withoutToken(t *testing.T, state []byte) string {
 	t.Helper()
 	var tree map[string]any

@@ -15,7 +15,7 @@ import (
 
 type weightKey struct{}
 
-// What comes with a call, such as its loggers, is not kept when it is over.
+// The server does not retain the context of a call.
 func TestServerForgetsItsCalls(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

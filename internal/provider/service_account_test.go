@@ -23,7 +23,7 @@ func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
 	}
 }
 
-// wantText fails unless text holds every part.
+// wantText fails the test unless text contains every part.
 func wantText(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -66,8 +66,7 @@ func TestAccountTeams(t *testing.T) {
 	})
 }
 
-// Membership that is not configured is left to its other writers, also when
-// the role changes.
+// Membership that is not configured does not change, even if the role does.
 func TestAccountUnmanagedTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -143,7 +142,7 @@ func TestAccountEditorRefused(t *testing.T) {
 	old.clean(e, values{"name": "x", "role": "Editor"})
 }
 
-// What the server ignores is an error that names it, and the state holds what is.
+// What the server ignores is an error, and the state contains what the server reports.
 func TestAccountServerIgnores(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -189,7 +188,7 @@ func TestAccountGone(t *testing.T) {
 	})
 }
 
-// On read only the API's own word removes; everything else leaves the state alone.
+// Only the API's own 404 removes an account from the state.
 func TestAccountReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -221,7 +220,7 @@ func TestAccountReadErrors(t *testing.T) {
 	h.clean(o, values{"name": "x", "role": "Member"})
 }
 
-// A proxy that has a page of its own for this one path.
+// A proxy that answers a single path.
 func TestAccountReadBehindAProxy(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -282,7 +281,7 @@ func TestAccountDestroyedAlready(t *testing.T) {
 	})
 }
 
-// The provider never takes away the account it is logged in as.
+// The provider never deactivates or demotes its own account.
 func TestAccountLockout(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -370,7 +369,7 @@ func TestAccountValidation(t *testing.T) {
 	}
 }
 
-// Unknown values of the provider block are fine as long as nothing is read.
+// Unknown provider configuration is allowed until a request is required.
 func TestUnknownProviderConfiguration(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -16,7 +16,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// open opens an ephemeral token, and gives its values and private data.
+// open opens an ephemeral token, and returns its values and private data.
 func (h *harness) open(config values) (tftypes.Value, []byte, diagnostics) {
 	h.t.Helper()
 	schema := h.schemas.EphemeralResourceSchemas[tokenType]

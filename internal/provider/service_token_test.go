@@ -19,7 +19,7 @@ import (
 
 const day = 24 * time.Hour
 
-// with is a copy of a configuration with some values changed; nil removes one.
+// with returns a copy of a configuration with changes; nil removes a value.
 func (v values) with(changes values) values {
 	out := values{}
 	for k, x := range v {
@@ -35,7 +35,7 @@ func (v values) with(changes values) values {
 	return out
 }
 
-// works reports whether the server takes the token of a state.
+// tokenWorks reports whether the server accepts the token in a state.
 func (h *harness) tokenWorks(o *object) bool {
 	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet,
 		h.server.URL+h.server.Profile.Prefix+"/users/me", nil)
@@ -55,7 +55,7 @@ func (h *harness) tokenWorks(o *object) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// token is the server's only service token.
+// token returns the server's only service token.
 func (h *harness) token() qualyticstest.Token {
 	h.t.Helper()
 	tokens := h.server.Tokens()
@@ -119,7 +119,7 @@ func TestTokenNamePrefix(t *testing.T) {
 	wantText(t, h.validate(tokenType, config.with(values{"name_prefix": prefix + "x"})).errors(), "between 1 and 230")
 	h.must(a, config.with(values{"name_prefix": "x-"}), "replace")
 	h.must(a, config.with(values{"name_prefix": "x"}), "replace")
-	// The name it has already: nothing on the server has to change.
+	// The current name: nothing changes on the server.
 	h.must(a, values{"service_account_id": config["service_account_id"], "name": get(a.state, "name")}, "update")
 	h.must(a, config.with(values{"name_prefix": "x"}), "update")
 	h.must(a, config.with(values{"name_prefix": nil, "name": "fixed"}), "replace")
@@ -187,7 +187,7 @@ func TestTokenReadErrors(t *testing.T) {
 	}
 }
 
-// Each row of the planning table: what a refreshed status and revoked lead to.
+// Each row of the planning table: refreshed status and revoked, and the planned action.
 func TestTokenPlanningTable(t *testing.T) {
 	t.Parallel()
 	config := func(h *harness) values {
@@ -333,7 +333,7 @@ func TestTokenSavedPlan(t *testing.T) {
 	})
 }
 
-// Without a refresh nothing rotates, whatever the clock says.
+// Without a refresh, nothing rotates.
 func TestTokenWithoutRefresh(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -536,7 +536,7 @@ func TestTokenImport(t *testing.T) {
 	})
 }
 
-// A build whose list holds more than it should.
+// A list that contains a token of a person.
 func TestTokenImportOfAPerson(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -549,8 +549,8 @@ func TestTokenImportOfAPerson(t *testing.T) {
 	wantText(t, diags.errors(), "Unable to import service token", `"auth0|bob", a user of type Human`)
 }
 
-// A lifetime that cannot be derived: the first value configured is adopted, the
-// next change replaces.
+// If the lifetime cannot be derived, the first configured value is adopted, and the
+// next change replaces the token.
 func TestTokenImportOddLifetime(t *testing.T) {
 	t.Parallel()
 	for name, shape := range map[string]func(h *harness, t *qualyticstest.Token){
@@ -612,8 +612,7 @@ func TestTokenImportRevokedAndExpired(t *testing.T) {
 	})
 }
 
-// The provider never revokes the token it uses; a sibling that can be told
-// apart is fine.
+// The provider never revokes its own token, but does revoke a sibling.
 func TestTokenLockout(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

@@ -25,7 +25,7 @@ func serve(t *testing.T, opts qualyticstest.Options) *qualyticstest.Server {
 	return s
 }
 
-// ask sends a request with a bearer token, and gives status and body.
+// ask sends a request with a bearer token, and returns status and body.
 func ask(t *testing.T, s *qualyticstest.Server, bearer, method, path, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+s.Profile.Prefix+path, strings.NewReader(body))
@@ -47,7 +47,7 @@ func ask(t *testing.T, s *qualyticstest.Server, bearer, method, path, body strin
 	return resp.StatusCode, string(text)
 }
 
-// Every documented rule, on every profile; {user} and {token} stand for ids.
+// Every documented rule, on every profile. {user} and {token} are replaced by IDs.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {

@@ -1,9 +1,8 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Command demo shows a service account and its token appear, work, and go: it
-// builds the provider, starts an emulated deployment, and drives Terraform or
-// OpenTofu against it. It leaves nothing behind.
+// Command demo creates, uses, and destroys a service account and its token: it builds
+// the provider, starts an emulated deployment, and runs Terraform or OpenTofu.
 package main
 
 import (
@@ -71,7 +70,7 @@ func main() {
 	}
 }
 
-// demo is one run of it.
+// demo is a run of the demo.
 type demo struct {
 	dir    string
 	server *qualyticstest.Server
@@ -129,8 +128,7 @@ func findCLI() (string, error) {
 		"or OpenTofu 1.6 or newer (https://opentofu.org/docs/intro/install), then run make demo again")
 }
 
-// prepare writes the configuration, and tells Terraform where the provider and
-// the deployment are.
+// prepare writes the configuration and the settings of Terraform and the provider.
 func (d *demo) prepare(ctx context.Context, cli string) error {
 	rc := filepath.Join(d.dir, "terraform.rc")
 	for name, text := range map[string]string{
@@ -245,7 +243,7 @@ func (d *demo) destroy(ctx context.Context) error {
 	return nil
 }
 
-// token is the sensitive output of the configuration.
+// token returns the sensitive output of the configuration.
 func (d *demo) token(ctx context.Context) (string, error) {
 	outputs, err := d.tf.Output(ctx)
 	if err != nil {

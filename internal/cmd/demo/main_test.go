@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// The demo drives the real CLI, from the repository's root as make does, and
-// leaves nothing behind.
+// The demo runs a real CLI from the repository's root, as make does.
 func TestAccDemo(t *testing.T) {
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("TF_ACC is not set")

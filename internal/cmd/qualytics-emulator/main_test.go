@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The lines that it prints are enough to reach it, and it stops when told.
+// The printed lines are sufficient to use the emulator, and an interrupt stops it.
 func TestEmulator(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

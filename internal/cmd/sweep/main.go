@@ -1,10 +1,9 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Command sweep removes what the tests against a real deployment left there:
-// the service accounts whose name starts with tfacc-, and their tokens. It
-// touches nothing else. QUALYTICS_URL, QUALYTICS_TOKEN and QUALYTICS_API_PATH
-// say where.
+// Command sweep removes what interrupted tests left on a real deployment: the service
+// accounts whose names begin with tfacc-, and their tokens. QUALYTICS_URL,
+// QUALYTICS_TOKEN, and QUALYTICS_API_PATH select the deployment.
 package main
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// prefix marks what the tests made.
+// prefix is the prefix of the names that the tests use.
 const prefix = "tfacc-"
 
 func main() {

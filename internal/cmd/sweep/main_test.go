@@ -10,7 +10,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// It removes what the tests made, and nothing that is only called similarly.
+// It removes the accounts of the tests, and none with a similar name.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})
