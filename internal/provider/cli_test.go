@@ -28,7 +28,7 @@ func buildProgram(t *testing.T, pkg, to string, flags ...string) {
 func providerFolder(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
-		dir, err := os.MkdirTemp("", "qualytics-provider-")
+		dir, err := os.MkdirTemp("", "qualytics-provider-") //nolint:usetesting // It outlives the test that builds it.
 		if err != nil {
 			t.Fatal(err)
 		}
