@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
@@ -226,4 +227,24 @@ func (h *harness) generated(kind string, o *object) values {
 		}
 	}
 	return config
+}
+
+// Names with control and bidirectional characters cannot disguise the output of
+// "terraform query".
+func TestDisplayNamesArePrintable(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		owner := h.server.AddUser(qualyticstest.User{Name: "a\x1b[31m\u202eb\nc"})
+		h.server.AddToken(qualyticstest.Token{Name: "t\x07\u2066x", UserID: owner.ID})
+		for _, kind := range []string{accountType, tokenType} {
+			results, diags := h.query(kind, values{}, 100)
+			if diags.errors() != "" || len(results) != 1 {
+				t.Fatalf("%d results, %s", len(results), diags.errors())
+			}
+			name := results[0].DisplayName
+			if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+				t.Errorf("%s: display name %q", kind, name)
+			}
+		}
+	})
 }

@@ -35,15 +35,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		names = append(names, p.Name)
 	}
 	flags := flag.NewFlagSet("qualytics-emulator", flag.ExitOnError)
-	address := flags.String("address", "127.0.0.1:0", "where to listen; port 0 is any free one")
-	profile := flags.String("profile", names[0], "which build to play: "+strings.Join(names, ", "))
-	accounts := flags.Int("accounts", 0, "service accounts to start with")
-	tokens := flags.Int("tokens", 0, "tokens of each of them")
-	latency := flags.Duration("latency", 0, "how long every answer takes")
-	rate := flags.Int("rate", 0, "requests a second before the ingress answers 429; 0 is no limit")
-	burst := flags.Int("burst", 250, "how many may come at once on top of the rate")
+	address := flags.String("address", "127.0.0.1:0", "address to listen on; port 0 selects a free one")
+	profile := flags.String("profile", names[0], "behavior of the build: "+strings.Join(names, ", "))
+	accounts := flags.Int("accounts", 0, "number of initial service accounts")
+	tokens := flags.Int("tokens", 0, "number of tokens of each initial service account")
+	latency := flags.Duration("latency", 0, "latency of every answer")
+	rate := flags.Int("rate", 0, "rate limit in requests per second; 0 means none")
+	burst := flags.Int("burst", 250, "burst of the rate limit")
 	data := flags.String("data", "",
-		"file that keeps what the server knows from one start to the next; none keeps it in memory")
+		"file for the data, which a later start continues with; none keeps it in memory")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
