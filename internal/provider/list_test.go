@@ -242,7 +242,8 @@ func TestDisplayNamesArePrintable(t *testing.T) {
 				t.Fatalf("%d results, %s", len(results), diags.errors())
 			}
 			name := results[0].DisplayName
-			if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+			hidden := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+			if strings.ContainsFunc(name, hidden) {
 				t.Errorf("%s: display name %q", kind, name)
 			}
 		}
