@@ -313,7 +313,7 @@ func TestAccErrors(t *testing.T) {
 				Config:        account("x", "Member", ""),
 				ResourceName:  accountAddress,
 				ImportState:   true,
-				ImportStateId: "nobody@service",
+				ImportStateId: "missing@service",
 				ExpectError:   regexp.MustCompile(`No\s+service\s+account\s+has`),
 			},
 		}

@@ -74,7 +74,7 @@ func (c *terraformCLI) raw(t *testing.T, args ...string) (string, error) {
 func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
-		t.Skip("TF_ACC is not set")
+		t.Skip("acceptance test: it runs a Terraform CLI, so it requires TF_ACC=1, which make test sets")
 	}
 	dir := t.TempDir() // Terraform's working directory and home
 	plugins := providerFolder(t)

@@ -120,7 +120,7 @@ func TestAccountsDataSource(t *testing.T) {
 			{values{"role": "Admin"}, []string{"Airflow"}},
 			{values{"team": "data quality"}, []string{"Airflow"}},
 			{values{"team": "Public"}, []string{"Airflow", "airbyte"}},
-			{values{"team": "Nobody's"}, []string{}},
+			{values{"team": "Unknown"}, []string{}},
 			{values{"role": "Manager"}, []string{}},
 			{values{"include_deactivated": true}, []string{"Airflow", "airbyte", "Dead"}},
 		} {

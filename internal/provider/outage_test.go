@@ -23,7 +23,7 @@ import (
 func TestAccServerKilledDuringApply(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TF_ACC") == "" {
-		t.Skip("TF_ACC is not set")
+		t.Skip("acceptance test: it runs a Terraform CLI, so it requires TF_ACC=1, which make test sets")
 	}
 	dir := t.TempDir()
 	program, data := filepath.Join(dir, "qualytics-emulator"), filepath.Join(dir, "data.json")

@@ -173,7 +173,7 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: %v", page, err)
 				continue
 			}
-			if target.Scheme != "" { // somebody else's
+			if target.Scheme != "" { // another site
 				continue
 			}
 			checked++

@@ -22,7 +22,7 @@ type life struct {
 	o      *object
 	config values
 
-	compromised map[int64]bool // revoked by somebody else: must never work again
+	compromised map[int64]bool // revoked by someone else: must never work again
 	abandoned   map[int64]bool // left on purpose
 	kept        map[int64]bool // revoked on purpose, the record stays
 }
@@ -67,7 +67,7 @@ func (l *life) check() {
 	}
 	for _, token := range l.h.server.Tokens() {
 		if l.compromised[token.ID] && token.Active {
-			l.h.t.Errorf("the token %d works again although somebody else had revoked it", token.ID)
+			l.h.t.Errorf("the token %d works again although someone else revoked it", token.ID)
 		}
 		if fmt.Sprint(token.ID) != current && !l.abandoned[token.ID] && (!l.kept[token.ID] || token.Active) {
 			l.h.t.Errorf("the token %d is orphaned (active: %t)", token.ID, token.Active)
@@ -127,19 +127,19 @@ func TestTokenLife(t *testing.T) {
 					"generation": rapid.SampledFrom([]string{"1", "2"}).Draw(t, "generation"),
 				}
 			},
-			"revoked by somebody else": func(t *rapid.T) {
+			"revoked by someone else": func(t *rapid.T) {
 				token, ok := l.current()
 				if !ok || !token.Active {
-					t.Skip("nothing to revoke")
+					t.Skip("no active token to revoke: rapid chooses another action")
 				}
 				l.compromised[token.ID] = true
 				h.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.Active = false })
 				l.settle()
 			},
-			"deleted by somebody else": func(t *rapid.T) {
+			"deleted by someone else": func(t *rapid.T) {
 				token, ok := l.current()
 				if !ok {
-					t.Skip("nothing to delete")
+					t.Skip("no token to delete: rapid chooses another action")
 				}
 				h.server.RemoveToken(token.ID)
 				l.settle()

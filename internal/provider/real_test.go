@@ -17,7 +17,7 @@ import (
 func TestAccRealDeployment(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("QUALYTICS_REAL") == "" {
-		t.Skip("it changes a real deployment: make testacc-real")
+		t.Skip("it changes a real deployment, so it runs only with make testacc-real")
 	}
 	name := fmt.Sprintf("tfacc-%d", time.Now().Unix())
 	apiPath, ok := os.LookupEnv("QUALYTICS_API_PATH")

@@ -210,7 +210,7 @@ func TestAccRotationWithTarget(t *testing.T) {
 			profile := qualyticstest.Build202609()
 			clock := &qualyticstest.Clock{}
 			clock.Advance(
-				-2 * day) // the provider's program has the real clock: what is made now is two days old for it
+				-2 * day) // the provider uses the real clock, so a token created now is two days old for it
 			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
 			if err != nil {
 				t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-const canaryImport = "eyJhbGciOiJIUzI1NiJ9.canary-of-an-import-that-nobody-knows.c2lnbmF0dXJl"
+const canaryImport = "eyJhbGciOiJIUzI1NiJ9.canary-of-an-import-that-is-unknown.c2lnbmF0dXJl"
 
 // forms returns a secret as it is, encoded, and truncated to 20 characters.
 func forms(secret string) []string {

@@ -102,8 +102,8 @@ func TestAccountUnknownTeam(t *testing.T) {
 		wantWrites(t, h)
 		h.must(o, values{"name": "x", "role": "Member"}, "create")
 		h.server.ClearRequests()
-		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Nobody"}})
-		wantText(t, diags.errors(), `There is no team "Nobody"`)
+		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Unknown"}})
+		wantText(t, diags.errors(), `There is no team "Unknown"`)
 		wantWrites(t, h)
 	})
 }
@@ -120,7 +120,7 @@ func TestAccountNameTaken(t *testing.T) {
 		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
 		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
 		if len(h.server.ServiceAccounts()) != 0 {
-			t.Error("an account was made")
+			t.Error("an account was created")
 		}
 	})
 }
@@ -328,7 +328,7 @@ func TestAccountImport(t *testing.T) {
 		}
 		h.clean(o, config)
 		for id, want := range map[string]string{
-			"999999": "No service account has the ID or user_id", "nobody@service": "No service account has the ID " +
+			"999999": "No service account has the ID or user_id", "missing@service": "No service account has the ID " +
 				"or user_id", fmt.Sprint(person.ID): "of type Human",
 			fmt.Sprint(internal.ID): "of type Internal",
 		} {

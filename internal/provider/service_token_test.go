@@ -206,7 +206,7 @@ func TestTokenPlanningTable(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name    string
-		before  bool // revoked, when it is made
+		before  bool // value of revoked at creation
 		event   func(h *harness)
 		revoked bool
 		status  string // after the refresh

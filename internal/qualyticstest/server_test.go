@@ -77,7 +77,7 @@ func TestRules(t *testing.T) {
 				{"id that is none", "GET", "/users/abc", "", 422, `"id"`},
 				{"active tokens", "DELETE", "/users/{user}", "", 400, "active tokens"},
 				{"token name taken", "POST", "/user-tokens", `{"name":"ci","user_id":{user}}`, 409, "already exists"},
-				{"token for nobody", "POST", "/user-tokens", `{"name":"x","user_id":9999}`, 404, "not found"},
+				{"token for a missing user", "POST", "/user-tokens", `{"name":"x","user_id":9999}`, 404, "not found"},
 				{"token for a person", "POST", "/user-tokens", `{"name":"x","user_id":101}`, 400, "not a service user"},
 				{
 					"lifetime too long", "POST", "/user-tokens", `{"name":"x","user_id":{user},"expires_in_days":366}`,
@@ -250,7 +250,7 @@ func TestFaultsAndLog(t *testing.T) {
 	}
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))
 	if first, second := get(), get(); first != 503 || second != 503 {
-		t.Error("a fault for ever ended")
+		t.Error("a fault with Forever ended")
 	}
 	s.Heal()
 	if get() != 200 {

@@ -136,8 +136,8 @@ func (r *report) markdown() string {
 		r.Latency,
 	)
 	fmt.Fprintf(&b,
-		"- The provider's stripped binary: %.1f MB.\n- From its start to its being configured: %.0f ms.\n- What the "+
-			"emulator answers with nobody in between, ten at a time: %.0f requests a second.\n\n", r.Binary, r.Start,
+		"- The provider's stripped binary: %.1f MB.\n- Time from start to configured: %.0f ms.\n- Requests that the "+
+			"emulator answers by itself, ten in parallel: %.0f per second.\n\n", r.Binary, r.Start,
 		r.Emulator)
 	b.WriteString(
 		"| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | requests | MB " +

@@ -109,7 +109,7 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Println("\nDone. Nothing is left behind.")
+	fmt.Println("\nDone. The token is deleted, and the account is deactivated: the API does not erase accounts.")
 	return nil
 }
 

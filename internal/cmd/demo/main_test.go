@@ -13,7 +13,7 @@ import (
 // The demo runs a real CLI from the repository's root, as make does.
 func TestAccDemo(t *testing.T) {
 	if os.Getenv("TF_ACC") == "" {
-		t.Skip("TF_ACC is not set")
+		t.Skip("acceptance test: it runs a Terraform CLI, so it requires TF_ACC=1, which make test sets")
 	}
 	t.Chdir("../../..")
 	dir := t.TempDir()
