@@ -53,14 +53,24 @@ func rememberHost(ctx context.Context, client *qualytics.Client, private private
 	}
 }
 
+// otherHost returns the host from which an object was last read if that is not the
+// provider's deployment, else "".
+func otherHost(ctx context.Context, client *qualytics.Client, private privateData, diags *diag.Diagnostics) string {
+	var host string
+	if readPrivate(ctx, private, hostKey, &host, diags); host == client.Host() {
+		return ""
+	}
+	return host
+}
+
 // mayWrite reports whether an object may be changed or deleted: it was last read from
 // the provider's deployment. With -refresh=false or a saved plan, the ID may be that of
 // another object.
 func mayWrite(ctx context.Context, client *qualytics.Client, private privateData, object string,
 	diags *diag.Diagnostics,
 ) bool {
-	var host string
-	if readPrivate(ctx, private, hostKey, &host, diags); host == "" || host == client.Host() {
+	host := otherHost(ctx, client, private, diags)
+	if host == "" {
 		return true
 	}
 	diags.AddError("Object was read from another deployment", fmt.Sprintf("%s\n\nThe object was last read from %s, "+
@@ -76,8 +86,8 @@ func mayWrite(ctx context.Context, client *qualytics.Client, private privateData
 func onSameHost(ctx context.Context, client *qualytics.Client, private privateData, object string,
 	diags *diag.Diagnostics,
 ) bool {
-	var host string
-	if readPrivate(ctx, private, hostKey, &host, diags); host == "" || host == client.Host() {
+	host := otherHost(ctx, client, private, diags)
+	if host == "" {
 		return true
 	}
 	diags.AddError(
