@@ -52,7 +52,8 @@ func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{
 		"getting-started", "resources/qualytics_service_account", "resources/qualytics_service_token",
-		"rotation/scheduled", "rotation/zero-downtime", "rotation/overlap", "rotation/on-demand",
+		"resources/qualytics_service_tokens_exclusive",
+		"rotation/scheduled", "rotation/zero-downtime", "rotation/overlap", "rotation/abandon", "rotation/on-demand",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +71,7 @@ func TestAccExamples(t *testing.T) {
 						tfversion.SkipBelow(tfversion.Version1_4_0),
 					}
 				}
-				if folder == "rotation/overlap" { // its token outlives it; an account with an active token cannot go
+				if folder == "rotation/abandon" { // its token outlives it; an account with an active token cannot go
 					tc.CheckDestroy = nil
 					tc.Steps = append(tc.Steps, resource.TestStep{
 						PreConfig: func() {
@@ -94,6 +95,7 @@ func TestAccRotationRoutines(t *testing.T) {
 		"rotation/scheduled":     `^PUT \S+ DELETE \S+ POST /user-tokens$`,
 		"rotation/zero-downtime": `^POST /user-tokens PUT \S+ DELETE \S+$`,
 		"rotation/overlap":       `^POST /user-tokens$`,
+		"rotation/abandon":       `^POST /user-tokens$`,
 		"rotation/on-demand":     `^POST /user-tokens PUT \S+ DELETE \S+$`,
 	} {
 		t.Run(folder, func(t *testing.T) {
@@ -106,7 +108,7 @@ func TestAccRotationRoutines(t *testing.T) {
 				rotate := resource.TestStep{
 					PreConfig: func() {
 						if folder != "rotation/on-demand" {
-							s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 5*day)
+							s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 9*day)
 						}
 						s.ClearRequests()
 					},
@@ -126,7 +128,24 @@ func TestAccRotationRoutines(t *testing.T) {
 				}
 				tc.CheckDestroy = nil
 				tc.Steps = []resource.TestStep{{Config: text}, rotate}
-				if folder == "rotation/overlap" {
+				if folder == "rotation/overlap" { // both tokens work; after the overlap, the old one is removed
+					retire := rotate
+					retire.PreConfig = func() {
+						if tokens := s.Tokens(); len(tokens) != 2 || !tokens[0].Active || !tokens[1].Active {
+							t.Errorf("during the overlap: %+v", tokens)
+						}
+						s.Clock.Advance(8 * day)
+						s.ClearRequests()
+					}
+					retire.Check = func(*terraform.State) error {
+						if got := s.Writes(); len(got) != 2 || len(s.Tokens()) != 1 {
+							return fmt.Errorf("writes %q, tokens %+v", got, s.Tokens())
+						}
+						return nil
+					}
+					tc.Steps = append(tc.Steps, retire)
+				}
+				if folder == "rotation/abandon" {
 					tc.Steps = append(tc.Steps, resource.TestStep{
 						PreConfig: func() {
 							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
@@ -247,7 +266,7 @@ func TestAccScenarios(t *testing.T) {
 					},
 				}
 				rotate := apply
-				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 5*day) }
+				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 9*day) }
 				c.Steps = []resource.TestStep{apply, rotate}
 				if tc.folder == "scim-connector" { // its old token outlives the rotation
 					c.CheckDestroy = nil

@@ -195,6 +195,20 @@ func operations() []operation {
 	token := values{"name": "matrix", "expires_in_days": 30}
 	prefixed := values{"name_prefix": "matrix-", "expires_in_days": 30}
 	sealed := prefixed.with(values{"encryption": matrixIdentity()})
+	aged := func(config values, ages ...time.Duration) func(*harness, *object) {
+		return func(h *harness, o *object) {
+			h.must(o, h.owned(o.kind, config), "create")
+			for i, age := range ages {
+				if i > 0 {
+					h.must(o, h.owned(o.kind, config), "update")
+				}
+				h.clock.Advance(age)
+			}
+			if diags := h.refresh(o); diags.errors() != "" {
+				h.t.Fatal(diags.errors())
+			}
+		}
+	}
 	made := func(config values) func(*harness, *object) {
 		return func(h *harness, o *object) { h.must(o, h.owned(o.kind, config), "create") }
 	}
@@ -274,6 +288,18 @@ func operations() []operation {
 			to(tokenType, token.with(values{"expires_in_days": 60})),
 		},
 		{"delete a token", tokenType, nil, made(token), to(tokenType, nil)},
+		{
+			"rotate a token in place", tokenType, overlapping, aged(overlapping, 21*day),
+			to(tokenType, overlapping),
+		},
+		{
+			"retire a token", tokenType, overlapping, aged(overlapping, 21*day, 6*day),
+			to(tokenType, overlapping),
+		},
+		{
+			"delete a token and a retiring one", tokenType, nil, aged(overlapping, 21*day, 2*day),
+			to(tokenType, nil),
+		},
 		{
 			"import a token",
 			tokenType,
@@ -469,7 +495,7 @@ func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 		!strings.Contains(said, "already in use") {
 		return false
 	}
-	if o.exists() {
+	if o.exists() && !strings.HasPrefix(op.name, "rotate") {
 		h.t.Errorf("an object that is in the state is said to be lost: %s", said)
 	}
 	done := false
@@ -484,10 +510,24 @@ func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 		return done
 	}
 	for _, t := range h.made() {
-		h.server.RemoveToken(t.ID)
-		done = true
+		if !slices.Contains(tokensInState(o), fmt.Sprint(t.ID)) {
+			h.server.RemoveToken(t.ID)
+			done = true
+		}
 	}
 	return done
+}
+
+// tokensInState returns the IDs of the current and the retiring tokens.
+func tokensInState(o *object) []string {
+	if !o.exists() {
+		return nil
+	}
+	ids := []string{get(o.state, "id")}
+	for _, entry := range retiringTokens(o) {
+		ids = append(ids, strings.TrimSuffix(entry, " due"))
+	}
+	return ids
 }
 
 // made returns the tokens that the matrix created.
@@ -544,10 +584,21 @@ func (h *harness) holds(op operation, o *object) {
 		return
 	}
 	tokens := h.made()
+	if want == 1 {
+		want = len(tokensInState(o))
+	}
 	if len(tokens) != want {
 		h.t.Errorf("%d tokens on the server, want %d: %+v", len(tokens), want, tokens)
 	}
-	if want == 1 && !strings.HasPrefix(op.name, "import") && h.tokenWorks(o) != (op.config["revoked"] != true) {
+	if retiring := len(retiringTokens(o)); o.exists() && (retiring == 1) != strings.HasPrefix(op.name, "rotate") {
+		h.t.Errorf("%d retiring tokens", retiring)
+	}
+	for _, id := range tokensInState(o) {
+		if o.exists() && op.config["revoked"] != true && !h.works(id) {
+			h.t.Errorf("the token %s does not work", id)
+		}
+	}
+	if op.config != nil && !strings.HasPrefix(op.name, "import") && h.tokenWorks(o) != (op.config["revoked"] != true) {
 		h.t.Errorf("the secret in the state works: %t", h.tokenWorks(o))
 	}
 }

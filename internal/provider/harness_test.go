@@ -493,7 +493,7 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 	if made.exists() && !failed {
 		after := attributes(made.state)
 		for name, planned := range attributes(p.planned) {
-			if planned.IsKnown() && !planned.Equal(after[name]) {
+			if !conforms(planned, after[name]) {
 				h.t.Errorf("inconsistent result after apply: %s.%s was planned as %s and is %s", o.kind, name,
 					text(planned), text(after[name]))
 			}
@@ -509,6 +509,19 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 		made.identity = nil
 	}
 	return made, diags
+}
+
+// conforms reports whether a value is what was planned, in which parts may be unknown.
+func conforms(planned, value tftypes.Value) bool {
+	if !planned.IsKnown() || planned.Equal(value) {
+		return true
+	}
+	var want, got []tftypes.Value
+	if planned.As(&want) == nil && value.As(&got) == nil {
+		return slices.EqualFunc(want, got, conforms)
+	}
+	wantFields, gotFields := attributes(planned), attributes(value)
+	return len(wantFields) > 0 && maps.EqualFunc(wantFields, gotFields, conforms)
 }
 
 // none returns an object that does not exist.

@@ -70,27 +70,35 @@ func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
 			"state rm\".", operation, account.label()))
 }
 
-// allowsRevocation reports whether a token may be revoked or deleted.
-func (l lockout) allowsRevocation(ctx context.Context, token serviceTokenModel) bool {
-	own, err := l.client.IsOwnToken(ctx, token.asListed(), qualytics.Secret(token.Token.ValueString()))
+// allowsRevocation reports whether a token may be revoked or deleted. secret is "" if
+// it is not known; label names the token in messages.
+func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, secret qualytics.Secret,
+	label string,
+) bool {
+	own, err := l.client.IsOwnToken(ctx, token, secret)
 	switch {
 	case own == qualytics.OwnNo, l.planning && own == qualytics.OwnUnknown:
 		return true
 	case err != nil:
 		addError(l.diags, "Unable to determine the provider's own token",
-			token.label()+" is unchanged, because it may be the token that the provider uses", err)
+			label+" is unchanged, because it may be the token that the provider uses", err)
 	case own == qualytics.OwnYes:
-		l.refuseToken("Operation would lock out the provider", token, "this is the token that the provider uses")
+		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
 	default:
-		l.refuseToken("Operation might lock out the provider", token,
+		l.refuseToken("Operation might lock out the provider", label,
 			"it belongs to the account that the provider is logged in as, and the API does not tell it apart from "+
 				"the token that the provider uses")
 	}
 	return false
 }
 
-func (l lockout) refuseToken(summary string, token serviceTokenModel, reason string) {
+// allowsRevocationOf is allowsRevocation for the current token of a resource.
+func (l lockout) allowsRevocationOf(ctx context.Context, token serviceTokenModel) bool {
+	return l.allowsRevocation(ctx, token.asListed(), qualytics.Secret(token.Token.ValueString()), token.label())
+}
+
+func (l lockout) refuseToken(summary, label, reason string) {
 	l.diags.AddError(summary,
 		fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, "+
-			"or remove the token from the state with \"terraform state rm\".", token.label(), reason))
+			"or remove the token from the state with \"terraform state rm\".", label, reason))
 }

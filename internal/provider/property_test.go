@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,13 +33,18 @@ type life struct {
 func (l *life) settle() {
 	const enough = 3
 	for range enough {
-		before, policy := get(l.o.state, "id"), get(l.o.state, "deletion_policy")
+		if diags := l.h.refresh(l.o); diags.errors() != "" {
+			l.h.t.Fatalf("refresh failed: %s", diags.errors())
+		}
+		before, policy := tokensInState(l.o), get(l.o.state, "deletion_policy")
 		action, diags := l.h.run(l.o, l.config)
 		if diags.errors() != "" {
 			l.h.t.Fatalf("apply failed: %s", diags.errors())
 		}
-		if action == "replace" {
-			l.left(before, policy)
+		for _, id := range before {
+			if !slices.Contains(tokensInState(l.o), id) {
+				l.left(id, policy)
+			}
 		}
 		if action == "no-op" {
 			return
@@ -69,7 +76,13 @@ func (l *life) check() {
 		if l.compromised[token.ID] && token.Active {
 			l.h.t.Errorf("the token %d works again although someone else revoked it", token.ID)
 		}
-		if fmt.Sprint(token.ID) != current && !l.abandoned[token.ID] && (!l.kept[token.ID] || token.Active) {
+		if retiring := slices.Contains(tokensInState(l.o), fmt.Sprint(token.ID)); retiring {
+			if fmt.Sprint(token.ID) != current && !l.h.works(fmt.Sprint(token.ID)) {
+				l.h.t.Errorf("the retiring token %d does not work", token.ID)
+			}
+			continue
+		}
+		if !l.abandoned[token.ID] && (!l.kept[token.ID] || token.Active) {
 			l.h.t.Errorf("the token %d is orphaned (active: %t)", token.ID, token.Active)
 		}
 	}
@@ -126,6 +139,26 @@ func TestTokenLife(t *testing.T) {
 				l.config["rotate_when_changed"] = map[string]string{
 					"generation": rapid.SampledFrom([]string{"1", "2"}).Draw(t, "generation"),
 				}
+			},
+			"overlap": func(t *rapid.T) {
+				if n := rapid.SampledFrom([]int{0, 3, 15}).Draw(t, "overlap"); n > 0 {
+					l.config["overlap_days"] = n
+				} else {
+					delete(l.config, "overlap_days")
+				}
+			},
+			"retiring token revoked or deleted": func(t *rapid.T) {
+				retiring := tokensInState(l.o)
+				if len(retiring) < 2 {
+					t.Skip("no retiring token: rapid chooses another action")
+				}
+				id := parseInt(t, strings.TrimSuffix(retiring[1], " due"))
+				if rapid.Bool().Draw(t, "deleted") {
+					h.server.RemoveToken(id)
+					return
+				}
+				l.compromised[id], l.kept[id] = true, true
+				h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false })
 			},
 			"revoked by someone else": func(t *rapid.T) {
 				token, ok := l.current()

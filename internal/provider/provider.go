@@ -249,7 +249,9 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 }
 
 func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{newServiceAccountResource, newServiceTokenResource}
+	return []func() resource.Resource{
+		newServiceAccountResource, newServiceTokenResource, newServiceTokensExclusiveResource,
+	}
 }
 
 func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.DataSource {

@@ -37,22 +37,25 @@ const day = 24 * time.Hour
 
 // serviceTokenModel is a service token in configuration, plan, and state.
 type serviceTokenModel struct {
-	ID                types.String      `tfsdk:"id"`
-	ServiceAccountID  types.String      `tfsdk:"service_account_id"`
-	Name              types.String      `tfsdk:"name"`
-	NamePrefix        types.String      `tfsdk:"name_prefix"`
-	ExpiresInDays     types.Int64       `tfsdk:"expires_in_days"`
-	SCIMEndpointsOnly types.Bool        `tfsdk:"scim_endpoints_only"`
-	RotateBeforeDays  types.Int64       `tfsdk:"rotate_before_days"`
-	RotateWhenChanged types.Map         `tfsdk:"rotate_when_changed"`
-	Revoked           types.Bool        `tfsdk:"revoked"`
-	DeletionPolicy    types.String      `tfsdk:"deletion_policy"`
-	Encryption        types.Object      `tfsdk:"encryption"`
-	Token             types.String      `tfsdk:"token"`
-	EncryptedToken    types.String      `tfsdk:"encrypted_token"`
-	Status            types.String      `tfsdk:"status"`
-	CreatedAt         timetypes.RFC3339 `tfsdk:"created_at"`
-	ExpiresAt         timetypes.RFC3339 `tfsdk:"expires_at"`
+	ID                     types.String      `tfsdk:"id"`
+	ServiceAccountID       types.String      `tfsdk:"service_account_id"`
+	Name                   types.String      `tfsdk:"name"`
+	NamePrefix             types.String      `tfsdk:"name_prefix"`
+	ExpiresInDays          types.Int64       `tfsdk:"expires_in_days"`
+	SCIMEndpointsOnly      types.Bool        `tfsdk:"scim_endpoints_only"`
+	RotateBeforeDays       types.Int64       `tfsdk:"rotate_before_days"`
+	RotateWhenChanged      types.Map         `tfsdk:"rotate_when_changed"`
+	OverlapDays            types.Int64       `tfsdk:"overlap_days"`
+	RetireUnusedAfterHours types.Int64       `tfsdk:"retire_unused_after_hours"`
+	Revoked                types.Bool        `tfsdk:"revoked"`
+	DeletionPolicy         types.String      `tfsdk:"deletion_policy"`
+	Encryption             types.Object      `tfsdk:"encryption"`
+	Token                  types.String      `tfsdk:"token"`
+	EncryptedToken         types.String      `tfsdk:"encrypted_token"`
+	Status                 types.String      `tfsdk:"status"`
+	CreatedAt              timetypes.RFC3339 `tfsdk:"created_at"`
+	ExpiresAt              timetypes.RFC3339 `tfsdk:"expires_at"`
+	RetiringTokens         types.List        `tfsdk:"retiring_tokens"`
 }
 
 // tokenHistory is the private data of a token: what the API does not report and
@@ -86,6 +89,7 @@ func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
 		Revoked: types.BoolValue(!t.Usable(now)), ExpiresInDays: types.Int64PointerValue(lifetimeDays(t)),
 		SCIMEndpointsOnly: types.BoolValue(false), DeletionPolicy: types.StringValue(policyDelete),
 		RotateWhenChanged: types.MapNull(types.StringType), Encryption: types.ObjectNull(encryptionTypes),
+		RetiringTokens: retiringList(nil),
 	}
 	m.refresh(t, now)
 	return m

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
@@ -31,6 +32,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		plan.planSecret()
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), plan.Token)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), plan.EncryptedToken)...)
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("retiring_tokens"), retiringList(nil))...)
 		if r.data.client != nil && !plan.ServiceAccountID.IsUnknown() {
 			parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 		}
@@ -38,10 +40,11 @@ func (r *serviceTokenResource) ModifyPlan(
 	}
 	var history tokenHistory
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
-	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isActive(ctx, req, resp) {
+	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isSettled(ctx, req, resp) {
 		return // the most common plan
 	}
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	retiring := state.retiring(ctx, &resp.Diagnostics)
 	if !req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
@@ -53,11 +56,12 @@ func (r *serviceTokenResource) ModifyPlan(
 		revokes: state.DeletionPolicy.ValueString() != policyAbandon,
 		effect:  "It is destroyed, and stops working.",
 	}
+	policy, removed := state.DeletionPolicy.ValueString(), retiring
 	if !req.Plan.Raw.IsNull() {
-		p := planToken(state, plan, configName, history)
+		p := planToken(state, plan, configName, retiring, history)
 		resp.Diagnostics.Append(p.diags...)
 		restores := state.Revoked.ValueBool() && !plan.Revoked.ValueBool()
-		if len(p.replace) > 0 || restores || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
+		if len(p.replace) > 0 || p.inPlace || restores || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
 			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
 		}
 		if resp.Diagnostics.HasError() {
@@ -68,10 +72,14 @@ func (r *serviceTokenResource) ModifyPlan(
 		}
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
 		end = p.end()
+		if len(p.replace) == 0 {
+			policy, removed = plan.DeletionPolicy.ValueString(), p.removed
+		}
 	}
+	r.checkRemoved(ctx, state, policy, removed, &resp.Diagnostics)
 	if end.revokes && r.data.client != nil {
 		guard := lockout{r.data.client, true, &resp.Diagnostics}
-		if guard.allowsRevocation(ctx, state) && end.effect != "" {
+		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
 			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
 		}
 	}
@@ -100,13 +108,16 @@ func (p *tokenPlan) end() endOfToken {
 	return endOfToken{}
 }
 
-// isActive reports whether the state says that the token works and is not due.
-func (r *serviceTokenResource) isActive(ctx context.Context, req resource.ModifyPlanRequest,
+// isSettled reports whether the state says that the token works and that nothing is due.
+// It decodes only what it needs, because it is called for every token.
+func (r *serviceTokenResource) isSettled(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) bool {
-	var status types.String
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("status"), &status)...)
-	return status.ValueString() == statusActive
+	var state serviceTokenModel
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
+	return state.Status.ValueString() == statusActive && !slices.ContainsFunc(state.retiring(ctx, &resp.Diagnostics),
+		func(t retiringToken) bool { return t.Due.ValueBool() })
 }
 
 // tokenPlan decides what happens to an existing token.
@@ -114,28 +125,45 @@ type tokenPlan struct {
 	state      serviceTokenModel
 	plan       serviceTokenModel // as Terraform proposes it, and then as decided
 	configName types.String      // null if the configuration has name_prefix
+	retiring   []retiringToken   // in the state
 	history    tokenHistory
 
-	replace []string // attributes that force a new token
+	replace []string        // attributes that force a new token
+	inPlace bool            // the new token takes the place of the old one, which may stay valid
+	removed []retiringToken // retiring tokens that do not stay
 	diags   diag.Diagnostics
 }
 
 // planToken decides from the state as of the last refresh, the proposed plan, and
 // the private data. It uses no clock, so that a saved plan stays valid.
-func planToken(state, plan serviceTokenModel, configName types.String, history tokenHistory) *tokenPlan {
-	p := &tokenPlan{state: state, plan: plan, configName: configName, history: history}
+func planToken(state, plan serviceTokenModel, configName types.String, retiring []retiringToken,
+	history tokenHistory,
+) *tokenPlan {
+	p := &tokenPlan{state: state, plan: plan, configName: configName, retiring: retiring, history: history}
 	p.replaceForConfig()
 	if len(p.replace) == 0 {
 		p.replaceForStatus()
 	}
-	if len(p.replace) > 0 {
+	switch {
+	case len(p.replace) == 0:
+		p.warnOfAdoption()
+		p.decideStatus()
+	case p.rotatesInPlace():
+		p.inPlace, p.replace = true, nil
+		p.setComputedUnknown()
+	default:
 		p.refuseReservedName()
 		p.setComputedUnknown()
-		return p
 	}
-	p.warnOfAdoption()
-	p.decideStatus()
+	p.planRetiring()
 	return p
+}
+
+// rotatesInPlace reports whether an overlap is configured and everything that forces
+// a new token is a rotation.
+func (p *tokenPlan) rotatesInPlace() bool {
+	return !p.plan.OverlapDays.IsNull() && !slices.ContainsFunc(p.replace,
+		func(attribute string) bool { return attribute != "status" && attribute != "rotate_when_changed" })
 }
 
 func (p *tokenPlan) warn(summary, format string, args ...any) {
@@ -233,7 +261,15 @@ func (p *tokenPlan) rotate(summary, reason string) {
 	order := "With lifecycle { create_before_destroy = true }, the new token is created and everything that depends " +
 		"on it is updated before the old one is removed. " +
 		"Otherwise, the old one is removed first, and its consumers have no valid token in between."
-	if p.plan.NamePrefix.IsNull() {
+	switch {
+	case !p.plan.OverlapDays.IsNull() && p.stillWorks():
+		order = fmt.Sprintf("The new token is created, and everything that depends on it is updated in the same "+
+			"apply. The old one stays valid until the overlap ends (overlap_days = %d).",
+			p.plan.OverlapDays.ValueInt64())
+	case !p.plan.OverlapDays.IsNull():
+		order = "The new token is created, everything that depends on it is updated in the same apply, and the old " +
+			"one is removed."
+	case p.plan.NamePrefix.IsNull():
 		order = "Its name is fixed, so the old token is removed before the new one is created, and its consumers " +
 			"have no valid token in between. With create_before_destroy, " +
 			"the server refuses the new one. To rotate without an outage, use name_prefix instead of name, together " +

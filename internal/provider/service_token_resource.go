@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -42,6 +43,7 @@ func (r *serviceTokenResource) Metadata(_ context.Context, req resource.Metadata
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
+	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true} // a rotation in place changes the ID
 }
 
 func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
@@ -49,6 +51,9 @@ func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.Iden
 ) {
 	resp.IdentitySchema = identitySchema("service token")
 }
+
+// maxUnusedHours is the maximum of retire_unused_after_hours: a year.
+const maxUnusedHours = 365 * 24
 
 const forcesNewToken = " Changing this forces a new service token to be created."
 
@@ -121,9 +126,30 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 			"rotate_when_changed": schema.MapAttribute{
 				ElementType: types.StringType,
 				Optional:    true,
-				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created; " +
-					"adding or removing the map does not.",
+				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created, in " +
+					"place with `overlap_days`; adding or removing the map does not.",
 			},
+			"overlap_days": schema.Int64Attribute{
+				Optional:   true,
+				Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
+				MarkdownDescription: fmt.Sprintf(
+					"Number of days for which a replaced token stays valid after a rotation, 1 to %d; requires "+
+						"`name_prefix`. With it, a token that is due, expired, or revoked by someone else, and a "+
+						"change of `rotate_when_changed`, are updates in place. A change also applies to "+
+						"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
+			},
+			"retire_unused_after_hours": schema.Int64Attribute{
+				Optional: true,
+				Validators: []validator.Int64{
+					int64validator.Between(1, maxUnusedHours),
+					int64validator.AlsoRequires(path.MatchRoot("overlap_days")),
+				},
+				MarkdownDescription: fmt.Sprintf(
+					"Number of hours without use after which the overlap of a replaced token ends early, 1 to %d; "+
+						"requires `overlap_days`. It has no effect if the deployment does not report the last use.",
+					maxUnusedHours),
+			},
+			"retiring_tokens": retiringTokensAttribute(),
 			"revoked": schema.BoolAttribute{
 				Optional: true,
 				Computed: true,
@@ -210,9 +236,10 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 					"Use name_prefix instead of name, or deletion_policy = \"delete\".", policy),
 		)
 	}
+	config.validateOverlap(&resp.Diagnostics)
 }
 
-// Create stores the secret in the state before anything else can fail.
+// Create creates the token.
 func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan serviceTokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -221,45 +248,62 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	encrypt := encrypterOf(ctx, plan.Encryption, &resp.Diagnostics) // before any request
-	if resp.Diagnostics.HasError() {
-		return
+	plan.RetiringTokens = retiringList(nil)
+	r.issue(ctx, client, plan, accountID, tokenRecord{&resp.State, resp.Identity, resp.Private}, &resp.Diagnostics)
+}
+
+// tokenRecord is where Create and Update store a token.
+type tokenRecord struct {
+	state    *tfsdk.State
+	identity *tfsdk.ResourceIdentity
+	private  privateData
+}
+
+// issue creates the planned token. It stores the secret in the state before anything
+// else can fail. It returns the stored token, or false after an error.
+func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Client, plan serviceTokenModel,
+	accountID int64, record tokenRecord, diags *diag.Diagnostics,
+) (serviceTokenModel, bool) {
+	encrypt := encrypterOf(ctx, plan.Encryption, diags) // before any request
+	if diags.HasError() {
+		return plan, false
 	}
-	token := r.createToken(ctx, client, &plan, accountID, &resp.Diagnostics)
+	token := r.createToken(ctx, client, &plan, accountID, diags)
 	if token == nil {
-		return
+		return plan, false
 	}
 	created := plan
 	created.applyCreated(&token.Token, r.data.now())
 	created.Revoked = types.BoolValue(false)
 	if err := created.setSecret(string(token.Bearer), encrypt); err != nil {
-		removeUnencrypted(ctx, client, token.ID, created, &resp.Diagnostics)
-		return
+		removeUnencrypted(ctx, client, token.ID, created, diags)
+		return created, false
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, created.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	diags.Append(record.state.Set(ctx, created)...)
+	diags.Append(record.identity.Set(ctx, newIdentity(client, created.ID))...)
+	rememberHost(ctx, client, record.private, diags)
+	r.storeHistory(ctx, record.private, created, tokenHistory{}, diags)
 
 	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
 		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
 			created.applyCreated(listed, r.data.now())
-			resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
+			diags.Append(record.state.Set(ctx, created)...)
 		}
 	}
-	warnOfCreated(plan, created, token, &resp.Diagnostics)
-	verifySCIM(ctx, client, plan, token, &resp.Diagnostics)
+	warnOfCreated(plan, created, token, diags)
+	verifySCIM(ctx, client, plan, token, diags)
 
 	if plan.Revoked.ValueBool() {
 		if err := client.RevokeToken(ctx, token.ID); err != nil {
-			addError(&resp.Diagnostics, "Unable to revoke new service token", created.label(), err)
-			return
+			addError(diags, "Unable to revoke new service token", created.label(), err)
+			return created, false
 		}
 		created.Revoked = types.BoolValue(true)
 		created.decideStatus(r.data.now())
-		resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
+		diags.Append(record.state.Set(ctx, created)...)
 	}
-	r.storeHistory(ctx, resp.Private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()},
-		&resp.Diagnostics)
+	r.storeHistory(ctx, record.private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()}, diags)
+	return created, !diags.HasError()
 }
 
 // removeUnencrypted revokes and deletes a new token whose secret could not be
@@ -333,6 +377,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	}
 	// Also for a token that is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
+	now, before := r.data.now(), state
 	token, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err != nil:
@@ -342,19 +387,32 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 			return
 		}
-		resp.Diagnostics.AddWarning("Service token not found",
-			sentence(state.label()+" was deleted outside of Terraform, so it is removed from the state")+
-				" The next apply creates a new token. Deployment: "+client.URL()+".")
-		resp.State.RemoveResource(ctx)
+		deleted := sentence(state.label()+" was deleted outside of Terraform") +
+			" The next apply creates a new token. Deployment: " + client.URL() + "."
+		refreshRetiring(ctx, client, &state, now, &resp.Diagnostics)
+		switch {
+		case resp.Diagnostics.HasError():
+		case len(state.RetiringTokens.Elements()) > 0: // no other state would know them
+			resp.Diagnostics.AddWarning("Current service token not found", deleted+
+				" The resource stays in the state because of its retiring tokens.")
+			state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
+			resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+			r.storeHistory(ctx, resp.Private, state, tokenHistory{}, &resp.Diagnostics)
+		default:
+			resp.Diagnostics.AddWarning("Service token not found", deleted+" It is removed from the state.")
+			resp.State.RemoveResource(ctx)
+		}
 		return
 	}
 	if difference := state.differenceFrom(token); difference != "" {
 		addOtherDeployment(&resp.Diagnostics, client, state.label(), difference)
 		return
 	}
-	now := r.data.now()
-	before := state
 	state.refresh(token, now)
+	refreshRetiring(ctx, client, &state, now, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	if token.Active || token.Expired(now) { // nothing to restore
 		history.RevokedByConfig = false
 	}
@@ -365,50 +423,99 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	}
 }
 
-// Update revokes or restores the token. All other changes in place are stored
-// without a request.
+// Update rotates, revokes, or restores the token, and then removes the retiring tokens
+// that the plan does not keep. All other changes are stored without a request.
 func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state serviceTokenModel
-	var history tokenHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
-	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	stay := plan.retiring(ctx, &resp.Diagnostics)
+	remove := withoutTokens(state.retiring(ctx, &resp.Diagnostics), stay)
+	if !state.allowsRetirements(ctx, client, plan.DeletionPolicy.ValueString(), remove, &resp.Diagnostics) {
 		return
 	}
+	record := tokenRecord{&resp.State, resp.Identity, resp.Private}
+	change := r.changeInPlace
+	if plan.ID.IsUnknown() {
+		change = r.rotateInPlace
+	}
+	updated, ok := change(ctx, client, plan, state, record, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	retire(ctx, client, &updated, stay, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, updated)...)
+}
+
+// rotateInPlace creates a new token, and stores it together with the old one. The
+// retiring tokens that do not stay are due until they are removed.
+func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
+	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
+) (serviceTokenModel, bool) {
+	accountID := parseID(plan.ServiceAccountID, "service_account_id", diags)
+	stay := plan.retiring(ctx, diags)
+	old := plan.retired(r.data.now(), true)
+	old.ID, old.Name = state.ID, state.Name
+	for i := range stay {
+		if stay[i].ID.Equal(state.ID) {
+			stay[i].RetireAt = timetypes.NewRFC3339TimeValue(r.data.now().Add(plan.overlap()).UTC())
+		}
+	}
+	all := append(state.retiring(ctx, diags), old)
+	leave := withoutTokens(all, stay)
+	for i := range leave {
+		leave[i].Due = types.BoolValue(true)
+	}
+	plan.RetiringTokens = retiringList(append(stay, leave...))
+	if diags.HasError() {
+		return plan, false
+	}
+	return r.issue(ctx, client, plan, accountID, record, diags)
+}
+
+// changeInPlace revokes or restores the token.
+func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualytics.Client,
+	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
+) (serviceTokenModel, bool) {
+	var history tokenHistory
+	readPrivate(ctx, record.private, historyKey, &history, diags)
 	history.Imported = false
-	if !encryptImported(ctx, &plan, state, &resp.Diagnostics) {
-		return
+	id := parseID(state.ID, "id", diags)
+	if diags.HasError() || !encryptImported(ctx, &plan, state, diags) {
+		return plan, false
 	}
 	switch revoke := plan.Revoked.ValueBool(); {
 	case revoke == state.Revoked.ValueBool():
 	case revoke:
-		byConfig, ok := revokeInPlace(ctx, client, id, state, &resp.Diagnostics)
+		byConfig, ok := revokeInPlace(ctx, client, id, state, diags)
 		if !ok {
-			return
+			return plan, false
 		}
 		history.RevokedByConfig = byConfig
 	default:
-		final, ok := restore(ctx, client, id, state, &resp.Diagnostics)
+		final, ok := restore(ctx, client, id, state, diags)
 		if final {
-			r.storeHistory(ctx, resp.Private, state, tokenHistory{}, &resp.Diagnostics)
+			r.storeHistory(ctx, record.private, state, tokenHistory{}, diags)
 		}
 		if !ok {
-			return
+			return plan, false
 		}
 		history.RevokedByConfig = false
 	}
 	if plan.Status.IsUnknown() {
 		plan.decideStatus(r.data.now())
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
-	r.storeHistory(ctx, resp.Private, plan, history, &resp.Diagnostics)
+	// What is not removed later must not be lost.
+	stay := plan.retiring(ctx, diags)
+	plan.RetiringTokens = retiringList(append(stay, withoutTokens(state.retiring(ctx, diags), stay)...))
+	diags.Append(record.state.Set(ctx, plan)...)
+	setMissingIdentity(ctx, record.identity, record.identity, newIdentity(client, plan.ID), diags)
+	r.storeHistory(ctx, record.private, plan, history, diags)
+	return plan, true
 }
 
 // encryptImported encrypts the secret of an imported token, for which encryption is
@@ -439,7 +546,7 @@ func encryptImported(ctx context.Context, plan *serviceTokenModel, state service
 func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
-	if !(lockout{client, false, diags}).allowsRevocation(ctx, state) {
+	if !(lockout{client, false, diags}).allowsRevocationOf(ctx, state) {
 		return false, false
 	}
 	token, found, err := client.FindServiceToken(ctx, id)
@@ -505,16 +612,27 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 		}
 		return
 	}
-	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocation(ctx, state) {
+	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocationOf(ctx, state) ||
+		!state.allowsRetirements(ctx, client, policy, state.retiring(ctx, &resp.Diagnostics), &resp.Diagnostics) {
 		return
 	}
-	remove := client.RevokeAndDeleteToken
-	if policy == policyRevoke {
-		remove = client.RevokeToken
+	retire(ctx, client, &state, nil, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+		return
 	}
-	if err := remove(ctx, id); err != nil {
+	if err := removeToken(ctx, client, policy, id); err != nil {
 		addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 	}
+}
+
+// removeToken revokes a token, and deletes it unless the policy keeps its record.
+func removeToken(ctx context.Context, client *qualytics.Client, policy string, id int64) error {
+	if policy == policyRevoke {
+		return client.RevokeToken(ctx, id)
+	}
+	return client.RevokeAndDeleteToken(ctx, id)
 }
 
 // ImportState imports by ID, by account and name, or by identity.

@@ -61,6 +61,16 @@ func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effe
 	}
 }
 
+// lastUseText returns when a token was last used, such as "last used 2 hours ago".
+func (w tokenUse) lastUseText(ctx context.Context, id string) string {
+	for _, t := range w.data.planTokens.get(ctx, w.data.client) {
+		if formatID(t.ID) == id && t.LastUsed != nil {
+			return "last used " + agoText(w.data.now().Sub(*t.LastUsed))
+		}
+	}
+	return "last use unknown"
+}
+
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (w tokenUse) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {

@@ -76,6 +76,9 @@ func (c *Client) IsOwnToken(ctx context.Context, t *Token, known Secret) (Owners
 	}
 }
 
+// Uses reports whether a secret is that of the token that the client uses.
+func (c *Client) Uses(secret Secret) bool { return secret == c.token }
+
 // match says how well claims fit a token.
 type match int
 

@@ -1,27 +1,24 @@
-# The old token is not revoked: it stays valid until it expires, at most
-# rotate_before_days later. For consumers that cannot reload when Terraform
-# says so.
+# The token is rotated in place 14 days before it expires. The replaced token stays
+# valid for 7 days, or until it has not been used for 48 hours.
 resource "qualytics_service_account" "spark" {
   name = "Spark"
   role = "Member"
-
-  # Destroying the account revokes the tokens that were left to expire.
-  revoke_tokens_on_destroy = true
 }
 
 resource "qualytics_service_token" "spark" {
-  service_account_id = qualytics_service_account.spark.id
-  name_prefix        = "spark-"
-  expires_in_days    = 60
-  rotate_before_days = 10
-  deletion_policy    = "abandon"
-
-  lifecycle {
-    create_before_destroy = true
-  }
+  service_account_id        = qualytics_service_account.spark.id
+  name_prefix               = "spark-"
+  expires_in_days           = 90
+  rotate_before_days        = 14
+  overlap_days              = 7
+  retire_unused_after_hours = 48
 }
 
-# Stands for the secret manager from which the consumer reads.
+# Represents the secret manager. terraform_data shows its values, so it gets a hash.
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.spark.token)
+}
+
+output "retiring_tokens" {
+  value = qualytics_service_token.spark.retiring_tokens
 }

@@ -1,0 +1,7 @@
+terraform {
+  required_providers {
+    qualytics = {
+      source = "qualytics/qualytics"
+    }
+  }
+}

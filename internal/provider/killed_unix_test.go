@@ -1,0 +1,63 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+//go:build unix
+
+package provider_test
+
+import (
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// Terraform and the provider are killed (kill -9) while a token is being created: no state
+// knows that token, and the exclusive resource finds and revokes it.
+func TestAccExclusiveAfterKill(t *testing.T) {
+	t.Parallel()
+	profile := qualyticstest.Build202609()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "resources/qualytics_service_tokens_exclusive"))
+	skipBelow(t, tf, "1.0.0")
+
+	cmd := exec.CommandContext(t.Context(), tf.ExecPath(), "apply", "-auto-approve", "-input=false")
+	cmd.Dir, cmd.SysProcAttr = tf.WorkingDir(), &syscall.SysProcAttr{Setpgid: true}
+	for key, value := range tf.env {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	s.Fail(qualyticstest.Fault{
+		Method: "POST", Path: "/user-tokens", Kind: qualyticstest.CloseAfter,
+		Do: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) },
+	})
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Fatalf("the killed apply succeeded: %s", out)
+	}
+	tokens := s.Tokens()
+	if len(tokens) != 1 || !tokens[0].Active {
+		t.Fatalf("after the kill, the server has %+v, want one active token", tokens)
+	}
+	lost := tokens[0].ID
+
+	for _, want := range []int{2, 1, 1} { // creates a token, revokes the lost one, nothing
+		if err := tf.Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		active := slices.DeleteFunc(s.Tokens(), func(t qualyticstest.Token) bool { return !t.Active })
+		if len(active) != want {
+			t.Errorf("%d active tokens, want %d: %+v", len(active), want, active)
+		}
+	}
+	if i := slices.IndexFunc(s.Tokens(), func(t qualyticstest.Token) bool { return t.ID == lost && t.Active }); i >= 0 {
+		t.Error("the lost token is still active")
+	}
+	if changes, err := tf.Plan(t.Context()); err != nil || changes {
+		t.Errorf("the next plan: changes %v, error %v", changes, err)
+	}
+}

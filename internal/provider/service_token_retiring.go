@@ -1,0 +1,299 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// With overlap_days, a rotation is an update: the new token takes the place of the
+// old one, which stays valid as one of the retiring tokens. A refresh decides which
+// of them are due, a plan which of them stay, and apply removes the others.
+
+// retiringToken is an element of retiring_tokens: a replaced token that is still valid.
+type retiringToken struct {
+	ID       types.String      `tfsdk:"id"`
+	Name     types.String      `tfsdk:"name"`
+	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
+	Due      types.Bool        `tfsdk:"due"`
+}
+
+var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
+	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
+}}
+
+func retiringTokensAttribute() schema.ListNestedAttribute {
+	return schema.ListNestedAttribute{
+		Computed: true,
+		MarkdownDescription: "Replaced service tokens that are still valid, oldest first. Empty without " +
+			"`overlap_days`.",
+		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+			"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
+			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the service token."},
+			"retire_at": schema.StringAttribute{
+				CustomType: timetypes.RFC3339Type{}, Computed: true,
+				MarkdownDescription: "Time in UTC (RFC 3339) from which the first refresh makes the token due.",
+			},
+			"due": schema.BoolAttribute{
+				Computed: true,
+				MarkdownDescription: "Whether the next apply removes the token, as of the last refresh: its overlap " +
+					"has ended, or it has been unused for `retire_unused_after_hours`.",
+			},
+		}},
+	}
+}
+
+// retiringList returns the value of retiring_tokens.
+func retiringList(tokens []retiringToken) types.List {
+	values := make([]attr.Value, len(tokens))
+	for i, t := range tokens {
+		values[i] = types.ObjectValueMust(retiringTokenType.AttrTypes, map[string]attr.Value{
+			"id": t.ID, "name": t.Name, "retire_at": t.RetireAt, "due": t.Due,
+		})
+	}
+	return types.ListValueMust(retiringTokenType, values)
+}
+
+// retiring returns the elements of retiring_tokens, none if it is null or unknown.
+func (m serviceTokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
+	var tokens []retiringToken
+	if len(m.RetiringTokens.Elements()) > 0 {
+		diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
+	}
+	return tokens
+}
+
+// label names the token in messages.
+func (t retiringToken) label() string {
+	return fmt.Sprintf("retiring service token %q (ID %s)", t.Name.ValueString(), t.ID.ValueString())
+}
+
+func withoutTokens(tokens, others []retiringToken) []retiringToken {
+	return slices.DeleteFunc(slices.Clone(tokens), func(t retiringToken) bool {
+		return slices.ContainsFunc(others, func(o retiringToken) bool { return o.ID.Equal(t.ID) })
+	})
+}
+
+// overlap returns the length of the overlap.
+func (m serviceTokenModel) overlap() time.Duration {
+	return time.Duration(m.OverlapDays.ValueInt64()) * day
+}
+
+// retired returns the entry of the current token after a rotation at now.
+func (m serviceTokenModel) retired(now time.Time, due bool) retiringToken {
+	retireAt := now
+	if !due {
+		retireAt = now.Add(m.overlap())
+	}
+	return retiringToken{m.ID, m.Name, timetypes.NewRFC3339TimeValue(retireAt.UTC()), types.BoolValue(due)}
+}
+
+// refreshRetiring decides which retiring tokens are due at now. Those that someone
+// revoked or deleted leave the list.
+func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, now time.Time,
+	diags *diag.Diagnostics,
+) {
+	kept := []retiringToken{}
+	for _, t := range m.retiring(ctx, diags) {
+		id, _ := readID(t.ID.ValueString())
+		listed, found, err := client.ReadServiceToken(ctx, id)
+		if err != nil {
+			addError(diags, "Unable to read service token", t.label(), err)
+			return
+		}
+		// A revoked token that was due may be half removed by an earlier apply.
+		revoked := found && !listed.Active && !listed.Expired(now) && !t.Due.ValueBool()
+		if !found || listed.Name != t.Name.ValueString() || revoked {
+			continue
+		}
+		t.Due = types.BoolValue(m.isOverlapOver(t, listed, now))
+		kept = append(kept, t)
+	}
+	if list := retiringList(kept); !list.Equal(m.RetiringTokens) {
+		m.RetiringTokens = list
+	}
+}
+
+// isOverlapOver reports whether a retiring token is to be removed.
+func (m serviceTokenModel) isOverlapOver(t retiringToken, listed *qualytics.Token, now time.Time) bool {
+	retireAt, known := timeOf(t.RetireAt)
+	if !listed.Usable(now) || known && !now.Before(retireAt) {
+		return true
+	}
+	if !known || m.RetireUnusedAfterHours.IsNull() || listed.LastUsed == nil {
+		return false
+	}
+	unused := time.Duration(m.RetireUnusedAfterHours.ValueInt64()) * time.Hour
+	rotated := retireAt.Add(-m.overlap())
+	return now.Sub(*listed.LastUsed) >= unused && now.Sub(rotated) >= unused
+}
+
+// planRetiring plans retiring_tokens: those that are not due stay, and a token that
+// is rotated in place joins them if it still works. Without an overlap, and if the
+// token is revoked, none stays.
+func (p *tokenPlan) planRetiring() {
+	if len(p.replace) > 0 { // Delete removes all of them
+		p.plan.RetiringTokens = retiringList(nil)
+		return
+	}
+	undecided := p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown()
+	if undecided && (len(p.retiring) > 0 || p.inPlace) {
+		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
+		return
+	}
+	var stay []retiringToken
+	if !p.plan.OverlapDays.IsNull() && !p.plan.Revoked.ValueBool() {
+		for _, t := range p.retiring {
+			if !t.Due.ValueBool() {
+				stay = append(stay, p.withPlannedOverlap(t))
+			}
+		}
+		if p.inPlace && p.stillWorks() {
+			old := p.state.retired(time.Time{}, false)
+			old.RetireAt = timetypes.NewRFC3339Unknown()
+			stay = append(stay, old)
+		}
+	}
+	p.removed = withoutTokens(p.retiring, stay)
+	p.plan.RetiringTokens = retiringList(stay)
+}
+
+// stillWorks reports whether the token worked at the last refresh.
+func (p *tokenPlan) stillWorks() bool {
+	status := p.state.Status.ValueString()
+	return status == statusActive || status == statusRotationDue
+}
+
+// withPlannedOverlap moves the end of an overlap if overlap_days changes.
+func (p *tokenPlan) withPlannedOverlap(t retiringToken) retiringToken {
+	if retireAt, known := timeOf(t.RetireAt); known && !p.state.OverlapDays.IsNull() {
+		t.RetireAt = timetypes.NewRFC3339TimeValue(retireAt.Add(p.plan.overlap() - p.state.overlap()).UTC())
+	}
+	return t
+}
+
+// checkRemoved guards against removing the provider's own token, and warns which
+// retiring tokens a plan removes.
+func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTokenModel, policy string,
+	removed []retiringToken, diags *diag.Diagnostics,
+) {
+	if len(removed) == 0 || policy == policyAbandon || r.data.client == nil {
+		return
+	}
+	lines := make([]string, len(removed))
+	use := tokenUse{r.data, diags}
+	for i, t := range removed {
+		if !state.allowsRetirement(ctx, lockout{r.data.client, true, diags}, t) {
+			return
+		}
+		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
+			use.lastUseText(ctx, t.ID.ValueString()))
+	}
+	action := "revoked and deleted"
+	if policy == policyRevoke {
+		action = "revoked"
+	}
+	diags.AddWarning("Retiring service tokens will be removed", fmt.Sprintf(
+		"Tokens that were replaced by %s are %s, and stop working:\n\n%s", state.label(), action,
+		strings.Join(lines, "\n")))
+}
+
+// allowsRetirement reports whether a retiring token of m may be removed. It is looked
+// up, because its times tell it apart from the provider's own token.
+func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
+	if guard.client.Uses(qualytics.Secret(m.Token.ValueString())) {
+		return true // the provider uses the current token
+	}
+	id, _ := readID(t.ID.ValueString())
+	listed, found, err := guard.client.ReadServiceToken(ctx, id)
+	switch {
+	case err != nil && !guard.planning:
+		addError(guard.diags, "Unable to delete service token", t.label(), err)
+		return false
+	case err != nil, !found:
+		return true
+	}
+	return guard.allowsRevocation(ctx, listed, "", t.label())
+}
+
+// allowsRetirements reports whether retiring tokens of m may be removed. It is called
+// before anything is changed.
+func (m serviceTokenModel) allowsRetirements(ctx context.Context, client *qualytics.Client, policy string,
+	tokens []retiringToken, diags *diag.Diagnostics,
+) bool {
+	return policy == policyAbandon || !slices.ContainsFunc(tokens,
+		func(t retiringToken) bool { return !m.allowsRetirement(ctx, lockout{client, false, diags}, t) })
+}
+
+// retire removes the retiring tokens of m that do not stay. Those that could not be
+// removed remain in m and are due.
+func retire(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, stay []retiringToken,
+	diags *diag.Diagnostics,
+) {
+	all := m.retiring(ctx, diags)
+	remove := withoutTokens(all, stay)
+	left := withoutTokens(all, remove)
+	for _, t := range remove {
+		if !removeRetiring(ctx, client, m.DeletionPolicy.ValueString(), t, diags) {
+			t.Due = types.BoolValue(true)
+			left = append(left, t)
+		}
+	}
+	m.RetiringTokens = retiringList(left)
+}
+
+// removeRetiring removes a retiring token as the deletion policy says.
+func removeRetiring(ctx context.Context, client *qualytics.Client, policy string, t retiringToken,
+	diags *diag.Diagnostics,
+) bool {
+	if policy == policyAbandon {
+		return true
+	}
+	id, _ := readID(t.ID.ValueString())
+	if err := removeToken(ctx, client, policy, id); err != nil {
+		addError(diags, "Unable to remove retiring service token",
+			t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
+		return false
+	}
+	return true
+}
+
+// validateOverlap checks the arguments of the overlap.
+func (m serviceTokenModel) validateOverlap(diags *diag.Diagnostics) {
+	overlap, window := m.OverlapDays, m.RotateBeforeDays
+	if !overlap.IsNull() && !m.Name.IsNull() {
+		diags.AddAttributeError(path.Root("overlap_days"), "Overlap requires name_prefix",
+			"During the overlap, two tokens of the account exist, and the names of an account's tokens are unique. "+
+				"Use name_prefix instead of name.")
+	}
+	if diags.HasError() {
+		return
+	}
+	if !overlap.IsUnknown() && !window.IsNull() && !window.IsUnknown() && overlap.ValueInt64() > window.ValueInt64() {
+		diags.AddAttributeWarning(
+			path.Root("overlap_days"),
+			"Overlap is longer than the rotation window",
+			fmt.Sprintf(
+				"overlap_days is %d and rotate_before_days is %d: a token that is rotated in its window expires "+
+					"before the overlap ends. Set rotate_before_days to at least %d.",
+				overlap.ValueInt64(),
+				window.ValueInt64(),
+				overlap.ValueInt64(),
+			),
+		)
+	}
+}

@@ -1,0 +1,586 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// overlapping is a token that is rotated in place 10 days before it expires.
+var overlapping = values{"name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 10, "overlap_days": 5}
+
+// retiringTokens returns the elements of retiring_tokens as "ID due" or "ID", with
+// "retire_at" unknown as "ID?".
+func retiringTokens(o *object) []string { return retiringOf(o.state) }
+
+func retiringOf(state tftypes.Value) []string {
+	list, ok := attributes(state)["retiring_tokens"]
+	if !ok || !list.IsKnown() {
+		return []string{"unknown"}
+	}
+	var elements []tftypes.Value
+	_ = list.As(&elements)
+	out := []string{}
+	for _, e := range elements {
+		entry := get(e, "id")
+		if get(e, "retire_at") == "?" {
+			entry += "?"
+		}
+		if get(e, "due") == "true" {
+			entry += " due"
+		}
+		out = append(out, entry)
+	}
+	return out
+}
+
+func wantRetiring(t tb, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("retiring tokens %q, want %q", got, want)
+	}
+}
+
+// works reports whether the token with an ID is on the server and usable there.
+func (h *harness) works(id string) bool {
+	now := h.server.Clock.Now()
+	for _, token := range h.server.Tokens() {
+		if fmt.Sprint(token.ID) == id {
+			return token.Active && (token.Expiration == nil || now.Before(*token.Expiration))
+		}
+	}
+	return false
+}
+
+// rotated returns a token that was rotated in place, its configuration, and the ID of
+// the replaced token.
+func rotated(t tb, h *harness, more values) (o *object, config values, old string) {
+	t.Helper()
+	config = overlapping.with(more).with(values{"service_account_id": h.account()})
+	o = h.none(tokenType)
+	h.must(o, config, "create")
+	wantRetiring(t, retiringTokens(o))
+	old = get(o.state, "id")
+	h.clock.Advance(21 * day)
+	h.must(o, config, "update")
+	wantRetiring(t, retiringTokens(o), old)
+	return o, config, old
+}
+
+// A rotation with an overlap is an update: the new token is stored with the old one,
+// which works until the overlap has ended and the next apply removes it.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := overlapping.with(values{"service_account_id": h.account()})
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		first, secret := get(o.state, "id"), get(o.state, "token")
+		h.clock.Advance(21 * day)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		p := h.plan(o, config)
+		for _, name := range []string{"id", "token", "name", "expires_at", "created_at", "status"} {
+			if get(p.planned, name) != "?" {
+				t.Errorf("%s is planned as %q, want unknown", name, get(p.planned, name))
+			}
+		}
+		wantRetiring(t, retiringOf(p.planned), first+"?")
+		wantText(t, p.diags.warnings(), "Service token will be rotated", "stays valid until the overlap ends")
+		if p.action != "update" {
+			t.Fatalf("planned %s %v", p.action, p.replace)
+		}
+		h.server.ClearRequests()
+		after, diags := h.apply(p)
+		if diags.errors()+diags.warnings() != "" {
+			t.Fatal(diags.errors(), diags.warnings())
+		}
+		wantWrites(t, h, "POST /user-tokens")
+		*o = *after
+		second := get(o.state, "id")
+		if second == first || get(o.state, "token") == secret || !h.tokenWorks(o) || !h.works(first) {
+			t.Errorf("token %s after %s, works: %t, the old one works: %t", second, first, h.tokenWorks(o),
+				h.works(first))
+		}
+		wantRetiring(t, retiringTokens(o), first)
+		h.clean(o, config)
+		h.clock.Advance(5*day - time.Minute)
+		h.clean(o, config)
+		wantRetiring(t, retiringTokens(o), first)
+
+		h.clock.Advance(2 * time.Minute)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantRetiring(t, retiringTokens(o), first+" due")
+		p = h.plan(o, config)
+		wantRetiring(t, retiringOf(p.planned))
+		wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "ID "+first, "revoked and deleted",
+			"last use")
+		h.must(o, config, "update")
+		if h.works(first) || len(h.server.Tokens()) != 1 || get(o.state, "id") != second {
+			t.Errorf("the overlap ended, and the server has %+v", h.server.Tokens())
+		}
+		h.clean(o, config)
+	})
+}
+
+// A saved plan keeps what it decided, and a plan without a refresh decides nothing new.
+func TestOverlapUsesNoClockWhilePlanning(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	h.clock.Advance(6 * day)
+	if p := h.plan(o, config); p.action != "no-op" {
+		t.Errorf("without a refresh, the plan is %s", p.action)
+	}
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	saved := h.plan(o, config)
+	h.clock.Advance(-3 * day)
+	after, diags := h.apply(saved)
+	if diags.errors() != "" || h.works(old) {
+		t.Errorf("the saved plan did not remove the token %s: %s", old, diags.errors())
+	}
+	wantRetiring(t, retiringTokens(after))
+}
+
+// retire_unused_after_hours ends the overlap early if the old token is not used any
+// more, and only if the deployment reports when it was used.
+func TestRetireUnused(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name     string
+		used     time.Duration // before the rotation: negative; never: 0
+		rotation time.Duration // ago
+		due      bool
+	}{
+		{"never used", 0, 4 * day, false},
+		{"used before a recent rotation", -3 * day, time.Hour, false},
+		{"used before a rotation of yesterday", -time.Hour, 24*time.Hour + time.Minute, true},
+		{"used after the rotation", 23 * time.Hour, 30 * time.Hour, false},
+		{"unused for long after the rotation", time.Hour, 26 * time.Hour, true},
+		{"unused for almost long enough", time.Hour, 25*time.Hour - time.Minute, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				o, config, old := rotated(t, h, values{"retire_unused_after_hours": 24})
+				h.clean(o, config)
+				if tc.used != 0 {
+					used := h.server.Clock.Now().Add(tc.used)
+					h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &used })
+				}
+				h.clock.Advance(tc.rotation)
+				want := old
+				if tc.due {
+					want += " due"
+				}
+				if diags := h.refresh(o); diags.errors() != "" {
+					t.Fatal(diags.errors())
+				}
+				wantRetiring(t, retiringTokens(o), want)
+			})
+		})
+	}
+}
+
+func parseInt(t tb, text string) int64 {
+	t.Helper()
+	var n int64
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Everything that rotates a token rotates it in place. A token that does not work any
+// more is removed immediately; one that works is kept.
+func TestReasonsOfOverlap(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		event  func(h *harness, id int64)
+		config values
+		kept   bool
+	}{
+		{"due", func(h *harness, _ int64) { h.clock.Advance(21 * day) }, nil, true},
+		{"expired", func(h *harness, _ int64) { h.clock.Advance(31 * day) }, nil, false},
+		{"revoked by someone else", func(h *harness, id int64) {
+			h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false })
+		}, nil, false},
+		{
+			"trigger", func(*harness, int64) {},
+			values{"rotate_when_changed": map[string]string{"generation": "2"}},
+			true,
+		},
+		{
+			"trigger and revoked", func(*harness, int64) {},
+			values{"rotate_when_changed": map[string]string{"generation": "2"}, "revoked": true},
+			false,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				config := overlapping.with(values{
+					"service_account_id":  h.account(),
+					"rotate_when_changed": map[string]string{"generation": "1"},
+				})
+				o := h.none(tokenType)
+				h.must(o, config, "create")
+				old := get(o.state, "id")
+				tc.event(h, parseInt(t, old))
+				config = config.with(tc.config)
+				h.must(o, config, "update")
+				if get(o.state, "id") == old {
+					t.Error("the token was not rotated")
+				}
+				if tc.kept {
+					wantRetiring(t, retiringTokens(o), old)
+				} else {
+					wantRetiring(t, retiringTokens(o))
+				}
+				if want := map[bool]int{true: 2, false: 1}[tc.kept]; len(h.server.Tokens()) != want {
+					t.Errorf("%d tokens on the server, want %d", len(h.server.Tokens()), want)
+				}
+				h.clean(o, config)
+			})
+		})
+	}
+}
+
+// A new account, prefix, lifetime, SCIM limit, or encryption replaces the resource,
+// which removes the retiring tokens too.
+func TestReplacementDuringOverlap(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	for name, change := range map[string]func() values{
+		"account":  func() values { return values{"service_account_id": h.account()} },
+		"prefix":   func() values { return values{"name_prefix": "other-"} },
+		"lifetime": func() values { return values{"expires_in_days": 60} },
+		"SCIM":     func() values { return values{"scim_endpoints_only": true} },
+		"encryption": func() values {
+			return values{"encryption": h.encryption("age", matrixIdentity().Recipient().String())}
+		},
+	} {
+		o, config, old := rotated(t, h, nil)
+		h.must(o, config.with(change()), "replace")
+		if h.works(old) {
+			t.Errorf("%s: the retiring token still works", name)
+		}
+		wantRetiring(t, retiringTokens(o))
+		h.must(o, nil, "delete")
+	}
+	if left := h.server.Tokens(); len(left) != 0 {
+		t.Errorf("%d tokens are left", len(left))
+	}
+}
+
+// Each change of the configuration during an overlap has a defined outcome.
+func TestChangesDuringOverlap(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		config  values
+		works   bool // the old token, afterwards
+		records int  // on the server
+		warns   string
+	}{
+		{"overlap removed", values{"overlap_days": nil}, false, 1, "will be removed"},
+		{"revoked", values{"revoked": true}, false, 1, "will be removed"},
+		{"overlap longer", values{"overlap_days": 9}, true, 2, ""},
+		{"policy revoke, no overlap", values{"overlap_days": nil, "deletion_policy": "revoke"}, false, 2, "revoked"},
+		{"policy abandon, no overlap", values{"overlap_days": nil, "deletion_policy": "abandon"}, true, 2, ""},
+		{"window changed", values{"rotate_before_days": 12}, true, 2, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				o, config, old := rotated(t, h, nil)
+				config = config.with(tc.config)
+				if diags := h.refresh(o); diags.errors() != "" {
+					t.Fatal(diags.errors())
+				}
+				if w := h.plan(
+					o,
+					config,
+				).diags.warnings(); tc.warns == "" && w != "" ||
+					!strings.Contains(w, tc.warns) {
+					t.Errorf("warned %q, want %q", w, tc.warns)
+				}
+				h.must(o, config, "update")
+				if h.works(old) != tc.works || len(h.server.Tokens()) != tc.records {
+					t.Errorf("works: %t, want %t; %d records, want %d", h.works(old), tc.works, len(h.server.Tokens()),
+						tc.records)
+				}
+				h.clean(o, config)
+			})
+		})
+	}
+}
+
+// A changed overlap_days moves the end of the overlap of tokens that are already
+// retiring, measured from their rotation.
+func TestShorterOverlap(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	h.clock.Advance(2 * day)
+	config = config.with(values{"overlap_days": 1})
+	h.must(o, config, "update")
+	h.must(o, config, "update") // the refresh found it due
+	if h.works(old) {
+		t.Error("the retiring token works after the shorter overlap")
+	}
+	h.clean(o, config)
+}
+
+// A retiring token that someone revoked or deleted leaves the list without a warning.
+func TestRetiringTokenGone(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		for name, event := range map[string]func(id int64){
+			"revoked": func(id int64) { h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false }) },
+			"deleted": func(id int64) { h.server.RemoveToken(id) },
+		} {
+			o, config, old := rotated(t, h, nil)
+			event(parseInt(t, old))
+			if diags := h.refresh(o); len(diags) > 0 {
+				t.Errorf("%s: %s%s", name, diags.errors(), diags.warnings())
+			}
+			wantRetiring(t, retiringTokens(o))
+			h.clean(o, config)
+		}
+	})
+}
+
+// The current token is deleted while another is retiring: the state keeps both until
+// the next apply.
+func TestCurrentTokenGoneDuringOverlap(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, config, old := rotated(t, h, nil)
+		h.server.RemoveToken(parseInt(t, get(o.state, "id")))
+		diags := h.refresh(o)
+		wantText(t, diags.warnings(), "Current service token not found")
+		if !o.exists() || diags.errors() != "" {
+			t.Fatalf("in the state: %t, %s", o.exists(), diags.errors())
+		}
+		h.must(o, config, "update")
+		if !h.tokenWorks(o) || !h.works(old) {
+			t.Errorf("works: %t, the retiring one: %t", h.tokenWorks(o), h.works(old))
+		}
+		h.clean(o, config)
+		h.must(o, nil, "delete")
+		if n := len(h.server.Tokens()); n != 0 {
+			t.Errorf("%d tokens are left", n)
+		}
+	})
+}
+
+// Two rotations within one overlap: both old tokens retire, each at its time.
+func TestTwoRotationsInOneOverlap(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		trigger := func(n string) values { return values{"rotate_when_changed": map[string]string{"n": n}} }
+		o, config, first := rotated(t, h, trigger("1"))
+		h.clock.Advance(2 * day)
+		config = config.with(trigger("2"))
+		second := get(o.state, "id")
+		h.must(o, config, "update")
+		wantRetiring(t, retiringTokens(o), first, second)
+		h.clock.Advance(4 * day)
+		config = config.with(trigger("3"))
+		third := get(o.state, "id")
+		h.must(o, config, "update") // rotates, and removes what is due
+		wantRetiring(t, retiringTokens(o), second, third)
+		if h.works(first) || !h.works(second) || !h.works(third) || !h.tokenWorks(o) {
+			t.Errorf("works: %t %t %t %t", h.works(first), h.works(second), h.works(third), h.tokenWorks(o))
+		}
+		h.clean(o, config)
+	})
+}
+
+// If a token cannot be removed, it stays in the list and is due; the next apply tries
+// again.
+func TestRetirementFails(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		for _, method := range []string{http.MethodPut, http.MethodDelete} {
+			o, config, old := rotated(t, h, nil)
+			h.clock.Advance(6 * day)
+			boom := qualyticstest.JSON(500, `{"detail":"boom"}`).Repeat(qualyticstest.Forever)
+			boom.Method = method
+			h.server.Fail(boom)
+			_, diags := h.run(o, config)
+			wantText(t, diags.errors(), "Unable to remove retiring service token", "the next apply tries again")
+			wantRetiring(t, retiringTokens(o), old+" due")
+			h.server.Heal()
+			h.must(o, config, "update")
+			if n := len(h.server.Tokens()); n != 1 {
+				t.Errorf("%s: %d tokens, want 1", method, n)
+			}
+			h.clean(o, config)
+			h.must(o, nil, "delete")
+		}
+	})
+}
+
+// If the new token cannot be created, the state is unchanged and the old token works.
+func TestRotationInPlaceFails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := overlapping.with(values{"service_account_id": h.account()})
+	o := h.none(tokenType)
+	h.must(o, config, "create")
+	h.clock.Advance(21 * day)
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	before := o.state
+	h.server.Fail(qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPost, "/user-tokens"))
+	after, diags := h.apply(h.plan(o, config))
+	wantText(t, diags.errors(), "Unable to create service token")
+	if !after.state.Equal(before) || !h.tokenWorks(after) {
+		t.Errorf("the state changed: %s", difference(before, after.state))
+	}
+}
+
+// An imported token can be rotated in place, and a state without the attributes of the
+// overlap is completed by a refresh.
+func TestOverlapOfImportedToken(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		owner := h.account()
+		until := h.server.Clock.Now().AddDate(0, 0, 30)
+		made := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
+		o, diags := h.load(tokenType, fmt.Sprint(made.ID))
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantRetiring(t, retiringTokens(o))
+		config := overlapping.with(values{"service_account_id": owner})
+		if p := h.plan(o, config); p.action == "replace" || p.diags.errors() != "" {
+			t.Fatalf("planned %s %v %s", p.action, p.replace, p.diags.errors())
+		}
+		h.must(o, config, "update")
+		h.clean(o, config)
+		h.clock.Advance(21 * day)
+		h.must(o, config, "update")
+		wantRetiring(t, retiringTokens(o), fmt.Sprint(made.ID))
+		old := attributes(o.state)
+		for _, name := range []string{"overlap_days", "retire_unused_after_hours", "retiring_tokens"} {
+			old[name] = tftypes.NewValue(old[name].Type(), nil)
+		}
+		o.state = tftypes.NewValue(o.state.Type(), old)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantRetiring(t, retiringTokens(o))
+		h.must(o, config, "update")
+		h.clean(o, config)
+	})
+}
+
+// The guard against a lockout covers retiring tokens in a plan, an update, and a
+// destruction.
+func TestRetiringOwnToken(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID)})
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		mine := get(o.state, "id")
+		h.connectAs(parseInt(t, mine))
+		h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.clock.Advance(21 * day)
+		h.must(o, config, "update")
+		wantRetiring(t, retiringTokens(o), mine)
+		h.clock.Advance(6 * day)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		for name, config := range map[string]values{
+			"due": config, "destroy": nil, "revoked": config.with(values{"revoked": true}),
+		} {
+			p := h.plan(o, config)
+			said := p.diags.errors()
+			if said == "" {
+				_, diags := h.apply(p)
+				said = diags.errors()
+			}
+			wantText(t, said, "lock out the provider")
+			if !h.active(mine) {
+				t.Fatalf("%s: the provider revoked its own token", name)
+			}
+		}
+		// The next run uses the new token.
+		h.connectAs(parseInt(t, get(o.state, "id")))
+		h.must(o, config, "update")
+		if h.active(mine) {
+			t.Error("the retiring token is still active")
+		}
+	})
+}
+
+// What validation refuses, and what it warns about.
+func TestOverlapValidation(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	base := values{"service_account_id": "1", "name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 7}
+	for _, tc := range []struct {
+		name     string
+		config   values
+		errors   string
+		warnings string
+	}{
+		{"valid", values{"overlap_days": 7}, "", ""},
+		{"fixed name", values{"name_prefix": nil, "name": "ci", "overlap_days": 7}, "Overlap requires name_prefix", ""},
+		{"too short", values{"overlap_days": 0}, "between 1 and 364", ""},
+		{"too long", values{"overlap_days": 365, "rotate_before_days": nil}, "between 1 and 364", ""},
+		{"longer than the window", values{"overlap_days": 8}, "", "Overlap is longer than the rotation window"},
+		{"unused without overlap", values{"retire_unused_after_hours": 5}, "overlap_days", ""},
+		{"unused too long", values{"overlap_days": 7, "retire_unused_after_hours": 8761}, "between 1 and 8760", ""},
+		{"unknown", values{"overlap_days": unknown{}, "retire_unused_after_hours": unknown{}}, "", ""},
+		{"unknown name", values{"name_prefix": unknown{}, "overlap_days": 7}, "", ""},
+	} {
+		diags := h.validate(tokenType, base.with(tc.config))
+		if got := diags.errors(); tc.errors == "" && got != "" || !strings.Contains(got, tc.errors) {
+			t.Errorf("%s: errors %q, want %q", tc.name, got, tc.errors)
+		}
+		if got := diags.warnings(); tc.warnings == "" && got != "" || !strings.Contains(got, tc.warnings) {
+			t.Errorf("%s: warnings %q, want %q", tc.name, got, tc.warnings)
+		}
+	}
+}
+
+// Unknown arguments of an overlap leave the list unknown only if it depends on them.
+func TestUnknownOverlap(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, _ := rotated(t, h, nil)
+	for _, name := range []string{"overlap_days", "revoked"} {
+		p := h.plan(o, config.with(values{name: unknown{}}))
+		wantRetiring(t, retiringOf(p.planned), "unknown")
+		if p.action != "update" || p.diags.errors() != "" {
+			t.Errorf("unknown %s: %s %s", name, p.action, p.diags.errors())
+		}
+	}
+	h.clock.Advance(6 * day)
+	h.must(o, config, "update")
+	p := h.plan(o, config.with(values{"overlap_days": unknown{}}))
+	wantRetiring(t, retiringOf(p.planned))
+}

@@ -1,0 +1,134 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// serviceTokensExclusiveModel is the resource in configuration, plan, and state.
+type serviceTokensExclusiveModel struct {
+	ID               types.String `tfsdk:"id"`
+	ServiceAccountID types.String `tfsdk:"service_account_id"`
+	TokenIDs         types.Set    `tfsdk:"token_ids"`
+	ForeignTokens    types.List   `tfsdk:"foreign_tokens"`
+}
+
+// foreignToken is an active token of the account that token_ids does not name.
+type foreignToken struct {
+	ID        types.String      `tfsdk:"id"`
+	Name      types.String      `tfsdk:"name"`
+	CreatedAt timetypes.RFC3339 `tfsdk:"created_at"`
+}
+
+var foreignTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
+	"id": types.StringType, "name": types.StringType, "created_at": timetypes.RFC3339Type{},
+}}
+
+// exclusiveHistory is the private data of the resource.
+type exclusiveHistory struct {
+	// Named contains the IDs of active tokens that token_ids named before, sorted: their
+	// own resources remove them, for example after a rotation whose dependents failed.
+	Named []string `json:"named,omitempty"`
+	// Imported means that token_ids is what an import found, and not what a
+	// configuration named.
+	Imported bool `json:"imported,omitempty"`
+}
+
+// named records a change of token_ids.
+func (h *exclusiveHistory) named(before, after types.Set) {
+	ids := h.Named
+	if !h.Imported {
+		ids = append(slices.Clone(ids), stringsOf(before)...)
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return containsString(after, types.StringValue(id)) })
+	slices.Sort(ids)
+	h.Named, h.Imported = slices.Compact(ids), h.Imported && before.Equal(after)
+}
+
+// store stores the private data if it has changed.
+func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags *diag.Diagnostics) {
+	var stored exclusiveHistory
+	readPrivate(ctx, private, historyKey, &stored, diags)
+	before, _ := json.Marshal(stored)
+	if after, _ := json.Marshal(h); string(before) != string(after) {
+		writePrivate(ctx, private, historyKey, h, diags)
+	}
+}
+
+// refresh finds the foreign tokens, and forgets the named tokens that are no longer active.
+// Ephemeral tokens of this run are not foreign. It reports false after an error.
+func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
+	m *serviceTokensExclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
+) bool {
+	tokens, err := client.ReadServiceTokens(ctx)
+	if err != nil {
+		addError(diags, "Unable to list service tokens", m.label(), err)
+		return false
+	}
+	var foreign []foreignToken
+	var named []string
+	for i := range tokens {
+		t, id := &tokens[i], idValue(tokens[i].ID)
+		switch {
+		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(r.data.now()) || containsString(m.TokenIDs, id):
+		case slices.Contains(history.Named, id.ValueString()):
+			named = append(named, id.ValueString())
+		case !r.data.open.announced(t.Name):
+			foreign = append(foreign,
+				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
+		}
+	}
+	slices.Sort(named)
+	history.Named, m.ForeignTokens = named, foreignList(foreign)
+	return true
+}
+
+// foreignList returns the value of foreign_tokens.
+func foreignList(tokens []foreignToken) types.List {
+	values := make([]attr.Value, len(tokens))
+	for i, t := range tokens {
+		values[i] = types.ObjectValueMust(foreignTokenType.AttrTypes,
+			map[string]attr.Value{"id": t.ID, "name": t.Name, "created_at": t.CreatedAt})
+	}
+	return types.ListValueMust(foreignTokenType, values)
+}
+
+// foreign returns the elements of foreign_tokens, none if it is null or unknown.
+func (m serviceTokensExclusiveModel) foreign(ctx context.Context, diags *diag.Diagnostics) []foreignToken {
+	var tokens []foreignToken
+	if len(m.ForeignTokens.Elements()) > 0 {
+		diags.Append(m.ForeignTokens.ElementsAs(ctx, &tokens, false)...)
+	}
+	return tokens
+}
+
+// label names the resource in messages.
+func (m serviceTokensExclusiveModel) label() string {
+	return fmt.Sprintf("exclusive service tokens of the service account ID %s", m.ServiceAccountID.ValueString())
+}
+
+// label names the token in messages.
+func (t foreignToken) label() string {
+	return fmt.Sprintf("foreign service token %q (ID %s)", t.Name.ValueString(), t.ID.ValueString())
+}
+
+func containsToken(tokens []foreignToken, id types.String) bool {
+	return slices.ContainsFunc(tokens, func(t foreignToken) bool { return t.ID.Equal(id) })
+}
+
+// containsString reports whether a set has a known element.
+func containsString(set types.Set, value types.String) bool {
+	return slices.Contains(stringsOf(set), value.ValueString())
+}

@@ -1,0 +1,124 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// ModifyPlan plans the revocation of the foreign tokens in the state, and names them.
+func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
+	if r.data == nil || req.Plan.Raw.IsNull() {
+		return
+	}
+	var state, plan serviceTokensExclusiveModel
+	var history exclusiveHistory
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if r.data.client != nil {
+		r.checkIDs(plan, &resp.Diagnostics)
+	}
+	if req.State.Raw.IsNull() || resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	if !plan.ServiceAccountID.Equal(state.ServiceAccountID) || resp.Diagnostics.HasError() {
+		return // it is replaced, which revokes nothing
+	}
+	var spared, revoked []foreignToken
+	for _, t := range state.foreign(ctx, &resp.Diagnostics) {
+		switch {
+		case containsString(plan.TokenIDs, t.ID):
+		case r.mayBeOwn(ctx, t):
+			spared = append(spared, t)
+		default:
+			revoked = append(revoked, t)
+		}
+	}
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), foreignList(spared))...)
+	if len(revoked) > 0 {
+		resp.Diagnostics.AddWarning("Foreign service tokens will be revoked", fmt.Sprintf(
+			"token_ids does not name these active tokens of the service account ID %s:\n\n%s\n\nThis apply revokes "+
+				"them, and they stop working. To keep one, add its ID to token_ids.", state.ID.ValueString(),
+			r.foreignText(ctx, revoked)))
+	}
+	if len(spared) > 0 {
+		resp.Diagnostics.AddWarning("Foreign service token may be in use by the provider", fmt.Sprintf(
+			"token_ids of the service account ID %s does not name the token that the provider uses. It is not "+
+				"revoked:\n\n%s\n\nAdd its ID to token_ids, or run Terraform with the token of another account.",
+			state.ID.ValueString(), r.foreignText(ctx, spared)))
+	}
+	r.warnOfNamed(plan, history, &resp.Diagnostics)
+}
+
+// checkIDs reports a value that is not an ID. Mocks invent IDs, so validation accepts
+// any word.
+func (r *serviceTokensExclusiveResource) checkIDs(m serviceTokensExclusiveModel, diags *diag.Diagnostics) {
+	if !m.ServiceAccountID.IsUnknown() {
+		parseID(m.ServiceAccountID, "service_account_id", diags)
+	}
+	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := readID(id); return !ok }) {
+		addInvalidID(path.Root("token_ids"), diags)
+	}
+}
+
+// mayBeOwn reports whether a token may be the one that the provider uses.
+func (r *serviceTokensExclusiveResource) mayBeOwn(ctx context.Context, t foreignToken) bool {
+	id, _ := readID(t.ID.ValueString())
+	if r.data.client == nil {
+		return false // apply decides
+	}
+	listed, found, err := r.data.client.ReadServiceToken(ctx, id)
+	if err != nil || !found {
+		return false
+	}
+	own, _ := r.data.client.IsOwnToken(ctx, listed, "")
+	return own != qualytics.OwnNo
+}
+
+// foreignText returns a line for each token.
+func (r *serviceTokensExclusiveResource) foreignText(ctx context.Context, tokens []foreignToken) string {
+	lines := make([]string, len(tokens))
+	for i, t := range tokens {
+		created := "time of creation unknown"
+		if at, known := timeOf(t.CreatedAt); known {
+			created = "created at " + formatTime(at)
+		}
+		use := "last use unknown"
+		if r.data.client != nil {
+			use = tokenUse{data: r.data}.lastUseText(ctx, t.ID.ValueString())
+		}
+		lines[i] = fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(), created, use)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// warnOfNamed warns about active tokens that token_ids named before and that their own
+// resources have not removed yet.
+func (r *serviceTokensExclusiveResource) warnOfNamed(plan serviceTokensExclusiveModel, history exclusiveHistory,
+	diags *diag.Diagnostics,
+) {
+	ids := slices.DeleteFunc(slices.Clone(history.Named), func(id string) bool {
+		return slices.Contains(stringsOf(plan.TokenIDs), id)
+	})
+	if len(ids) == 0 {
+		return
+	}
+	diags.AddWarning("Service tokens are left to their own resources", fmt.Sprintf(
+		"token_ids of the service account ID %s named the active tokens with the ID %s before. They are not revoked "+
+			"here, because the resource that created them still has to remove them, for example after a rotation "+
+			"whose dependents failed. If no resource manages them, revoke them in Qualytics (Settings, Tokens).",
+		plan.ServiceAccountID.ValueString(), strings.Join(ids, ", ")))
+}

@@ -1,0 +1,249 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+var (
+	_ resource.ResourceWithConfigure   = (*serviceTokensExclusiveResource)(nil)
+	_ resource.ResourceWithIdentity    = (*serviceTokensExclusiveResource)(nil)
+	_ resource.ResourceWithImportState = (*serviceTokensExclusiveResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*serviceTokensExclusiveResource)(nil)
+)
+
+func newServiceTokensExclusiveResource() resource.Resource { return &serviceTokensExclusiveResource{} }
+
+// serviceTokensExclusiveResource revokes the tokens of an account that it does not name.
+// It revokes only what a refresh has put into the state: a list at apply time would also
+// contain the old token of a rotation, and tokens that other resources have just created.
+type serviceTokensExclusiveResource struct{ resourceBase }
+
+func (r *serviceTokensExclusiveResource) Metadata(_ context.Context, req resource.MetadataRequest,
+	resp *resource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_service_tokens_exclusive"
+}
+
+func (r *serviceTokensExclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse,
+) {
+	resp.IdentitySchema = identitySchema("service account")
+}
+
+func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
+	resp *resource.SchemaResponse,
+) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "The only service tokens of a service account that may be active. All others are " +
+			"reported as `foreign_tokens`, and the next apply revokes them.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+				MarkdownDescription: "Numeric ID of the service account.",
+			},
+			"service_account_id": schema.StringAttribute{
+				Required:      true,
+				Validators:    []validator.String{idValidator{}},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				MarkdownDescription: "`id` of the service account that owns the tokens. Changing this forces a new " +
+					"resource to be created.",
+			},
+			"token_ids": schema.SetAttribute{
+				ElementType: types.StringType,
+				Required:    true,
+				Validators:  []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(idValidator{})},
+				MarkdownDescription: "`id` of each service token that may be active, with an overlap also of its " +
+					"`retiring_tokens`.",
+			},
+			"foreign_tokens": schema.ListNestedAttribute{
+				Computed: true,
+				MarkdownDescription: "The other active service tokens of the account at the last refresh, sorted by " +
+					"ID. The next apply revokes them, except the one that the provider uses.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id": schema.StringAttribute{
+						Computed:            true,
+						MarkdownDescription: "Numeric ID of the service token.",
+					},
+					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the service token."},
+					"created_at": schema.StringAttribute{
+						CustomType: timetypes.RFC3339Type{}, Computed: true,
+						MarkdownDescription: "Time of creation in UTC (RFC 3339). Null if the deployment does not " +
+							"report it.",
+					},
+				}},
+			},
+		},
+	}
+}
+
+// Create revokes nothing: the next plan shows what is foreign.
+func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resource.CreateRequest,
+	resp *resource.CreateResponse,
+) {
+	var plan serviceTokensExclusiveModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	client := r.client(&resp.Diagnostics)
+	id := parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	user, err := client.ReadServiceAccount(ctx, id)
+	switch {
+	case err != nil:
+		addError(&resp.Diagnostics, "Unable to read service account", plan.label(), err)
+		return
+	case user == nil || user.Deactivated():
+		resp.Diagnostics.AddAttributeError(path.Root("service_account_id"), "Object not found",
+			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
+		return
+	}
+	plan.ID = idValue(id)
+	if !r.refresh(ctx, client, &plan, &exclusiveHistory{}, &resp.Diagnostics) {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, plan.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+}
+
+// Read finds the foreign tokens.
+func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
+	resp *resource.ReadResponse,
+) {
+	var state serviceTokensExclusiveModel
+	var history exclusiveHistory
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	client := r.client(&resp.Diagnostics)
+	id := parseID(state.ID, "id", &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
+	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+		return // the ID may be that of another account there
+	}
+	user, err := client.ReadServiceAccount(ctx, id)
+	switch {
+	case err != nil:
+		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
+		return
+	case user == nil || user.Deactivated():
+		resp.Diagnostics.AddWarning("Service account of exclusive tokens not found",
+			sentence(state.label()+" are removed from the state, because the account was deactivated or removed")+
+				" Deployment: "+client.URL()+".")
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	if !r.refresh(ctx, client, &state, &history, &resp.Diagnostics) {
+		return
+	}
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	history.store(ctx, resp.Private, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+// Update revokes the foreign tokens that are in the state and not in the plan.
+func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
+	resp *resource.UpdateResponse,
+) {
+	var plan, state serviceTokensExclusiveModel
+	var history exclusiveHistory
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	client := r.client(&resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+		return
+	}
+	kept := plan.foreign(ctx, &resp.Diagnostics)
+	for _, t := range state.foreign(ctx, &resp.Diagnostics) {
+		if !containsToken(kept, t.ID) && !containsString(plan.TokenIDs, t.ID) &&
+			!r.revokeForeign(ctx, client, t, &resp.Diagnostics) {
+			kept = append(kept, t)
+		}
+	}
+	plan.ForeignTokens = foreignList(kept)
+	history.named(state.TokenIDs, plan.TokenIDs)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
+	history.store(ctx, resp.Private, &resp.Diagnostics)
+}
+
+// revokeForeign revokes a foreign token unless it may be the provider's own.
+func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, client *qualytics.Client, t foreignToken,
+	diags *diag.Diagnostics,
+) bool {
+	id := parseID(t.ID, "foreign_tokens", diags)
+	listed, found, err := client.FindServiceToken(ctx, id)
+	switch {
+	case err == nil && !found:
+		return true
+	case err == nil && !(lockout{client, false, diags}).allowsRevocation(ctx, listed, "", t.label()):
+		return false
+	case err == nil:
+		err = client.RevokeToken(ctx, id)
+	}
+	if err != nil {
+		addError(diags, "Unable to revoke foreign service token", t.label(), err)
+	}
+	return err == nil
+}
+
+// Delete does nothing: the tokens stay as they are.
+func (r *serviceTokensExclusiveResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {
+}
+
+// ImportState imports by the account's ID or user_id, or by identity. All tokens that are
+// active then are imported as token_ids, so that an import never leads to a revocation
+// that the configuration does not ask for.
+func (r *serviceTokensExclusiveResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse,
+) {
+	client := r.client(&resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	wanted := importID(ctx, client, req, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	user := accountForImport(ctx, client, wanted, &resp.Diagnostics)
+	if user == nil {
+		return
+	}
+	model := serviceTokensExclusiveModel{
+		ID: idValue(user.ID), ServiceAccountID: idValue(user.ID), TokenIDs: setOf(nil), ForeignTokens: foreignList(nil),
+	}
+	history := exclusiveHistory{Imported: true}
+	if !r.refresh(ctx, client, &model, &history, &resp.Diagnostics) {
+		return
+	}
+	var ids []string
+	for _, t := range model.foreign(ctx, &resp.Diagnostics) {
+		ids = append(ids, t.ID.ValueString())
+	}
+	model.TokenIDs, model.ForeignTokens = setOf(ids), foreignList(nil)
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
+	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
+	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	history.store(ctx, resp.Private, &resp.Diagnostics)
+}

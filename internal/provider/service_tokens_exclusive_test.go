@@ -1,0 +1,308 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+const exclusiveType = "qualytics_service_tokens_exclusive"
+
+// foreignIDs returns the IDs in foreign_tokens.
+func foreignIDs(state tftypes.Value) []string {
+	list, ok := attributes(state)["foreign_tokens"]
+	if !ok || !list.IsKnown() {
+		return []string{"unknown"}
+	}
+	var elements []tftypes.Value
+	_ = list.As(&elements)
+	ids := []string{}
+	for _, e := range elements {
+		ids = append(ids, get(e, "id"))
+	}
+	return ids
+}
+
+func wantForeign(t tb, state tftypes.Value, want ...string) {
+	t.Helper()
+	if got := foreignIDs(state); !slices.Equal(got, want) {
+		t.Errorf("foreign tokens %q, want %q", got, want)
+	}
+}
+
+// exclusive returns an account with a managed token and an exclusive resource for it.
+func exclusive(h *harness) (o, token *object, config values, tokenConfig values) {
+	h.t.Helper()
+	owner := h.account()
+	token, o = h.none(tokenType), h.none(exclusiveType)
+	tokenConfig = overlapping.with(values{"service_account_id": owner})
+	h.must(token, tokenConfig, "create")
+	config = values{"service_account_id": owner, "token_ids": []string{get(token.state, "id")}}
+	return o, token, config, tokenConfig
+}
+
+// stray creates a token of the account without Terraform, and returns its ID.
+func (h *harness) stray(config values, name string) string {
+	h.t.Helper()
+	owner := parseInt(h.t, fmt.Sprint(config["service_account_id"]))
+	return fmt.Sprint(h.server.AddToken(qualyticstest.Token{Name: name, UserID: owner}).ID)
+}
+
+// A foreign token is found by a refresh, named in the plan, and revoked by the apply,
+// which leaves a newer token alone.
+func TestExclusive(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, token, config, _ := exclusive(h)
+		before := h.stray(config, "before")
+		h.server.ClearRequests()
+		h.must(o, config, "create")
+		wantWrites(t, h)
+		wantForeign(t, o.state, before)
+
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		p := h.plan(o, config)
+		wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", `"before", ID `+before, "last use")
+		wantForeign(t, p.planned)
+		newer := h.stray(config, "newer")
+		h.server.ClearRequests()
+		after, diags := h.apply(p)
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantWrites(t, h, "PUT /user-tokens/"+before)
+		*o = *after
+		if h.works(before) || !h.works(newer) || !h.tokenWorks(token) {
+			t.Errorf("works: before %t, newer %t, managed %t", h.works(before), h.works(newer), h.tokenWorks(token))
+		}
+		h.must(o, config, "update")
+		if h.works(newer) {
+			t.Error("the newer token works after the next apply")
+		}
+		h.clean(o, config)
+		h.server.ClearRequests()
+		h.must(o, nil, "delete")
+		wantWrites(t, h)
+	})
+}
+
+// A token that is added to token_ids in the same apply is not revoked, and revoked or
+// expired tokens are not foreign.
+func TestExclusiveAllowsAToken(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, token, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	stray, revoked := h.stray(config, "stray"), h.stray(config, "revoked")
+	h.server.EditToken(parseInt(t, revoked), func(t *qualyticstest.Token) { t.Active = false })
+	other := h.stray(values{"service_account_id": h.account()}, "of another account")
+	config["token_ids"] = []string{get(token.state, "id"), stray}
+	h.must(o, config, "update")
+	if !h.works(stray) || !h.works(other) {
+		t.Error("an allowed token, or one of another account, was revoked")
+	}
+	h.clean(o, config)
+}
+
+// In a rotation with an overlap, token_ids has a known and an unknown part while planning,
+// and the retiring token is not revoked.
+func TestExclusiveDuringOverlap(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, token, config, tokenConfig := exclusive(h)
+		h.must(o, config, "create")
+		old := get(token.state, "id")
+		h.clock.Advance(21 * day)
+		if diags := append(h.refresh(token), h.refresh(o)...); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		rotation := h.plan(token, tokenConfig)
+		if p := h.plan(o, config.with(values{"token_ids": []any{unknown{}, old}})); p.action != "update" ||
+			p.diags.errors()+p.diags.warnings() != "" {
+			t.Errorf("planned %s: %s%s", p.action, p.diags.errors(), p.diags.warnings())
+		}
+		after, diags := h.apply(rotation)
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		*token = *after
+		config["token_ids"] = []string{get(token.state, "id"), old}
+		p := h.plan(o, config) // Terraform plans again during apply
+		if after, diags = h.apply(p); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		*o = *after
+		if !h.works(old) || !h.tokenWorks(token) {
+			t.Error("a token of the rotation was revoked")
+		}
+		h.clean(o, config)
+
+		// Without retiring_tokens in token_ids, the old token is left to its resource.
+		config["token_ids"] = []string{get(token.state, "id")}
+		h.must(o, config, "update")
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantForeign(t, o.state)
+		wantText(t, h.plan(o, config).diags.warnings(), "Service tokens are left to their own resources", old)
+		h.clock.Advance(6 * day)
+		h.must(token, tokenConfig, "update") // retires it
+		h.must(o, config, "no-op")
+		if w := h.plan(o, config).diags.warnings(); w != "" {
+			t.Errorf("warned %q", w)
+		}
+	})
+}
+
+// The token that the provider uses is never revoked, and the plan says so.
+func TestExclusiveSparesOwnToken(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{}}
+		o := h.none(exclusiveType)
+		h.must(o, config, "create")
+		diags := h.must(o, config, "no-op")
+		wantText(t, diags.warnings(), "Foreign service token may be in use by the provider", `"own"`)
+		if !h.active(fmt.Sprint(own.ID)) {
+			t.Fatal("the provider revoked its own token")
+		}
+		config["token_ids"] = []string{fmt.Sprint(own.ID)}
+		h.must(o, config, "update")
+		if w := h.plan(o, config).diags.warnings(); w != "" {
+			t.Errorf("warned %q", w)
+		}
+	})
+}
+
+// Import by ID, user_id, and identity allows what is active at that time, whatever the
+// configuration is named; the next plan shows what the configuration does not name.
+func TestImportExclusive(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		_, token, config, _ := exclusive(h)
+		stray := h.stray(config, "stray")
+		owner := fmt.Sprint(config["service_account_id"])
+		imported, diags := h.load(exclusiveType, owner)
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		all := config.with(values{"token_ids": []string{get(token.state, "id"), stray}})
+		h.clean(imported, all)
+		h.server.ClearRequests()
+		h.must(imported, config, "update")
+		wantWrites(t, h) // an import revokes nothing
+		diags = h.must(imported, config, "update")
+		wantText(t, diags.warnings(), "Foreign service tokens will be revoked", `"stray"`)
+		if h.works(stray) || !h.tokenWorks(token) {
+			t.Errorf("works: stray %t, managed %t", h.works(stray), h.tokenWorks(token))
+		}
+		h.clean(imported, config)
+		if !h.oldCLI {
+			if _, diags := h.loadByIdentity(exclusiveType, owner); diags.errors() != "" {
+				t.Error(diags.errors())
+			}
+		}
+		_, diags = h.load(exclusiveType, "99999")
+		wantText(t, diags.errors(), "99999")
+	})
+}
+
+// The account is gone, on another deployment, or cannot be read.
+func TestExclusiveWithoutAccount(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, _, config, _ := exclusive(h)
+		h.must(o, config, "create")
+		for _, status := range []int{401, 403, 500} {
+			h.server.Fail(qualyticstest.JSON(status, `{"detail":"no"}`).Repeat(qualyticstest.Forever))
+			if diags := h.refresh(o); diags.errors() == "" || !o.exists() {
+				t.Errorf("%d: in the state %t, %s", status, o.exists(), diags.errors())
+			}
+			h.server.Heal()
+		}
+		other := newHarness(t, h.server.Profile)
+		other.config, other.ids, other.schemas = other.config.with(nil), h.ids, h.schemas
+		if diags := other.refresh(o); !strings.Contains(diags.errors(), "another deployment") || !o.exists() {
+			t.Errorf("in the state %t, %s", o.exists(), diags.errors())
+		}
+		now := h.server.Clock.Now()
+		h.server.EditUser(parseInt(t, fmt.Sprint(config["service_account_id"])),
+			func(u *qualyticstest.User) { u.Deleted = &now })
+		diags := h.refresh(o)
+		wantText(t, diags.warnings(), "Service account of exclusive tokens not found")
+		if o.exists() || diags.errors() != "" {
+			t.Errorf("in the state %t, %s", o.exists(), diags.errors())
+		}
+		_, diags = h.run(o, config)
+		wantText(t, diags.errors(), "No active service account has the ID")
+	})
+}
+
+// A revocation that fails leaves the token in the list, and the others are revoked.
+func TestExclusiveRevocationFails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	first, second := h.stray(config, "first"), h.stray(config, "second")
+	h.server.Fail(qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPut, "/user-tokens/"+first))
+	_, diags := h.run(o, config)
+	wantText(t, diags.errors(), "Unable to revoke foreign service token", `"first"`)
+	wantForeign(t, o.state, first)
+	if h.works(second) {
+		t.Error("the second token works")
+	}
+	h.must(o, config, "update")
+	if h.works(first) {
+		t.Error("the first token works")
+	}
+}
+
+// Ephemeral tokens of this run are not foreign.
+func TestExclusiveIgnoresOpenEphemeralTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	if _, _, diags := h.open(values{"service_account_id": config["service_account_id"]}); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	if diags := h.reread(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	wantForeign(t, o.state)
+}
+
+func TestExclusiveValidation(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	for _, tc := range []struct {
+		name   string
+		config values
+		want   string
+	}{
+		{"valid", values{"service_account_id": "5", "token_ids": []string{"7"}}, ""},
+		{"none", values{"service_account_id": "5", "token_ids": []string{}}, ""},
+		{"unknown", values{"service_account_id": unknown{}, "token_ids": unknown{}}, ""},
+		{"partly unknown", values{"service_account_id": "5", "token_ids": []any{unknown{}, "7"}}, ""},
+		{"null element", values{"service_account_id": "5", "token_ids": []any{nil, "7"}}, "null"},
+		{"user_id", values{"service_account_id": "x@service", "token_ids": []string{"7"}}, "Invalid ID"},
+		{"name", values{"service_account_id": "5", "token_ids": []string{"ci"}}, "Invalid ID"},
+	} {
+		p := h.plan(h.none(exclusiveType), tc.config)
+		if got := p.diags.errors(); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
