@@ -37,8 +37,9 @@ type encryptionModel struct {
 
 var encryptionTypes = map[string]attr.Type{"algorithm": types.StringType, "public_key": types.StringType}
 
-// encrypter returns the ciphertext of a secret as text.
-type encrypter func(secret string) (string, error)
+// encrypter returns the ciphertext of a secret as text. random may be used as the source
+// of randomness.
+type encrypter func(random io.Reader, secret string) (string, error)
 
 // algorithms contains the supported algorithms: each parses a public key. Its errors
 // do not contain the key.
@@ -85,7 +86,7 @@ func encrypterOf(ctx context.Context, value types.Object, diags *diag.Diagnostic
 	}
 	encrypt, err := newEncrypter(strings.TrimSpace(model.PublicKey.ValueString()))
 	if err == nil {
-		_, err = encrypt("a test, because some invalid keys are only found while encrypting")
+		_, err = encrypt(rand.Reader, "a test, because some invalid keys are only found while encrypting")
 	}
 	if err != nil {
 		diags.AddError("Invalid encryption key", fmt.Sprintf(
@@ -126,7 +127,7 @@ func newAgeEncrypter(publicKey string) (encrypter, error) {
 		}
 		recipients = append(recipients, recipient)
 	}
-	return func(secret string) (string, error) {
+	return func(_ io.Reader, secret string) (string, error) {
 		var out bytes.Buffer
 		armored := armor.NewWriter(&out)
 		w, err := age.Encrypt(armored, recipients...)
@@ -154,8 +155,8 @@ func newSealedBoxEncrypter(publicKey string) (encrypter, error) {
 	if isLowOrder(key) {
 		return nil, errors.New("it is not a valid key")
 	}
-	return func(secret string) (string, error) {
-		sealed, err := box.SealAnonymous(nil, []byte(secret), &key, rand.Reader)
+	return func(random io.Reader, secret string) (string, error) {
+		sealed, err := box.SealAnonymous(nil, []byte(secret), &key, random)
 		if err != nil {
 			return "", errors.New("the encryption failed")
 		}

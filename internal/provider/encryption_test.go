@@ -6,7 +6,10 @@ package provider_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -217,5 +220,63 @@ func TestEncryptionOfImportedToken(t *testing.T) {
 			}
 			h.clean(o, config)
 		}
+	}
+}
+
+// If the secret of a new token cannot be encrypted, the token is removed. If that fails
+// too, the error names the token.
+func TestEncryptionFails(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"create", "rotate"} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				public, _, err := box.GenerateKey(rand.Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				config := overlapping.with(values{
+					"service_account_id": h.account(),
+					"encryption":         h.encryption("sealed_box", base64.StdEncoding.EncodeToString(public[:])),
+				})
+				o := h.none(tokenType)
+				tokens := 0
+				if operation == "rotate" {
+					h.must(o, config, "create")
+					h.clock.Advance(21 * day)
+					tokens = 1
+				}
+				fail := func() diagnostics {
+					h.random = strings.NewReader("name") // enough for the name, and nothing for the encryption
+					h.connect(h.config)
+					_, diags := h.run(o, config)
+					if len(h.server.Tokens()) > tokens+1 || o.exists() != (tokens == 1) {
+						t.Errorf("in the state: %t, on the server: %+v", o.exists(), h.server.Tokens())
+					}
+					return diags
+				}
+				wantText(t, fail().errors(), "Unable to encrypt secret of service token", "nothing is left")
+				if n := len(h.server.Tokens()); n != tokens {
+					t.Errorf("%d tokens on the server, want %d", n, tokens)
+				}
+				failure := qualyticstest.JSON(http.StatusUnprocessableEntity, `{"detail":"no"}`)
+				failure.Method = http.MethodDelete
+				h.server.Fail(failure)
+				created := h.server.Tokens()
+				diags := fail()
+				created = slices.DeleteFunc(h.server.Tokens(), func(token qualyticstest.Token) bool {
+					return slices.ContainsFunc(created, func(o qualyticstest.Token) bool { return o.ID == token.ID })
+				})
+				if len(created) != 1 {
+					t.Fatalf("%d new tokens, want 1", len(created))
+				}
+				wantText(t, diags.errors(), "its secret is lost", fmt.Sprint(created[0].ID))
+				h.server.RemoveToken(created[0].ID)
+				h.random = nil
+				h.connect(h.config)
+				h.run(o, config)
+				h.clean(o, config)
+			})
+		})
 	}
 }

@@ -243,6 +243,7 @@ func TestAccScenarios(t *testing.T) {
 	}{
 		{"scim-connector", "", tfversion.Version1_0_0},
 		{"sealed-output", "", tfversion.Version1_0_0},
+		{"encrypted-file", "local_file", tfversion.Version1_0_0},
 		{"hcp-terraform", "", tfversion.Version1_5_0},                   // check blocks
 		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
 		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
@@ -282,8 +283,12 @@ func TestAccScenarios(t *testing.T) {
 				if tc.kind == "" {
 					return
 				}
+				secret := "eyJ"
+				if tc.folder == "encrypted-file" {
+					secret = "BEGIN AGE ENCRYPTED FILE"
+				}
 				if got := vault.written[tc.kind]; len(got) != 2 || got[0] == got[1] ||
-					!strings.Contains(got[0], "eyJ") {
+					!strings.Contains(got[0], secret) {
 					t.Errorf("the consumer received %d secrets, want two different ones", len(got))
 				}
 			})

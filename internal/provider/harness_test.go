@@ -6,6 +6,7 @@ package provider_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"math/big"
 	"math/rand/v2"
@@ -40,7 +41,8 @@ type harness struct {
 	schemas  *tfprotov6.GetProviderSchemaResponse
 	ids      *tfprotov6.GetResourceIdentitySchemasResponse
 	config   values // of the provider block
-	oldCLI   bool   // one that knows no identity
+	random   io.Reader
+	oldCLI   bool // one that knows no identity
 	killOnce sync.Once
 	killed   chan struct{}
 	opened   []byte // private data of an ephemeral token that is open
@@ -120,6 +122,7 @@ func (h *harness) environment() provider.Environment {
 		LookupEnv: func(key string) (string, bool) { v, ok := h.env[key]; return v, ok },
 		HomeDir:   func() (string, error) { return h.env["HOME"], nil },
 		Now:       func() time.Time { return h.clock.Now() },
+		Random:    h.random,
 		Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 }

@@ -4,12 +4,18 @@
 package provider_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,4 +160,126 @@ func withoutToken(t *testing.T, state []byte) string {
 		t.Fatal(err)
 	}
 	return string(rest)
+}
+
+// With encryption, the secret is nowhere: not in the state, its backup, plan files, the
+// TRACE log, or the dumps of the protocol.
+func TestAccEncryptedSecretIsNowhere(t *testing.T) {
+	t.Parallel()
+	for _, pair := range keyPairs(t) {
+		t.Run(pair.algorithm, func(t *testing.T) {
+			t.Parallel()
+			profile := qualyticstest.Build202609()
+			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+variable "generation" { default = 1 }
+resource "qualytics_service_account" "test" {
+  name = "Canary"
+  role = "Member"
+}
+resource "qualytics_service_token" "test" {
+  service_account_id  = qualytics_service_account.test.id
+  name_prefix         = "ci-"
+  expires_in_days     = 30
+  overlap_days        = 7
+  rotate_when_changed = { generation = var.generation }
+  encryption = {
+    algorithm  = %q
+    public_key = %q
+  }
+}
+output "ciphertext" {
+  value = qualytics_service_token.test.encrypted_token
+}
+`, pair.algorithm, pair.public))
+			dumps := filepath.Join(tf.WorkingDir(), "dumps")
+			if err := os.Mkdir(dumps, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			tf.setenv(t, "TF_LOG_SDK_PROTO_DATA_DIR", dumps)
+			if err := errors.Join(tf.SetLogPath(filepath.Join(tf.WorkingDir(), "trace.log")),
+				tf.SetLogProvider("TRACE")); err != nil {
+				t.Fatal(err)
+			}
+			for _, generation := range []string{"generation=1", "generation=2"} {
+				plan := filepath.Join(tf.WorkingDir(), generation)
+				if _, err := tf.Plan(t.Context(), tfexec.Var(generation), tfexec.Out(plan)); err != nil {
+					t.Fatal(err)
+				}
+				if err := tf.Apply(t.Context(), tfexec.DirOrPlan(plan)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ciphertext, err := tf.Output(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text string
+			if err := json.Unmarshal(ciphertext["ciphertext"].Value, &text); err != nil {
+				t.Fatal(err)
+			}
+			secrets := []string{}
+			for _, token := range s.Tokens() {
+				secrets = append(secrets, s.Bearer(token.ID))
+			}
+			if len(secrets) != 2 || !slices.Contains(secrets, pair.open(t, text)) {
+				t.Fatalf("the output is not the ciphertext of one of %d secrets", len(secrets))
+			}
+			files := filesIn(t, tf.WorkingDir())
+			searched := 0
+			for name, content := range files {
+				if strings.Contains(content, "Canary") { // the name of the account, which is everywhere
+					searched++
+				}
+				for _, secret := range secrets {
+					for _, form := range forms(secret) {
+						if strings.Contains(content, form) {
+							t.Errorf("%s contains the secret", name)
+						}
+					}
+				}
+			}
+			const fewest = 10 // state, backup, parts of two plans, log, dumps
+			if searched < fewest {
+				t.Errorf("only %d of %d files are readable", searched, len(files))
+			}
+		})
+	}
+}
+
+// filesIn returns the content of all files in a folder, and of all files in its archives.
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[path] = string(text)
+		archive, notArchive := zip.NewReader(bytes.NewReader(text), int64(len(text)))
+		if err != nil || notArchive != nil {
+			return err
+		}
+		for _, part := range archive.File {
+			r, err := part.Open()
+			if err != nil {
+				return err
+			}
+			content, err := io.ReadAll(r)
+			if err != nil {
+				return err
+			}
+			files[path+"/"+part.Name] = string(content)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }

@@ -67,8 +67,12 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 	if isPublic(filter.Team) {
 		filter.Team = ""
 	}
-	if !teamExists || req.Limit < 0 {
+	if req.Limit < 0 {
 		stream.Results = list.NoListResults
+		return
+	}
+	if !teamExists {
+		stream.Results = nothingListed("service accounts", client)
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
@@ -90,6 +94,9 @@ func (l *serviceAccountList) List(ctx context.Context, req list.ListRequest, str
 				return
 			}
 		}
+		if sent == 0 {
+			nothingListed("service accounts", client)(push)
+		}
 	}
 }
 
@@ -104,4 +111,11 @@ func (l *serviceAccountList) result(ctx context.Context, client *qualytics.Clien
 		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)
 	}
 	return result
+}
+
+// nothingListed warns that a query found nothing, and where it looked.
+func nothingListed(objects string, client *qualytics.Client) func(func(list.ListResult) bool) {
+	var diags diag.Diagnostics
+	diags.AddWarning("Query found nothing", fmt.Sprintf("No %s match. Deployment: %s.", objects, client.URL()))
+	return list.ListResultsStreamDiagnostics(diags)
 }

@@ -71,6 +71,10 @@ func (l *serviceTokenList) List(ctx context.Context, req list.ListRequest, strea
 		stream.Results = list.ListResultsStreamDiagnostics(diags)
 		return
 	}
+	if len(tokens) == 0 {
+		stream.Results = nothingListed("service tokens", client)
+		return
+	}
 	stream.Results = func(push func(list.ListResult) bool) {
 		for i := range tokens {
 			if int64(i) == req.Limit && req.Limit > 0 || !push(l.result(ctx, client, req, &tokens[i], now)) {

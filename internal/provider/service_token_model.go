@@ -96,12 +96,12 @@ func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
 }
 
 // setSecret stores the secret, or its ciphertext if encrypt is not nil.
-func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter) error {
+func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter, random io.Reader) error {
 	m.Token, m.EncryptedToken = types.StringValue(secret), types.StringNull()
 	if encrypt == nil {
 		return nil
 	}
-	ciphertext, err := encrypt(secret)
+	ciphertext, err := encrypt(random, secret)
 	m.Token, m.EncryptedToken = types.StringNull(), types.StringValue(ciphertext)
 	return err
 }

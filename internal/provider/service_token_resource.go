@@ -126,8 +126,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 			"rotate_when_changed": schema.MapAttribute{
 				ElementType: types.StringType,
 				Optional:    true,
-				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created, in " +
-					"place with `overlap_days`; adding or removing the map does not.",
+				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created, " +
+					"in place with `overlap_days`; adding or removing the map does not.",
 			},
 			"overlap_days": schema.Int64Attribute{
 				Optional:   true,
@@ -275,7 +275,7 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 	created := plan
 	created.applyCreated(&token.Token, r.data.now())
 	created.Revoked = types.BoolValue(false)
-	if err := created.setSecret(string(token.Bearer), encrypt); err != nil {
+	if err := created.setSecret(string(token.Bearer), encrypt, r.data.random); err != nil {
 		removeUnencrypted(ctx, client, token.ID, created, diags)
 		return created, false
 	}
@@ -485,7 +485,7 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 	readPrivate(ctx, record.private, historyKey, &history, diags)
 	history.Imported = false
 	id := parseID(state.ID, "id", diags)
-	if diags.HasError() || !encryptImported(ctx, &plan, state, diags) {
+	if diags.HasError() || !r.encryptImported(ctx, &plan, state, diags) {
 		return plan, false
 	}
 	switch revoke := plan.Revoked.ValueBool(); {
@@ -520,8 +520,8 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 
 // encryptImported encrypts the secret of an imported token, for which encryption is
 // configured for the first time.
-func encryptImported(ctx context.Context, plan *serviceTokenModel, state serviceTokenModel,
-	diags *diag.Diagnostics,
+func (r *serviceTokenResource) encryptImported(ctx context.Context, plan *serviceTokenModel,
+	state serviceTokenModel, diags *diag.Diagnostics,
 ) bool {
 	encrypt := encrypterOf(ctx, plan.Encryption, diags)
 	switch {
@@ -533,7 +533,7 @@ func encryptImported(ctx context.Context, plan *serviceTokenModel, state service
 		plan.Token, plan.EncryptedToken = types.StringNull(), types.StringNull()
 		return true
 	}
-	if err := plan.setSecret(state.Token.ValueString(), encrypt); err != nil {
+	if err := plan.setSecret(state.Token.ValueString(), encrypt, r.data.random); err != nil {
 		diags.AddError("Unable to encrypt secret of service token",
 			sentence("the state of the "+state.label()+" is unchanged"))
 		return false

@@ -110,6 +110,10 @@ var stubbed = map[string]struct {
 		"value_encrypted": schema.StringAttribute{Optional: true},
 		"key_id":          schema.StringAttribute{Optional: true},
 	}}, path.Root("value_encrypted")},
+	"local_file": {"local", schema.Schema{Attributes: map[string]schema.Attribute{
+		"filename": schema.StringAttribute{Required: true},
+		"content":  schema.StringAttribute{Optional: true},
+	}}, path.Root("content")},
 }
 
 // stub returns a provider with a name and its stubbed types.

@@ -1,0 +1,30 @@
+# The public key of the team that needs the secret: age-keygen -o key.txt
+variable "recipient" {
+  type    = string
+  default = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+}
+
+resource "qualytics_service_account" "dbt" {
+  name = "dbt"
+  role = "Member"
+}
+
+resource "qualytics_service_token" "dbt" {
+  service_account_id = qualytics_service_account.dbt.id
+  name_prefix        = "dbt-"
+  expires_in_days    = 90
+  rotate_before_days = 14
+  overlap_days       = 7
+
+  encryption = {
+    algorithm  = "age"
+    public_key = var.recipient
+  }
+}
+
+# Like a file of SOPS, it may be committed: only the owner of the key can read it.
+# age -d -i key.txt dbt-token.age
+resource "local_file" "token" {
+  filename = "${path.root}/dbt-token.age"
+  content  = qualytics_service_token.dbt.encrypted_token
+}

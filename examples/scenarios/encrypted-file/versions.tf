@@ -1,0 +1,12 @@
+terraform {
+  required_version = ">= 1.0"
+
+  required_providers {
+    local = {
+      source = "hashicorp/local"
+    }
+    qualytics = {
+      source = "qualytics/qualytics"
+    }
+  }
+}

@@ -1,0 +1,3 @@
+module github.com/qualytics/terraform-provider-qualytics/tools/mutation
+
+go 1.26

@@ -1,0 +1,326 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+// Mutation measures how strong the in-process tests are: it changes the code that makes
+// decisions in one place at a time, and reports the changes that no test notices. It works
+// on a copy of the repository.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// mutated are the files with decisions, by package folder.
+var mutated = map[string][]string{
+	"internal/qualytics": {"create.go", "own_token.go", "retry.go", "cache.go"},
+	"internal/provider": {
+		"service_account_plan.go", "service_token_plan.go", "service_token_retiring.go",
+		"service_tokens_exclusive_plan.go", "service_tokens_exclusive_model.go", "lockout.go", "team_names.go",
+	},
+}
+
+// testPackages are the packages whose tests run, the fastest first.
+var testPackages = []string{"internal/qualytics", "internal/provider"}
+
+// slowTests run only for mutants that all other tests missed.
+var slowTests = []string{"TestFaultMatrix", "TestTokenLife"}
+
+// helper is added to each mutated package.
+const helper = `package %s
+
+import (
+	"os"
+	"strconv"
+)
+
+var activeMutant, _ = strconv.Atoi(os.Getenv("MUTANT"))
+
+func mutantIs(id int) bool { return id == activeMutant }
+`
+
+// test is a test function.
+type test struct {
+	pkg   string
+	name  string
+	took  time.Duration
+	lines map[string]bool // "file:line" that it executes
+}
+
+func main() {
+	only := flag.String("only", "", "mutate only files whose name contains this")
+	workers := flag.Int("workers", 2, "number of mutants that are tested in parallel")
+	report := flag.String("json", "", "file for the survivors")
+	flag.Parse()
+	if err := run(context.Background(), *only, *workers, *report); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, workers int, report string) error {
+	dir, err := os.MkdirTemp("", "mutation")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	copied := filepath.Join(dir, "copy")
+	if err := os.CopyFS(copied, os.DirFS(".")); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "measuring which test executes which line")
+	tests, err := coverage(ctx, copied)
+	if err != nil {
+		return err
+	}
+	mutants, err := mutateAll(copied, only)
+	if err != nil {
+		return err
+	}
+	if err := buildTests(ctx, copied, ""); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "testing %d mutants with %d tests\n", len(mutants), len(tests))
+	survivors := testAll(ctx, copied, mutants, tests, workers)
+	printScores(mutants, survivors)
+	if report == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(survivors, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(report, text, 0o600)
+}
+
+// mutateAll replaces the files by versions with all of their mutants.
+func mutateAll(root, only string) ([]mutant, error) {
+	var all []mutant
+	next := func() int { return len(all) + 1 }
+	for _, pkg := range testPackages {
+		for _, name := range mutated[pkg] {
+			if !strings.Contains(name, only) {
+				continue
+			}
+			path := filepath.Join(root, pkg, name)
+			id := next()
+			source, mutants, err := mutateFile(path, pkg+"/"+name, func() int { id++; return id - 1 })
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, mutants...)
+			if err := os.WriteFile(path, source, 0o600); err != nil {
+				return nil, err
+			}
+		}
+		text := fmt.Sprintf(helper, filepath.Base(pkg))
+		if err := os.WriteFile(filepath.Join(root, pkg, "mutant.go"), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func binary(root, pkg string) string { return filepath.Join(root, filepath.Base(pkg)+".test") }
+
+// buildTests compiles the tests of each package.
+func buildTests(ctx context.Context, root, cover string) error {
+	for _, pkg := range testPackages {
+		args := []string{"test", "-c", "-vet=off", "-o", binary(root, pkg)}
+		if cover != "" {
+			args = append(args, "-coverpkg="+cover)
+		}
+		cmd := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the tests of %s: %w\n%s", pkg, err, out)
+		}
+	}
+	return nil
+}
+
+// runTests runs tests of a package. It reports whether all of them passed.
+func runTests(ctx context.Context, root, pkg, pattern string, id int, more ...string) bool {
+	const limit = 2 * time.Minute
+	args := append([]string{"-test.run", pattern, "-test.failfast", "-test.timeout", limit.String()}, more...)
+	cmd := exec.CommandContext(ctx, binary(root, pkg), args...)
+	cmd.Dir = filepath.Join(root, pkg)
+	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "TF_ACC=")
+	return cmd.Run() == nil
+}
+
+// coverage runs every test by itself.
+func coverage(ctx context.Context, root string) ([]test, error) {
+	if err := buildTests(ctx, root, "./internal/..."); err != nil {
+		return nil, err
+	}
+	var tests []test
+	for _, pkg := range testPackages {
+		cmd := exec.CommandContext(ctx, binary(root, pkg), "-test.list", "^(Test|Fuzz)")
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, err
+		}
+		for name := range strings.FieldsSeq(string(out)) {
+			if strings.HasPrefix(name, "TestAcc") {
+				continue
+			}
+			profile := filepath.Join(root, "profile")
+			start := time.Now()
+			if !runTests(ctx, root, pkg, "^"+name+"$", 0, "-test.coverprofile", profile) {
+				return nil, errors.New(name + " fails without a mutant")
+			}
+			lines, err := executedLines(profile)
+			if err != nil {
+				return nil, err
+			}
+			tests = append(tests, test{pkg, name, time.Since(start), lines})
+		}
+	}
+	slices.SortStableFunc(tests, func(a, b test) int { return int(a.took - b.took) })
+	return tests, nil
+}
+
+// executedLines returns the lines in a coverage profile that were executed.
+func executedLines(profile string) (map[string]bool, error) {
+	file, err := os.Open(profile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	lines := map[string]bool{}
+	for scanner := bufio.NewScanner(file); scanner.Scan(); {
+		name, rest, ok := strings.Cut(scanner.Text(), ":")
+		var from, to, c1, c2, statements, count int
+		if _, err := fmt.Sscanf(
+			rest,
+			"%d.%d,%d.%d %d %d",
+			&from,
+			&c1,
+			&to,
+			&c2,
+			&statements,
+			&count,
+		); !ok ||
+			err != nil {
+			continue
+		}
+		if at := strings.Index(name, "internal/"); at >= 0 && count > 0 {
+			for line := from; line <= to; line++ {
+				lines[name[at:]+":"+strconv.Itoa(line)] = true
+			}
+		}
+	}
+	return lines, nil
+}
+
+// testAll returns the mutants that no test notices.
+func testAll(ctx context.Context, root string, mutants []mutant, tests []test, workers int) []mutant {
+	var mu sync.Mutex
+	var survivors []mutant
+	jobs := make(chan mutant)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for m := range jobs {
+				if killed(ctx, root, m, tests) {
+					continue
+				}
+				mu.Lock()
+				survivors = append(survivors, m)
+				fmt.Printf("survived: %s:%d: %s\n", m.File, m.Line, m.What)
+				mu.Unlock()
+			}
+		})
+	}
+	for i, m := range mutants {
+		if i%50 == 0 {
+			fmt.Fprintf(os.Stderr, "%s mutant %d of %d\n", time.Now().Format(time.TimeOnly), i, len(mutants))
+		}
+		jobs <- m
+	}
+	close(jobs)
+	group.Wait()
+	slices.SortFunc(survivors, func(a, b mutant) int { return a.ID - b.ID })
+	return survivors
+}
+
+// executes reports whether a test executes the function with a mutant.
+func (t test) executes(m mutant) bool {
+	for line := m.From; line <= m.To; line++ {
+		if t.lines[m.File+":"+strconv.Itoa(line)] {
+			return true
+		}
+	}
+	return false
+}
+
+// killed reports whether a test that executes the mutated function fails: first the fastest
+// tests, then the others, and the slow ones last.
+func killed(ctx context.Context, root string, m mutant, tests []test) bool {
+	const first = 8
+	var batches [3]map[string][]string
+	for i := range batches {
+		batches[i] = map[string][]string{}
+	}
+	found := 0
+	for _, t := range tests {
+		if !t.executes(m) {
+			continue
+		}
+		found++
+		batch := 1
+		if slices.Contains(slowTests, t.name) {
+			batch = 2
+		} else if found <= first {
+			batch = 0
+		}
+		batches[batch][t.pkg] = append(batches[batch][t.pkg], t.name)
+	}
+	for _, batch := range batches {
+		for _, pkg := range testPackages {
+			if names := batch[pkg]; len(names) > 0 &&
+				!runTests(ctx, root, pkg, "^("+strings.Join(names, "|")+")$", m.ID) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// printScores prints the share of killed mutants of each file.
+func printScores(mutants, survivors []mutant) {
+	count := func(list []mutant, file string) int {
+		n := 0
+		for _, m := range list {
+			if m.File == file {
+				n++
+			}
+		}
+		return n
+	}
+	fmt.Printf("\n| file | mutants | killed | score |\n| --- | --- | --- | --- |\n")
+	row := func(name string, all, left int) {
+		if all > 0 {
+			fmt.Printf("| %s | %d | %d | %.1f %% |\n", name, all, all-left, 100*float64(all-left)/float64(all))
+		}
+	}
+	for _, pkg := range testPackages {
+		for _, name := range mutated[pkg] {
+			row(name, count(mutants, pkg+"/"+name), count(survivors, pkg+"/"+name))
+		}
+	}
+	row("total", len(mutants), len(survivors))
+}
