@@ -468,6 +468,26 @@ func (h *harness) apply(p *plan) (*object, diagnostics) {
 	return h.change(h.ctx, p.prior, p)
 }
 
+// applyWith applies a plan as Terraform does: it first plans again with the configuration
+// that is known during apply, and checks that this agrees with the first plan.
+func (h *harness) applyWith(first *plan, config values) (*object, diagnostics) {
+	h.t.Helper()
+	final := h.plan(first.prior, config)
+	if final.diags.errors() != "" {
+		return first.prior, final.diags
+	}
+	if final.action != first.action && (first.action != "update" || final.action != "no-op") {
+		h.t.Errorf("inconsistent final plan: the action was %s and is %s", first.action, final.action)
+	}
+	before := attributes(first.planned)
+	for name, value := range attributes(final.planned) {
+		if !conforms(before[name], value) {
+			h.t.Errorf("inconsistent final plan: %s was %s and is %s", name, text(before[name]), text(value))
+		}
+	}
+	return h.apply(final)
+}
+
 // change is one call of ApplyResourceChange. The object it returns is what
 // Terraform would store, even after an error.
 func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diagnostics) {

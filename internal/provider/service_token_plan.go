@@ -56,7 +56,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		revokes: state.DeletionPolicy.ValueString() != policyAbandon,
 		effect:  "It is destroyed, and stops working.",
 	}
-	policy, removed := state.DeletionPolicy.ValueString(), retiring
+	policy, removed, rotates := state.DeletionPolicy.ValueString(), retiring, false
 	if !req.Plan.Raw.IsNull() {
 		p := planToken(state, plan, configName, retiring, history)
 		resp.Diagnostics.Append(p.diags...)
@@ -73,10 +73,10 @@ func (r *serviceTokenResource) ModifyPlan(
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
 		end = p.end()
 		if len(p.replace) == 0 {
-			policy, removed = plan.DeletionPolicy.ValueString(), p.removed
+			policy, removed, rotates = plan.removalPolicy(), p.removed, p.inPlace
 		}
 	}
-	r.checkRemoved(ctx, state, policy, removed, &resp.Diagnostics)
+	r.checkRemoved(ctx, state, policy, removed, rotates, &resp.Diagnostics)
 	if end.revokes && r.data.client != nil {
 		guard := lockout{r.data.client, true, &resp.Diagnostics}
 		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
@@ -102,6 +102,8 @@ func (p *tokenPlan) end() endOfToken {
 			true,
 			"It is replaced, and stops working before the new token exists, because its name is fixed.",
 		}
+	case p.inPlace && !keepsRotated(p.state, p.plan) && p.plan.removalPolicy() != policyAbandon:
+		return endOfToken{revokes: true}
 	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
 		return endOfToken{true, "It is revoked, and stops working immediately."}
 	}
@@ -235,6 +237,8 @@ func (p *tokenPlan) replaceForStatus() {
 		p.rotate("Revoked service token will be replaced",
 			"the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not "+
 				"restored")
+	case p.plan.RotateBeforeDays.IsUnknown() && !p.plan.OverlapDays.IsNull() && p.state.works():
+		p.replace = append(p.replace, "status") // apply decides: what is planned as unknown may stay as it is
 	case p.isDue():
 		p.rotate(
 			"Service token will be rotated",
@@ -262,7 +266,7 @@ func (p *tokenPlan) rotate(summary, reason string) {
 		"on it is updated before the old one is removed. " +
 		"Otherwise, the old one is removed first, and its consumers have no valid token in between."
 	switch {
-	case !p.plan.OverlapDays.IsNull() && p.stillWorks():
+	case !p.plan.OverlapDays.IsNull() && p.state.works():
 		order = fmt.Sprintf("The new token is created, and everything that depends on it is updated in the same "+
 			"apply. The old one stays valid until the overlap ends (overlap_days = %d).",
 			p.plan.OverlapDays.ValueInt64())

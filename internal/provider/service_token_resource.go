@@ -389,7 +389,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		}
 		deleted := sentence(state.label()+" was deleted outside of Terraform") +
 			" The next apply creates a new token. Deployment: " + client.URL() + "."
-		refreshRetiring(ctx, client, &state, now, &resp.Diagnostics)
+		refreshRetiring(ctx, client, &state, &resp.Diagnostics)
 		switch {
 		case resp.Diagnostics.HasError():
 		case len(state.RetiringTokens.Elements()) > 0: // no other state would know them
@@ -409,7 +409,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	state.refresh(token, now)
-	refreshRetiring(ctx, client, &state, now, &resp.Diagnostics)
+	refreshRetiring(ctx, client, &state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -433,67 +433,76 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
+	record := tokenRecord{&resp.State, resp.Identity, resp.Private}
+	if plan.ID.IsUnknown() {
+		r.rotateInPlace(ctx, client, plan, state, record, &resp.Diagnostics)
+		return
+	}
 	stay := plan.retiring(ctx, &resp.Diagnostics)
 	remove := withoutTokens(state.retiring(ctx, &resp.Diagnostics), stay)
-	if !state.allowsRetirements(ctx, client, plan.DeletionPolicy.ValueString(), remove, &resp.Diagnostics) {
+	if len(state.mayBeOwn(ctx, client, plan.removalPolicy(), remove, &resp.Diagnostics)) > 0 {
 		return
 	}
-	record := tokenRecord{&resp.State, resp.Identity, resp.Private}
-	change := r.changeInPlace
-	if plan.ID.IsUnknown() {
-		change = r.rotateInPlace
+	if r.changeInPlace(ctx, client, &plan, state, record, &resp.Diagnostics) {
+		retire(ctx, client, &plan, stay, &resp.Diagnostics)
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
-	updated, ok := change(ctx, client, plan, state, record, &resp.Diagnostics)
-	if !ok {
-		return
-	}
-	retire(ctx, client, &updated, stay, &resp.Diagnostics)
-	resp.Diagnostics.Append(resp.State.Set(ctx, updated)...)
 }
 
-// rotateInPlace creates a new token, and stores it together with the old one. The
-// retiring tokens that do not stay are due until they are removed.
+// rotateInPlace creates a new token, and stores it together with the old one. Then it
+// removes the retiring tokens that do not stay. Failures of that are warnings, because
+// after an error, Terraform would not update what depends on the new token.
 func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
 	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
-) (serviceTokenModel, bool) {
+) {
 	accountID := parseID(plan.ServiceAccountID, "service_account_id", diags)
-	stay := plan.retiring(ctx, diags)
-	old := plan.retired(r.data.now(), true)
-	old.ID, old.Name = state.ID, state.Name
-	for i := range stay {
-		if stay[i].ID.Equal(state.ID) {
-			stay[i].RetireAt = timetypes.NewRFC3339TimeValue(r.data.now().Add(plan.overlap()).UTC())
-		}
+	retiring := state.retiring(ctx, diags)
+	policy := plan.removalPolicy()
+	keeps := keepsRotated(state, plan)
+	if diags.HasError() || !keeps && policy != policyAbandon &&
+		!(lockout{client, false, diags}).allowsRevocationOf(ctx, state) {
+		return
 	}
-	all := append(state.retiring(ctx, diags), old)
-	leave := withoutTokens(all, stay)
-	for i := range leave {
-		leave[i].Due = types.BoolValue(true)
+	stay := staying(state, plan, retiring)
+	due := withoutTokens(retiring, stay)
+	for i := range due {
+		due[i].Due = types.BoolValue(true)
 	}
-	plan.RetiringTokens = retiringList(append(stay, leave...))
-	if diags.HasError() {
-		return plan, false
+	var failures diag.Diagnostics
+	stay = append(stay, state.mayBeOwn(ctx, client, policy, due, &failures)...)
+	old := state.retired(client.ServerTime(), plan.overlap(), !keeps)
+	if keeps {
+		stay = append(stay, old)
+	} else {
+		due = append(due, old)
 	}
-	return r.issue(ctx, client, plan, accountID, record, diags)
+	plan.RetiringTokens = retiringList(append(stay, withoutTokens(due, stay)...))
+	created, ok := r.issue(ctx, client, plan, accountID, record, diags)
+	if ok {
+		retire(ctx, client, &created, stay, &failures)
+		diags.Append(record.state.Set(ctx, created)...)
+	}
+	diags.Append(asWarnings(failures)...)
 }
 
-// changeInPlace revokes or restores the token.
+// changeInPlace revokes or restores the token, and stores the plan. It reports false after
+// an error.
 func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualytics.Client,
-	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
-) (serviceTokenModel, bool) {
+	plan *serviceTokenModel, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
+) bool {
 	var history tokenHistory
 	readPrivate(ctx, record.private, historyKey, &history, diags)
 	history.Imported = false
 	id := parseID(state.ID, "id", diags)
-	if diags.HasError() || !r.encryptImported(ctx, &plan, state, diags) {
-		return plan, false
+	if diags.HasError() || !r.encryptImported(ctx, plan, state, diags) {
+		return false
 	}
 	switch revoke := plan.Revoked.ValueBool(); {
 	case revoke == state.Revoked.ValueBool():
 	case revoke:
 		byConfig, ok := revokeInPlace(ctx, client, id, state, diags)
 		if !ok {
-			return plan, false
+			return false
 		}
 		history.RevokedByConfig = byConfig
 	default:
@@ -502,7 +511,7 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 			r.storeHistory(ctx, record.private, state, tokenHistory{}, diags)
 		}
 		if !ok {
-			return plan, false
+			return false
 		}
 		history.RevokedByConfig = false
 	}
@@ -514,8 +523,8 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 	plan.RetiringTokens = retiringList(append(stay, withoutTokens(state.retiring(ctx, diags), stay)...))
 	diags.Append(record.state.Set(ctx, plan)...)
 	setMissingIdentity(ctx, record.identity, record.identity, newIdentity(client, plan.ID), diags)
-	r.storeHistory(ctx, record.private, plan, history, diags)
-	return plan, true
+	r.storeHistory(ctx, record.private, *plan, history, diags)
+	return true
 }
 
 // encryptImported encrypts the secret of an imported token, for which encryption is
@@ -613,7 +622,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 		return
 	}
 	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocationOf(ctx, state) ||
-		!state.allowsRetirements(ctx, client, policy, state.retiring(ctx, &resp.Diagnostics), &resp.Diagnostics) {
+		len(state.mayBeOwn(ctx, client, policy, state.retiring(ctx, &resp.Diagnostics), &resp.Diagnostics)) > 0 {
 		return
 	}
 	retire(ctx, client, &state, nil, &resp.Diagnostics)

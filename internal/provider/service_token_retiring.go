@@ -93,20 +93,17 @@ func (m serviceTokenModel) overlap() time.Duration {
 	return time.Duration(m.OverlapDays.ValueInt64()) * day
 }
 
-// retired returns the entry of the current token after a rotation at now.
-func (m serviceTokenModel) retired(now time.Time, due bool) retiringToken {
-	retireAt := now
+// retired returns the entry of the token after a rotation at now.
+func (m serviceTokenModel) retired(now time.Time, overlap time.Duration, due bool) retiringToken {
 	if !due {
-		retireAt = now.Add(m.overlap())
+		now = now.Add(overlap)
 	}
-	return retiringToken{m.ID, m.Name, timetypes.NewRFC3339TimeValue(retireAt.UTC()), types.BoolValue(due)}
+	return retiringToken{m.ID, m.Name, timetypes.NewRFC3339TimeValue(now.UTC()), types.BoolValue(due)}
 }
 
-// refreshRetiring decides which retiring tokens are due at now. Those that someone
-// revoked or deleted leave the list.
-func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, now time.Time,
-	diags *diag.Diagnostics,
-) {
+// refreshRetiring decides which retiring tokens are due, by the server's clock, which
+// also determined their last use. Those that someone revoked or deleted leave the list.
+func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, diags *diag.Diagnostics) {
 	kept := []retiringToken{}
 	for _, t := range m.retiring(ctx, diags) {
 		id, _ := readID(t.ID.ValueString())
@@ -115,6 +112,7 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTo
 			addError(diags, "Unable to read service token", t.label(), err)
 			return
 		}
+		now := client.ServerTime()
 		// A revoked token that was due may be half removed by an earlier apply.
 		revoked := found && !listed.Active && !listed.Expired(now) && !t.Due.ValueBool()
 		if !found || listed.Name != t.Name.ValueString() || revoked {
@@ -142,54 +140,68 @@ func (m serviceTokenModel) isOverlapOver(t retiringToken, listed *qualytics.Toke
 	return now.Sub(*listed.LastUsed) >= unused && now.Sub(rotated) >= unused
 }
 
-// planRetiring plans retiring_tokens: those that are not due stay, and a token that
-// is rotated in place joins them if it still works. Without an overlap, and if the
-// token is revoked, none stays.
-func (p *tokenPlan) planRetiring() {
-	if len(p.replace) > 0 { // Delete removes all of them
-		p.plan.RetiringTokens = retiringList(nil)
-		return
-	}
-	undecided := p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown()
-	if undecided && (len(p.retiring) > 0 || p.inPlace) {
-		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
-		return
-	}
-	var stay []retiringToken
-	if !p.plan.OverlapDays.IsNull() && !p.plan.Revoked.ValueBool() {
-		for _, t := range p.retiring {
-			if !t.Due.ValueBool() {
-				stay = append(stay, p.withPlannedOverlap(t))
-			}
-		}
-		if p.inPlace && p.stillWorks() {
-			old := p.state.retired(time.Time{}, false)
-			old.RetireAt = timetypes.NewRFC3339Unknown()
-			stay = append(stay, old)
-		}
-	}
-	p.removed = withoutTokens(p.retiring, stay)
-	p.plan.RetiringTokens = retiringList(stay)
-}
-
-// stillWorks reports whether the token worked at the last refresh.
-func (p *tokenPlan) stillWorks() bool {
-	status := p.state.Status.ValueString()
+// works reports whether the token worked at the last refresh.
+func (m serviceTokenModel) works() bool {
+	status := m.Status.ValueString()
 	return status == statusActive || status == statusRotationDue
 }
 
-// withPlannedOverlap moves the end of an overlap if overlap_days changes.
-func (p *tokenPlan) withPlannedOverlap(t retiringToken) retiringToken {
-	if retireAt, known := timeOf(t.RetireAt); known && !p.state.OverlapDays.IsNull() {
-		t.RetireAt = timetypes.NewRFC3339TimeValue(retireAt.Add(p.plan.overlap() - p.state.overlap()).UTC())
-	}
-	return t
+// keepsRotated reports whether a rotation in place keeps the old token: there is an
+// overlap, and the token still works and is not to be revoked.
+func keepsRotated(state, plan serviceTokenModel) bool {
+	return !plan.OverlapDays.IsNull() && !plan.Revoked.ValueBool() && state.works()
 }
 
-// checkRemoved guards against removing the provider's own token, and warns which
-// retiring tokens a plan removes.
+// staying returns the retiring tokens that an update keeps: those that are not due, and
+// none without an overlap or if the token is revoked.
+func staying(state, plan serviceTokenModel, retiring []retiringToken) []retiringToken {
+	var stay []retiringToken
+	for _, t := range retiring {
+		if plan.OverlapDays.IsNull() || plan.Revoked.ValueBool() || t.Due.ValueBool() {
+			continue
+		}
+		retireAt, known := timeOf(t.RetireAt)
+		if known && !state.OverlapDays.IsNull() { // overlap_days may have changed
+			t.RetireAt = timetypes.NewRFC3339TimeValue(retireAt.Add(plan.overlap() - state.overlap()).UTC())
+		}
+		stay = append(stay, t)
+	}
+	return stay
+}
+
+// planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
+// values, and if it removes tokens: one that cannot be removed stays in the list.
+func (p *tokenPlan) planRetiring() {
+	p.plan.RetiringTokens = retiringList(nil)
+	if len(p.replace) > 0 { // Delete removes all of them
+		return
+	}
+	stay := staying(p.state, p.plan, p.retiring)
+	p.removed = withoutTokens(p.retiring, stay)
+	unknown := len(p.retiring) > 0 && (p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown())
+	if p.inPlace {
+		old := p.state.retired(time.Time{}, 0, false)
+		old.RetireAt = timetypes.NewRFC3339Unknown()
+		stay = append(stay, old)
+		unknown = unknown || len(p.removed) > 0 || !keepsRotated(p.state, p.plan) || p.isUncertain()
+	}
+	p.plan.RetiringTokens = retiringList(stay)
+	if unknown {
+		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
+	}
+}
+
+// isUncertain reports whether a rotation in place depends on a value that is only known
+// during apply.
+func (p *tokenPlan) isUncertain() bool {
+	return p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown() || p.plan.RotateBeforeDays.IsUnknown() ||
+		hasUnknown(p.plan.RotateWhenChanged)
+}
+
+// checkRemoved guards against removing the provider's own token, unless a rotation is
+// more important, and warns which retiring tokens a plan removes.
 func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTokenModel, policy string,
-	removed []retiringToken, diags *diag.Diagnostics,
+	removed []retiringToken, rotates bool, diags *diag.Diagnostics,
 ) {
 	if len(removed) == 0 || policy == policyAbandon || r.data.client == nil {
 		return
@@ -197,7 +209,7 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTo
 	lines := make([]string, len(removed))
 	use := tokenUse{r.data, diags}
 	for i, t := range removed {
-		if !state.allowsRetirement(ctx, lockout{r.data.client, true, diags}, t) {
+		if !rotates && !state.allowsRetirement(ctx, lockout{r.data.client, true, diags}, t) {
 			return
 		}
 		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
@@ -230,13 +242,24 @@ func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, 
 	return guard.allowsRevocation(ctx, listed, "", t.label())
 }
 
-// allowsRetirements reports whether retiring tokens of m may be removed. It is called
-// before anything is changed.
-func (m serviceTokenModel) allowsRetirements(ctx context.Context, client *qualytics.Client, policy string,
+// removalPolicy returns how retiring tokens are removed. A revoked token leaves none valid.
+func (m serviceTokenModel) removalPolicy() string {
+	if policy := m.DeletionPolicy.ValueString(); policy != policyAbandon || !m.Revoked.ValueBool() {
+		return policy
+	}
+	return policyRevoke
+}
+
+// mayBeOwn returns those of the retiring tokens that may be the provider's own, with an
+// error for each. It is called before anything is changed.
+func (m serviceTokenModel) mayBeOwn(ctx context.Context, client *qualytics.Client, policy string,
 	tokens []retiringToken, diags *diag.Diagnostics,
-) bool {
-	return policy == policyAbandon || !slices.ContainsFunc(tokens,
-		func(t retiringToken) bool { return !m.allowsRetirement(ctx, lockout{client, false, diags}, t) })
+) []retiringToken {
+	if policy == policyAbandon {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(tokens),
+		func(t retiringToken) bool { return m.allowsRetirement(ctx, lockout{client, false, diags}, t) })
 }
 
 // retire removes the retiring tokens of m that do not stay. Those that could not be
@@ -248,7 +271,7 @@ func retire(ctx context.Context, client *qualytics.Client, m *serviceTokenModel,
 	remove := withoutTokens(all, stay)
 	left := withoutTokens(all, remove)
 	for _, t := range remove {
-		if !removeRetiring(ctx, client, m.DeletionPolicy.ValueString(), t, diags) {
+		if !removeRetiring(ctx, client, m.removalPolicy(), t, diags) {
 			t.Due = types.BoolValue(true)
 			left = append(left, t)
 		}
@@ -256,20 +279,42 @@ func retire(ctx context.Context, client *qualytics.Client, m *serviceTokenModel,
 	m.RetiringTokens = retiringList(left)
 }
 
-// removeRetiring removes a retiring token as the deletion policy says.
+// removeRetiring removes a retiring token as the policy says.
 func removeRetiring(ctx context.Context, client *qualytics.Client, policy string, t retiringToken,
 	diags *diag.Diagnostics,
 ) bool {
-	if policy == policyAbandon {
+	const summary = "Unable to remove retiring service token"
+	id, _ := readID(t.ID.ValueString())
+	listed, found, err := client.ReadServiceToken(ctx, id)
+	switch {
+	case err == nil && !found:
+		return true
+	case err == nil && policy == policyAbandon && listed.Active && listed.Expiration == nil:
+		diags.AddError(summary, sentence(t.label()+" never expires on the server, so it is not abandoned: it would "+
+			"stay valid indefinitely")+" Apply deletion_policy = \"delete\" or \"revoke\".")
+		return false
+	case err == nil && policy == policyAbandon:
+		return true
+	case err == nil:
+		err = removeToken(ctx, client, policy, id)
+	}
+	if qualytics.IsRefused(err) && found && listed.Expired(client.ServerTime()) {
+		diags.AddWarning("Record of expired service token stays", detailOf(t.label(), err))
 		return true
 	}
-	id, _ := readID(t.ID.ValueString())
-	if err := removeToken(ctx, client, policy, id); err != nil {
-		addError(diags, "Unable to remove retiring service token",
-			t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
-		return false
+	if err != nil {
+		addError(diags, summary, t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
 	}
-	return true
+	return err == nil
+}
+
+// asWarnings returns errors as warnings, so that what depends on a resource is updated.
+func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
+	var out diag.Diagnostics
+	for _, d := range diags {
+		out.AddWarning(d.Summary(), d.Detail())
+	}
+	return out
 }
 
 // validateOverlap checks the arguments of the overlap.

@@ -584,3 +584,163 @@ func TestUnknownOverlap(t *testing.T) {
 	p := h.plan(o, config.with(values{"overlap_days": unknown{}}))
 	wantRetiring(t, retiringOf(p.planned))
 }
+
+// A plan with values that are only known during apply agrees with the plan during apply,
+// whatever the values turn out to be.
+func TestOverlapWithUnknownValues(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	trigger := func(value any) values { return values{"rotate_when_changed": map[string]any{"n": value}} }
+	for _, tc := range []struct {
+		name         string
+		age          time.Duration
+		first, final values
+		rotates      bool
+	}{
+		{"trigger unchanged", 0, trigger(unknown{}), trigger("1"), false},
+		{"trigger changed", 0, trigger(unknown{}), trigger("2"), true},
+		{
+			"window covers the refresh", 15 * day,
+			values{"rotate_before_days": unknown{}},
+			values{"rotate_before_days": 20},
+			true,
+		},
+		{"window does not", 21 * day, values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 2}, false},
+		{"revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": true}, false},
+		{"not revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": false}, true},
+	} {
+		config := overlapping.with(values{"service_account_id": h.account()}).with(trigger("1"))
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		old := get(o.state, "id")
+		h.clock.Advance(tc.age)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		after, diags := h.applyWith(h.plan(o, config.with(tc.first)), config.with(tc.final))
+		if diags.errors() != "" || (get(after.state, "id") != old) != tc.rotates {
+			t.Errorf("%s: rotated %t, want %t %s", tc.name, get(after.state, "id") != old, tc.rotates, diags.errors())
+		}
+		h.clean(after, config.with(tc.final))
+	}
+}
+
+// If a rotation cannot remove another token, that is a warning: an error would keep what
+// depends on the new token from being updated.
+func TestRotationWithoutRemoval(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := overlapping.with(values{"service_account_id": h.account()})
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		old := get(o.state, "id")
+		h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.Active = false })
+		boom := qualyticstest.JSON(422, `{"detail":"no"}`).Repeat(qualyticstest.Forever)
+		boom.Method = http.MethodDelete
+		h.server.Fail(boom)
+		diags := h.must(o, config, "update")
+		wantText(t, diags.warnings(), "Unable to remove retiring service token")
+		wantRetiring(t, retiringTokens(o), old+" due")
+		if !h.tokenWorks(o) {
+			t.Error("the new token does not work")
+		}
+		h.server.Heal()
+		h.must(o, config, "update")
+		h.clean(o, config)
+	})
+}
+
+// A build that removes no expired token does not block the plans that follow.
+func TestExpiredTokenThatStays(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, _ := rotated(t, h, values{"overlap_days": 10})
+	h.clock.Advance(9*day + time.Hour) // the old token has expired
+	no := qualyticstest.JSON(400, `{"detail":"expired"}`).Repeat(qualyticstest.Forever)
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		no.Method = method
+		h.server.Fail(no)
+	}
+	diags := h.must(o, config, "update")
+	wantText(t, diags.warnings(), "Record of expired service token stays")
+	h.server.Heal()
+	h.clean(o, config)
+}
+
+// The old token of a rotation is not removed if it may be the provider's own.
+func TestRotationOfOwnToken(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		imported, diags := h.load(tokenType, fmt.Sprint(own.ID))
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+		config := overlapping.with(values{
+			"service_account_id":  fmt.Sprint(self.ID),
+			"rotate_when_changed": map[string]string{"n": "1"},
+		})
+		h.must(imported, config, "update")
+		change := config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "revoked": true})
+		p := h.plan(imported, change)
+		said := p.diags.errors()
+		if said == "" {
+			_, diags := h.apply(p)
+			said = diags.errors()
+		}
+		wantText(t, said, "lock out the provider")
+		if !h.active(fmt.Sprint(own.ID)) || len(h.server.Tokens()) != 2 {
+			t.Errorf("own token active: %t, tokens: %+v", h.active(fmt.Sprint(own.ID)), h.server.Tokens())
+		}
+	})
+}
+
+// With deletion_policy = "abandon", a revocation also revokes what is retiring, and a
+// token that never expires is not dropped.
+func TestAbandonedRetiringTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, values{"deletion_policy": "abandon"})
+	h.must(o, config.with(values{"revoked": true}), "update")
+	if h.works(old) {
+		t.Error("the retiring token works although the token was revoked")
+	}
+	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
+	config = values{
+		"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "overlap_days": 2,
+		"deletion_policy": "abandon", "rotate_when_changed": map[string]string{"n": "1"},
+	}
+	o = h.none(tokenType)
+	h.must(o, config, "create")
+	old = get(o.state, "id")
+	config["rotate_when_changed"] = map[string]string{"n": "2"}
+	h.must(o, config, "update")
+	h.clock.Advance(3 * day)
+	_, diags := h.run(o, config)
+	wantText(t, diags.errors(), "never expires on the server")
+	wantRetiring(t, retiringTokens(o), old+" due")
+}
+
+// The last use is compared with the server's clock, which wrote it.
+func TestRetireUnusedWithSkewedClock(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	local := &qualyticstest.Clock{}
+	h.clock, local = local, h.clock
+	h.clock.Advance(3 * time.Hour)
+	config := overlapping.with(values{
+		"service_account_id": h.account(), "retire_unused_after_hours": 2,
+		"rotate_when_changed": map[string]string{"n": "1"},
+	})
+	o := h.none(tokenType)
+	h.must(o, config, "create")
+	old := get(o.state, "id")
+	config["rotate_when_changed"] = map[string]string{"n": "2"}
+	h.must(o, config, "update")
+	h.clock.Advance(3 * time.Hour)
+	local.Advance(3 * time.Hour)
+	now := h.server.Clock.Now()
+	h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &now })
+	h.clean(o, config)
+	wantRetiring(t, retiringTokens(o), old)
+}

@@ -41,20 +41,32 @@ type exclusiveHistory struct {
 	// Named contains the IDs of active tokens that token_ids named before, sorted: their
 	// own resources remove them, for example after a rotation whose dependents failed.
 	Named []string `json:"named,omitempty"`
-	// Imported means that token_ids is what an import found, and not what a
+	// Imported means that token_ids is what an import found, and not necessarily what a
 	// configuration named.
 	Imported bool `json:"imported,omitempty"`
+	// UserID is the user_id of the account, which tells whether it is the same account
+	// after the deployment moved to another host.
+	UserID string `json:"user_id,omitempty"`
 }
 
-// named records a change of token_ids.
+// named records a change of token_ids. What an import found and the first configuration
+// does not name was not named before, unless the configuration also names new tokens: then
+// it may be the old token of a rotation.
 func (h *exclusiveHistory) named(before, after types.Set) {
 	ids := h.Named
-	if !h.Imported {
+	if !h.Imported || namesNewTokens(before, after) {
 		ids = append(slices.Clone(ids), stringsOf(before)...)
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return containsString(after, types.StringValue(id)) })
 	slices.Sort(ids)
 	h.Named, h.Imported = slices.Compact(ids), h.Imported && before.Equal(after)
+}
+
+// namesNewTokens reports whether a planned token_ids names, or may name, tokens that it did
+// not name before.
+func namesNewTokens(before, after types.Set) bool {
+	return hasUnknownElement(after) || slices.ContainsFunc(stringsOf(after),
+		func(id string) bool { return !containsString(before, types.StringValue(id)) })
 }
 
 // store stores the private data if it has changed.

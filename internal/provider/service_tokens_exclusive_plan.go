@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -47,12 +48,22 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 			revoked = append(revoked, t)
 		}
 	}
-	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), foreignList(spared))...)
+	later := ""
+	planned := foreignList(spared)
+	if len(revoked) > 0 && namesNewTokens(state.TokenIDs, plan.TokenIDs) {
+		// One of them may be the old token of a rotation, which is still in use.
+		later = " Because token_ids changes in this apply, they may be left to the next one."
+		planned = foreignList(state.foreign(ctx, &resp.Diagnostics))
+		if hasUnknownElement(plan.TokenIDs) { // they may turn out to be those in the state
+			planned = types.ListUnknown(foreignTokenType)
+		}
+	}
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
 	if len(revoked) > 0 {
 		resp.Diagnostics.AddWarning("Foreign service tokens will be revoked", fmt.Sprintf(
-			"token_ids does not name these active tokens of the service account ID %s:\n\n%s\n\nThis apply revokes "+
-				"them, and they stop working. To keep one, add its ID to token_ids.", state.ID.ValueString(),
-			r.foreignText(ctx, revoked)))
+			"token_ids does not name these active tokens of the service account ID %s:\n\n%s\n\nThe apply revokes "+
+				"them, and they stop working.%s To keep one, add its ID to token_ids.", state.ID.ValueString(),
+			r.foreignText(ctx, revoked), later))
 	}
 	if len(spared) > 0 {
 		resp.Diagnostics.AddWarning("Foreign service token may be in use by the provider", fmt.Sprintf(

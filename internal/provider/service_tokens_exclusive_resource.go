@@ -116,12 +116,14 @@ func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resourc
 		return
 	}
 	plan.ID = idValue(id)
-	if !r.refresh(ctx, client, &plan, &exclusiveHistory{}, &resp.Diagnostics) {
+	history := exclusiveHistory{UserID: user.UserID}
+	if !r.refresh(ctx, client, &plan, &history, &resp.Diagnostics) {
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, plan.ID))...)
 	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	history.store(ctx, resp.Private, &resp.Diagnostics)
 }
 
 // Read finds the foreign tokens.
@@ -138,15 +140,20 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 		return
 	}
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
-	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
-		return // the ID may be that of another account there
-	}
 	user, err := client.ReadServiceAccount(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
 		return
+	case user != nil && history.UserID != "" && user.UserID != history.UserID:
+		addOtherDeployment(&resp.Diagnostics, client, state.label(),
+			fmt.Sprintf("The user_id of the account was %q and is %q on the server. A user_id never changes.",
+				history.UserID, user.UserID))
+		return
 	case user == nil || user.Deactivated():
+		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+			return
+		}
 		resp.Diagnostics.AddWarning("Service account of exclusive tokens not found",
 			sentence(state.label()+" are removed from the state, because the account was deactivated or removed")+
 				" Deployment: "+client.URL()+".")
@@ -175,6 +182,9 @@ func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resourc
 		return
 	}
 	kept := plan.foreign(ctx, &resp.Diagnostics)
+	if plan.ForeignTokens.IsUnknown() {
+		kept = state.foreign(ctx, &resp.Diagnostics)
+	}
 	for _, t := range state.foreign(ctx, &resp.Diagnostics) {
 		if !containsToken(kept, t.ID) && !containsString(plan.TokenIDs, t.ID) &&
 			!r.revokeForeign(ctx, client, t, &resp.Diagnostics) {
@@ -193,7 +203,7 @@ func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, clie
 	diags *diag.Diagnostics,
 ) bool {
 	id := parseID(t.ID, "foreign_tokens", diags)
-	listed, found, err := client.FindServiceToken(ctx, id)
+	listed, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err == nil && !found:
 		return true
@@ -233,7 +243,7 @@ func (r *serviceTokensExclusiveResource) ImportState(ctx context.Context, req re
 	model := serviceTokensExclusiveModel{
 		ID: idValue(user.ID), ServiceAccountID: idValue(user.ID), TokenIDs: setOf(nil), ForeignTokens: foreignList(nil),
 	}
-	history := exclusiveHistory{Imported: true}
+	history := exclusiveHistory{Imported: true, UserID: user.UserID}
 	if !r.refresh(ctx, client, &model, &history, &resp.Diagnostics) {
 		return
 	}

@@ -306,3 +306,86 @@ func TestExclusiveValidation(t *testing.T) {
 		}
 	}
 }
+
+// The first rotation after an import that matches the configuration: the old token is
+// left to its own resource.
+func TestImportedExclusiveDuringRotation(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	_, token, config, _ := exclusive(h)
+	o, diags := h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	h.clean(o, config)
+	rotated := h.stray(config, "the new token of a rotation")
+	config["token_ids"] = []string{rotated}
+	h.must(o, config, "update")
+	h.must(o, config, "no-op")
+	if !h.tokenWorks(token) {
+		t.Error("the old token of the rotation was revoked")
+	}
+}
+
+// If token_ids changes in the apply, foreign tokens are left to the next one: one of them
+// may be the old token of a rotation that was applied without this resource.
+func TestExclusiveWithStaleNames(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	unnamed := h.stray(config, "B, created by an apply with -target")
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	wantForeign(t, o.state, unnamed)
+	p := h.plan(o, config.with(values{"token_ids": []any{unknown{}}}))
+	wantForeign(t, p.planned, "unknown")
+	wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", "left to the next one")
+	newest := h.stray(config, "C")
+	config["token_ids"] = []string{newest}
+	after, diags := h.applyWith(p, config)
+	if diags.errors() != "" || !h.works(unnamed) {
+		t.Errorf("works: %t %s", h.works(unnamed), diags.errors())
+	}
+	h.must(after, config, "update")
+	if h.works(unnamed) {
+		t.Error("the foreign token works after the next apply")
+	}
+}
+
+// A deployment that moved to another host: the same account is accepted, another one is an
+// error.
+func TestExclusiveAfterAMove(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	h.connect(h.config.with(values{"url": strings.Replace(h.server.URL, "127.", "localhost.127.", 1)}))
+	h.config = h.config.with(values{"url": h.server.URL})
+	o.private = []byte(strings.Replace(string(o.private), "127.", "moved.127.", 1))
+	h.clean(o, config)
+}
+
+// Ten foreign tokens are revoked with one list.
+func TestRequestsOfExclusive(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	for i := range 10 {
+		h.stray(config, fmt.Sprintf("stray %d", i))
+	}
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	p := h.plan(o, config)
+	h.connect(h.config)
+	h.server.ClearRequests()
+	if _, diags := h.apply(p); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	if n := h.routes()["GET /user-tokens/service"]; n != 1 {
+		t.Errorf("%d token lists, want 1", n)
+	}
+}

@@ -104,18 +104,8 @@ type claims struct {
 // readClaims returns the claims of a JWT. It does not verify the signature: the
 // token is the client's own.
 func readClaims(token string) claims {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return claims{}
-	}
-	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return claims{}
-	}
-	var raw map[string]any
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
-	decoder.UseNumber()
-	if decoder.Decode(&raw) != nil {
+	raw := decodeClaims(token)
+	if raw == nil {
 		return claims{}
 	}
 	out := claims{read: true, issued: unixClaim(raw["iat"]), expires: unixClaim(raw["exp"])}
@@ -125,6 +115,25 @@ func readClaims(token string) claims {
 		}
 	}
 	return out
+}
+
+// decodeClaims returns the payload of a JWT, or nil if the token is not one.
+func decodeClaims(token string) map[string]any {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return nil
+	}
+	var raw map[string]any
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.UseNumber()
+	if decoder.Decode(&raw) != nil {
+		return nil
+	}
+	return raw
 }
 
 func unixClaim(v any) time.Time {
@@ -155,3 +164,7 @@ func (c claims) match(t *Token) match {
 	}
 	return matchLifetime
 }
+
+// Claims returns the claims of the client's token by name, or nil if it is not a JWT.
+// Their values may be secret.
+func (c *Client) Claims() map[string]any { return decodeClaims(string(c.token)) }

@@ -62,15 +62,16 @@ type test struct {
 func main() {
 	only := flag.String("only", "", "mutate only files whose name contains this")
 	workers := flag.Int("workers", 2, "number of mutants that are tested in parallel")
+	every := flag.Int("every", 1, "test only each n-th mutant, for a sample")
 	report := flag.String("json", "", "file for the survivors")
 	flag.Parse()
-	if err := run(context.Background(), *only, *workers, *report); err != nil {
+	if err := run(context.Background(), *only, *every, *workers, *report); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, workers int, report string) error {
+func run(ctx context.Context, only string, every, workers int, report string) error {
 	dir, err := os.MkdirTemp("", "mutation")
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func run(ctx context.Context, only string, workers int, report string) error {
 	if err := buildTests(ctx, copied, ""); err != nil {
 		return err
 	}
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return m.ID%every != 0 })
 	fmt.Fprintf(os.Stderr, "testing %d mutants with %d tests\n", len(mutants), len(tests))
 	survivors := testAll(ctx, copied, mutants, tests, workers)
 	printScores(mutants, survivors)

@@ -1,0 +1,141 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// answer is a decoded answer. value is nil if there was none, or if it is not JSON.
+type answer struct {
+	*qualytics.Answer
+	value any
+	err   error
+}
+
+// send sends a request, and decodes the answer if it is JSON.
+func (p *prober) send(ctx context.Context, method, path string, query url.Values, in any) answer {
+	raw, err := p.client.Send(ctx, method, path, query, in)
+	if err != nil {
+		p.detail("%s %s: %v", method, path, err)
+		return answer{Answer: &qualytics.Answer{Header: http.Header{}}, err: err}
+	}
+	a := answer{Answer: raw}
+	decoder := json.NewDecoder(bytes.NewReader(raw.Body))
+	decoder.UseNumber()
+	if decoder.Decode(&a.value) != nil {
+		a.value = nil
+	}
+	if raw.Status >= http.StatusBadRequest {
+		p.detail("%s %s: %d %s", method, path, raw.Status, shorten(string(raw.Body)))
+	}
+	return a
+}
+
+func (p *prober) get(ctx context.Context, path string, query url.Values) answer {
+	return p.send(ctx, http.MethodGet, path, query, nil)
+}
+
+func shorten(text string) string {
+	const most = 300
+	if text = strings.Join(strings.Fields(text), " "); len(text) > most {
+		text = text[:most] + "…"
+	}
+	return text
+}
+
+// ok reports whether the answer is a success in JSON.
+func (a answer) ok() bool { return a.Status >= 200 && a.Status < 300 && a.value != nil }
+
+// outcome describes an answer that is not as expected, "" if there was none.
+func (a answer) outcome() string {
+	switch {
+	case a.err != nil || a.Status == 0:
+		return ""
+	case a.HTML:
+		return fmt.Sprintf("%d, a web page", a.Status)
+	}
+	return fmt.Sprint(a.Status)
+}
+
+// object is a JSON object.
+type object map[string]any
+
+func asObject(v any) object {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+func (o object) text(key string) string {
+	if o[key] == nil {
+		return ""
+	}
+	return fmt.Sprint(o[key])
+}
+
+func (o object) object(key string) object { return asObject(o[key]) }
+
+// items returns the objects of a list, with or without an envelope.
+func (a answer) items() []object {
+	list, ok := a.value.([]any)
+	if !ok {
+		list, _ = asObject(a.value)["items"].([]any)
+	}
+	out := make([]object, 0, len(list))
+	for _, v := range list {
+		if o := asObject(v); o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// keys returns the first of the keys that one of the objects has, or "none". It returns
+// "" if there are no objects.
+func firstKey(objects []object, keys ...string) string {
+	if len(objects) == 0 {
+		return ""
+	}
+	for _, key := range keys {
+		if slices.ContainsFunc(objects, func(o object) bool { _, ok := o[key]; return ok }) {
+			return key
+		}
+	}
+	return "none"
+}
+
+// values returns the different values of a key, sorted and separated by commas.
+func values(objects []object, key string) []string {
+	set := map[string]bool{}
+	for _, o := range objects {
+		if v := o.text(key); v != "" {
+			set[v] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// timeLayouts are those that the API is known to use; without a zone, they are in UTC.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"}
+
+// timeIn returns the time in a field.
+func (o object) timeIn(key string) (time.Time, bool) {
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, o.text(key)); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,477 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// read examines the deployment with GET requests only.
+func (p *prober) read(ctx context.Context) {
+	me := p.connection(ctx)
+	p.openAPI(ctx)
+	p.section("Answers")
+	p.users(ctx)
+	p.tokens(ctx, me)
+	p.teams(ctx)
+}
+
+// knownRoles are the roles that the provider knows. Internal is not assignable.
+var knownRoles = []string{"Admin", "Editor", "Internal", "Manager", "Member"}
+
+// connection examines transport and login. It returns the user that the token belongs to.
+func (p *prober) connection(ctx context.Context) object {
+	p.section("Connection")
+	address := p.client.URL()
+	target, err := url.Parse(address)
+	if err == nil {
+		proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: target})
+		p.printf("  address        %s\n  proxy          %t\n", address, proxy != nil)
+	}
+	a := p.get(ctx, "/users/me", nil)
+	outcome := a.outcome()
+	if a.err != nil {
+		outcome = "no answer"
+		p.printf("  %v\n", a.err)
+	}
+	p.check(assumption{
+		"login", "Login (GET /users/me)", "200 and JSON",
+		[]string{"200"},
+		"Check url, api_path, and token: nothing else can be examined without them.",
+	}, outcome)
+	p.printf("  latency        %s\n  encryption     %s\n", a.Took.Round(time.Millisecond), orNone(a.TLS))
+	if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
+		difference := date.Sub(p.client.Now()).Round(time.Second)
+		observed := "within a minute"
+		if difference.Abs() > time.Minute {
+			observed = "differs by " + difference.String()
+		}
+		p.check(assumption{
+			"clock", "Server time against local time", "within a minute",
+			[]string{"within a minute"},
+			"Rotation windows and overlaps move by this difference. Correct the clock.",
+		}, observed)
+	}
+	var limits, ids []string
+	for name := range a.Header {
+		switch lower := strings.ToLower(name); {
+		case strings.Contains(lower, "ratelimit"), strings.Contains(lower, "rate-limit"), lower == "retry-after":
+			limits = append(limits, name)
+		case strings.Contains(lower, "request-id"), strings.Contains(lower, "trace"),
+			strings.Contains(lower, "correlation"):
+			ids = append(ids, name)
+		}
+	}
+	slices.Sort(limits)
+	slices.Sort(ids)
+	p.check(
+		assumption{"rate_limit_headers", "Headers about the rate limit", "none", nil, ""},
+		strings.Join(limits, ", "),
+	)
+	p.check(
+		assumption{"request_id_headers", "Headers that identify a request", "none", nil, ""},
+		strings.Join(ids, ", "),
+	)
+	me := asObject(a.value)
+	if !a.ok() {
+		return nil
+	}
+	p.detail("user %q, user_id %q", me.text("name"), me.text("user_id"))
+	p.check(assumption{
+		"own_role", "Role of the token's owner", "Admin",
+		[]string{"Admin"},
+		"Managing service accounts and tokens requires the role Admin. Use the token of an Admin.",
+	}, me.text("role"))
+	p.check(assumption{
+		"own_type", "Type of the token's owner", "Human or Service",
+		[]string{"Human", "Service"},
+		"The provider does not know this type of user.",
+	}, me.text("user_type"))
+	return me
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// clientOperations are the requests of the provider.
+var clientOperations = []string{
+	"GET /users/me", "GET /users", "POST /users", "GET /users/{id}", "PUT /users/{id}", "DELETE /users/{id}",
+	"GET /user-tokens/service", "GET /user-tokens", "POST /user-tokens", "PUT /user-tokens/{id}",
+	"DELETE /user-tokens/{id}", "GET /teams", "GET /teams/{id}", "GET /teams/listing",
+}
+
+// openAPI examines the description of the build.
+func (p *prober) openAPI(ctx context.Context) {
+	p.section("OpenAPI document")
+	a := p.get(ctx, "/openapi.json", nil)
+	d := document{asObject(a.value)}
+	observed := a.outcome()
+	if a.ok() {
+		observed = "readable"
+		if d.root.object("paths") == nil {
+			observed = "no OpenAPI document"
+		}
+	}
+	p.check(assumption{"openapi", "OpenAPI document (GET /openapi.json)", "unknown", nil, ""}, observed)
+	if observed != "readable" {
+		return
+	}
+	p.build = d.version()
+	p.check(assumption{"build", "Build (info.version)", "date and commit", nil, ""}, p.build)
+	p.operations(d)
+	p.schemas(d)
+	p.requests(d)
+}
+
+// operations compares the documented operations with those that the provider uses.
+func (p *prober) operations(d document) {
+	var missing []string
+	for _, operation := range clientOperations {
+		method, path, _ := strings.Cut(operation, " ")
+		if d.operation(method, path) == nil {
+			missing = append(missing, operation)
+		}
+	}
+	p.check(assumption{
+		"operations", "Operations that the provider uses", "all documented",
+		[]string{"all documented"},
+		"Requests of these operations may fail with 404 or 405.",
+	}, listOr("not documented: ", missing, "all documented"))
+	reactivate := slices.DeleteFunc(d.paths("activate"),
+		func(path string) bool { return strings.Contains(path, "deactivate") })
+	p.check(assumption{
+		"reactivate", "Paths that reactivate a user", "none",
+		[]string{"none"},
+		"The provider does not use it: a deactivated account has to be reactivated by hand.",
+	}, listOr("", reactivate, "none"))
+	p.check(
+		assumption{"activity", "Paths of the activity log", "unknown", nil, ""},
+		listOr("", d.paths("activity"), ""),
+	)
+}
+
+// listOr returns the elements after a label, or text if there are none.
+func listOr(label string, elements []string, text string) string {
+	if len(elements) == 0 {
+		return text
+	}
+	return label + strings.Join(elements, ", ")
+}
+
+// schemas compares the documented answers with the fields that the provider reads.
+func (p *prober) schemas(d document) {
+	for _, s := range []struct {
+		id     string
+		names  []string
+		fields []string
+	}{
+		{"schema_user", []string{"User"}, []string{"id", "user_id", "name", "role", "teams", "user_type", "deleted_at"}},
+		{
+			"schema_token",
+			[]string{"UserToken"},
+			[]string{"id", "name", "active", "expiration", "last_used", "user"},
+		},
+		{"schema_new_token", []string{"GetUserToken"}, []string{"id", "bearer_token"}},
+		{"schema_team", []string{"Team", "GetTeam"}, []string{"id", "name"}},
+	} {
+		schema := d.schema(s.names...)
+		observed := ""
+		if schema != nil {
+			properties := d.properties(schema)
+			missing := slices.DeleteFunc(slices.Clone(s.fields),
+				func(field string) bool { _, ok := properties[field]; return ok })
+			observed = listOr("lacks ", missing, "complete")
+		}
+		p.check(assumption{
+			s.id, "Schema " + s.names[0], "has " + strings.Join(s.fields, ", "),
+			[]string{"complete"},
+			"The provider treats missing fields as null, or reports an answer that it cannot read.",
+		}, observed)
+	}
+	roles := d.enum(d.schema("UserRoleType", "RoleType"))
+	if len(roles) == 0 {
+		roles = d.enum(asObject(d.properties(d.schema("User"))["role"]))
+	}
+	p.roles("documented_roles", "Documented roles", roles)
+	p.variants["roles"] = strings.Join(slices.DeleteFunc(roles, func(r string) bool { return r == "Internal" }), ", ")
+}
+
+// roles checks that all roles are known.
+func (p *prober) roles(id, topic string, roles []string) {
+	unknown := slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return slices.Contains(knownRoles, r) })
+	observed := strings.Join(roles, ", ")
+	accepts := []string{observed}
+	if len(unknown) > 0 {
+		accepts = []string{}
+	}
+	p.check(assumption{
+		id, topic, strings.Join(knownRoles, ", "), accepts,
+		"Configurations cannot use " + strings.Join(unknown, ", ") + ": the argument role does not accept it.",
+	}, observed)
+}
+
+// requests compares the documented requests with what the provider sends.
+func (p *prober) requests(d document) {
+	body := d.body(d.operation(http.MethodPost, "/user-tokens"))
+	days := asObject(d.properties(body)["expires_in_days"])
+	limits := ""
+	if low, high := d.number(days, "minimum"), d.number(days, "maximum"); low != "" && high != "" {
+		limits = low + " to " + high
+	}
+	p.check(assumption{
+		"lifetime_limits", "Limits of expires_in_days", "1 to 365",
+		[]string{"1 to 365"},
+		"expires_in_days accepts 1 to 365, and the server refuses what is outside of its own limits.",
+	}, limits)
+	update := d.operation(http.MethodPut, "/users/{id}")
+	required := ""
+	if update != nil {
+		required = listOr("", d.required(d.body(update)), "none")
+	}
+	p.check(assumption{
+		"put_required", "Required fields of PUT /users/{id}", "none, role, or role and teams",
+		[]string{"none", "role", "role, teams"},
+		"The provider sends role and teams only, so updates may fail with 422.",
+	}, required)
+	for _, s := range []struct {
+		id, operation string
+		accepts       []string
+	}{
+		{"status_create_user", "POST /users", []string{"200", "201"}},
+		{"status_create_token", "POST /user-tokens", []string{"200", "201"}},
+		{"status_delete_user", "DELETE /users/{id}", []string{"200", "202", "204"}},
+		{"status_delete_token", "DELETE /user-tokens/{id}", []string{"200", "202", "204"}},
+	} {
+		method, path, _ := strings.Cut(s.operation, " ")
+		success := slices.DeleteFunc(statuses(d.operation(method, path)),
+			func(status string) bool { return !strings.HasPrefix(status, "2") })
+		p.check(assumption{
+			s.id, "Documented success of " + s.operation, strings.Join(s.accepts, " or "), s.accepts,
+			"The provider accepts any status from 200 to 299.",
+		}, strings.Join(success, ", "))
+	}
+	var parameters []string
+	list, _ := d.operation(http.MethodGet, "/users")["parameters"].([]any)
+	for _, v := range list {
+		parameters = append(parameters, d.resolve(asObject(v)).text("name"))
+	}
+	observed := ""
+	if len(parameters) > 0 {
+		missing := slices.DeleteFunc([]string{"include_deleted", "name", "page", "size", "type"},
+			func(name string) bool { return slices.Contains(parameters, name) })
+		observed = listOr("lacks ", missing, "complete")
+	}
+	p.check(assumption{
+		"user_query", "Query parameters of GET /users", "include_deleted, name, page, size, type",
+		[]string{"complete"},
+		"Lists of accounts may fail with 422, or be incomplete.",
+	}, observed)
+}
+
+// users examines the list of users.
+func (p *prober) users(ctx context.Context) {
+	query := url.Values{"type": {"Service"}, "page": {"1"}, "size": {"100"}}
+	a := p.get(ctx, "/users", query)
+	p.check(assumption{
+		"page_size", "Page of 100 users", "200",
+		[]string{"200"},
+		"Lists of accounts fail: the provider requests pages of 100.",
+	}, a.outcome())
+	if !a.ok() {
+		query.Del("size")
+		a = p.get(ctx, "/users", query)
+	}
+	users, page := a.items(), asObject(a.value)
+	p.printf("  users          %d on the first page, %s in total\n", len(users),
+		orNone(page.text("total")+page.text("total_count")))
+	p.check(assumption{
+		"page_total", "Field with the number of users", "total or total_count",
+		[]string{"total", "total_count"},
+		"The provider requests pages until one is short.",
+	}, fieldOf(page, "total", "total_count"))
+	p.check(
+		assumption{"page_count", "Field with the number of pages", "pages or none", nil, ""},
+		fieldOf(page, "pages"),
+	)
+	p.check(assumption{
+		"teams_shape", "Teams of a user", "names or objects",
+		[]string{"names", "objects"},
+		"Teams cannot be read, so every read of an account fails.",
+	}, teamsShape(users))
+	p.check(assumption{"user_created", "Time of creation of a user", "created, created_at, or none", nil, ""},
+		firstKey(users, "created", "created_at"))
+	p.roles("observed_roles", "Roles of service accounts", values(users, "role"))
+	p.check(assumption{"user_order", "Order of users", "unknown", nil, ""}, orderOf(users))
+
+	query = url.Values{"type": {"Service"}, "include_deleted": {"true"}, "page": {"1"}, "size": {"1"}}
+	first := p.get(ctx, "/users", query)
+	p.check(assumption{
+		"include_deleted", "List with deactivated users (include_deleted)", "200",
+		[]string{"200"},
+		"Names of deactivated accounts are not found before apply, and refreshes read accounts one by one.",
+	}, first.outcome())
+	if !first.ok() {
+		return
+	}
+	query.Set("page", "2")
+	second := p.get(ctx, "/users", query)
+	if a, b := first.items(), second.items(); second.ok() && len(a) == 1 && len(b) == 1 {
+		observed := "different users"
+		if a[0].text("id") == b[0].text("id") {
+			observed = "the same user"
+		}
+		p.check(assumption{
+			"pages", "Two pages of one user each", "different users",
+			[]string{"different users"},
+			"Lists of accounts are incomplete.",
+		}, observed)
+	}
+}
+
+// fieldOf returns the first of the keys that an object has, "none", or "" for no object.
+func fieldOf(o object, keys ...string) string {
+	if o == nil {
+		return ""
+	}
+	return firstKey([]object{o}, keys...)
+}
+
+// teamsShape returns how the teams of users are written.
+func teamsShape(users []object) string {
+	for _, u := range users {
+		list, _ := u["teams"].([]any)
+		for _, team := range list {
+			switch team.(type) {
+			case string:
+				return "names"
+			case map[string]any:
+				return "objects"
+			default:
+				return "numbers"
+			}
+		}
+	}
+	return ""
+}
+
+func orderOf(objects []object) string {
+	if len(objects) < 2 {
+		return ""
+	}
+	ids := make([]int64, len(objects))
+	for i, o := range objects {
+		ids[i], _ = strconv.ParseInt(o.text("id"), 10, 64)
+	}
+	if slices.IsSorted(ids) {
+		return "by ID"
+	}
+	return "not by ID"
+}
+
+// tokens examines the list of service tokens, and the token of this run.
+func (p *prober) tokens(ctx context.Context, me object) {
+	a := p.get(ctx, "/user-tokens/service", nil)
+	shape := ""
+	if a.ok() {
+		shape = "array"
+		if envelope := asObject(a.value); envelope != nil {
+			shape = "envelope"
+			if envelope.text("pages") != "" || envelope.text("page") != "" {
+				shape = "pages"
+			}
+		}
+	}
+	p.check(assumption{
+		"token_list", "List of service tokens", "array, envelope, or pages",
+		[]string{"array", "envelope", "pages"},
+		"Tokens cannot be read.",
+	}, shape)
+	tokens := a.items()
+	p.printf("  tokens         %d\n", len(tokens))
+	p.check(assumption{
+		"token_expiration", "Field with the expiry of a token", "expiration",
+		[]string{"expiration"},
+		"Every token seems to never expire, so none is rotated.",
+	}, firstKey(tokens, "expiration", "expires_at", "expires"))
+	p.check(assumption{"token_created", "Time of creation of a token", "created or none", nil, ""},
+		firstKey(tokens, "created", "created_at"))
+	used := ""
+	if slices.ContainsFunc(tokens, func(t object) bool { return t.text("last_used") != "" }) {
+		used = "reported"
+	}
+	p.check(assumption{"last_used", "Last use of a token", "unknown", nil, ""}, used)
+	if me != nil {
+		p.ownToken(ctx)
+	}
+}
+
+// ownToken examines the claims of the token of this run, and how they relate to its row.
+func (p *prober) ownToken(ctx context.Context) {
+	claims := p.client.Claims()
+	kind := "not a JWT"
+	if claims != nil {
+		kind = listOr("JWT with ", slices.DeleteFunc(
+			slices.Sorted(maps.Keys(claims)),
+			func(name string) bool { return !slices.Contains([]string{"exp", "iat", "jti"}, name) },
+		), "JWT without jti, iat, and exp")
+	}
+	p.check(assumption{"bearer", "Format of the token", "JWT", nil, ""}, kind)
+	rows := p.get(ctx, "/user-tokens", nil)
+	if !rows.ok() || claims == nil {
+		return
+	}
+	id := fmt.Sprint(claims["jti"])
+	relation := "jti is not the ID of a listed token"
+	for _, row := range rows.items() {
+		if row.text("id") != id {
+			continue
+		}
+		relation = "jti is the ID of the listed token"
+		if at, ok := row.timeIn("created"); ok && claims["iat"] != nil && apart(at, claims["iat"]) {
+			relation += "; iat is not its time of creation"
+		}
+		if at, ok := row.timeIn("expiration"); ok && claims["exp"] != nil && apart(at, claims["exp"]) {
+			relation += "; exp is not its expiry"
+		}
+	}
+	p.check(assumption{"claims", "Claims of the token", "unknown", nil, ""}, relation)
+}
+
+// apart reports whether a time differs from a claim by more than two seconds.
+func apart(t time.Time, claim any) bool {
+	seconds, err := strconv.ParseFloat(fmt.Sprint(claim), 64)
+	return err == nil && t.Sub(time.Unix(int64(seconds), 0)).Abs() > 2*time.Second
+}
+
+// teams examines the list of teams.
+func (p *prober) teams(ctx context.Context) {
+	a := p.get(ctx, "/teams", url.Values{"page": {"1"}, "size": {"100"}})
+	p.check(assumption{
+		"teams", "List of teams (GET /teams)", "200", []string{"200"}, "Teams cannot be looked up by name.",
+	}, a.outcome())
+	teams := a.items()
+	p.printf("  teams          %d\n", len(teams))
+	public := ""
+	if len(teams) > 0 {
+		public = "absent"
+		if slices.Contains(values(teams, "name"), "Public") {
+			public = "listed"
+		}
+	}
+	p.check(assumption{"public", "Team Public", "unknown", nil, ""}, public)
+	p.check(assumption{"team_permission", "Permission of a team", "permission or none", nil, ""},
+		firstKey(teams, "permission"))
+}

@@ -1,0 +1,183 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// Results of a check.
+const (
+	asAssumed = "as assumed"
+	differs   = "differs"
+	notSeen   = "not seen"
+)
+
+// finding is the result of a check. It contains no name, address, or secret.
+type finding struct {
+	ID       string `json:"id"`
+	Topic    string `json:"topic"`
+	Assumed  string `json:"assumed"`
+	Observed string `json:"observed,omitempty"`
+	Result   string `json:"result"`
+	Effect   string `json:"effect,omitempty"` // on the provider, if the result is "differs"
+}
+
+// prober examines a deployment.
+type prober struct {
+	client  *qualytics.Client
+	out     io.Writer
+	verbose bool
+
+	build    string
+	findings []finding
+	// variants is what was observed of the features in which known builds differ.
+	variants  map[string]string
+	leftovers []string
+}
+
+func (p *prober) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
+
+func (p *prober) section(title string) { p.printf("\n%s\n", title) }
+
+// detail prints what may contain names.
+func (p *prober) detail(format string, args ...any) {
+	if p.verbose {
+		p.printf("      "+format+"\n", args...)
+	}
+}
+
+// assumption is what the provider assumes, and what happens if it is wrong.
+type assumption struct {
+	id, topic, assumed string
+	accepts            []string // observations that the provider handles; nil: all
+	effect             string
+}
+
+// check records an observation. "" means that nothing was observed.
+func (p *prober) check(a assumption, observed string) {
+	f := finding{ID: a.id, Topic: a.topic, Assumed: a.assumed, Observed: observed, Result: differs}
+	switch {
+	case observed == "":
+		f.Result = notSeen
+	case a.accepts == nil, slices.Contains(a.accepts, observed):
+		f.Result = asAssumed
+	default:
+		f.Effect = a.effect
+	}
+	p.variants[a.id] = observed
+	p.findings = append(p.findings, f)
+	line := fmt.Sprintf("  %-10s  %s: %s", f.Result, f.Topic, observed)
+	if observed == "" {
+		line = fmt.Sprintf("  %-10s  %s", f.Result, f.Topic)
+	}
+	p.printf("%s\n", line)
+	if f.Result == differs {
+		p.printf("      assumed: %s. %s\n", f.Assumed, f.Effect)
+	}
+}
+
+// profiles are the features of the builds that the emulator knows.
+var profiles = []struct {
+	name     string
+	variants map[string]string
+}{
+	{"2026-09", map[string]string{
+		"teams_shape": "objects", "user_created": "created", "page_total": "total", "page_count": "pages",
+		"token_list": "array", "roles": "Admin, Manager, Member",
+	}},
+	{"docs-2026-04", map[string]string{
+		"teams_shape": "names", "user_created": "created_at", "page_total": "total_count", "page_count": "pages",
+		"token_list": "array", "roles": "Admin, Manager, Member",
+	}},
+	{"seed-2025-11", map[string]string{
+		"teams_shape": "names", "user_created": "none", "page_total": "total", "page_count": "none",
+		"token_list": "envelope", "roles": "Admin, Editor, Manager, Member",
+	}},
+}
+
+// nearest returns the profile with the most equal features, and the features that differ.
+// It returns "" if nothing was observed.
+func (p *prober) nearest() (name string, different []string) {
+	best := 0
+	for _, profile := range profiles {
+		equal := 0
+		var other []string
+		for feature, value := range profile.variants {
+			switch p.variants[feature] {
+			case value:
+				equal++
+			case "":
+			default:
+				other = append(other, feature)
+			}
+		}
+		if equal > best {
+			slices.Sort(other)
+			best, name, different = equal, profile.name, other
+		}
+	}
+	return name, different
+}
+
+func (p *prober) count(result string) int {
+	n := 0
+	for _, f := range p.findings {
+		if f.Result == result {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict prints what the findings mean.
+func (p *prober) verdict() {
+	p.section("Verdict")
+	name, different := p.nearest()
+	switch {
+	case name == "":
+		p.printf("  The API could not be read, so nothing is known about this build.\n")
+	case len(different) == 0:
+		p.printf("  Nearest profile of the emulator: %s.\n", name)
+	default:
+		p.printf("  Nearest profile of the emulator: %s, except for %s.\n", name, strings.Join(different, ", "))
+	}
+	p.printf("  %d as assumed, %d differ, %d not seen.\n", p.count(asAssumed), p.count(differs), p.count(notSeen))
+	if p.count(differs) == 0 {
+		if name != "" {
+			p.printf("  The provider fits this build, as far as it was examined.\n")
+		}
+		return
+	}
+	p.printf("  What the provider does differently here:\n")
+	for _, f := range p.findings {
+		if f.Result == differs {
+			p.printf("  - %s: %s\n", f.Topic, f.Effect)
+		}
+	}
+	p.printf("  Please report these differences: run again with -json FILE, and attach the file to an issue.\n")
+}
+
+// writeJSON writes the findings. host is "" unless the user asked for it.
+func (p *prober) writeJSON(file, host string) error {
+	name, different := p.nearest()
+	text, err := json.MarshalIndent(struct {
+		Build     string    `json:"build,omitempty"`
+		Host      string    `json:"host,omitempty"`
+		Profile   string    `json:"nearest_profile,omitempty"`
+		Different []string  `json:"different_from_profile,omitempty"`
+		Findings  []finding `json:"findings"`
+	}{p.build, host, name, different, p.findings}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o600)
+}

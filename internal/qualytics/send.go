@@ -1,0 +1,61 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package qualytics
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Answer is an answer of the deployment as it was sent, whatever its status.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	Took   time.Duration // from the request to the end of the body
+	TLS    string        // such as "TLS 1.3"; "" without TLS
+	HTML   bool          // a web page, which comes from the ingress rather than the API
+}
+
+// Send sends one request without retries, for tools that examine a deployment. path
+// is below the base URL, and in is sent as JSON if it is not nil. An error is a
+// [*Error], and means that there is no complete answer.
+func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Answer, error) {
+	r := request{method: method, path: path, query: query, in: in}
+	body, err := encode(in)
+	if err != nil {
+		return nil, c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
+	}
+	if err := c.keepPace(ctx, false); err != nil {
+		return nil, c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	}
+	req, err := c.newRequest(ctx, r, body)
+	if err != nil {
+		return nil, c.failure(r, &Error{Problem: "the request could not be created", cause: err})
+	}
+	start := c.now()
+	resp, err := c.http.Do(req)
+	answer := &Answer{}
+	if err == nil {
+		defer func() { _ = resp.Body.Close() }()
+		c.observe(resp)
+		answer.Body, err = io.ReadAll(&limitedReader{r: resp.Body, left: MaxResponseBytes})
+	}
+	if err != nil {
+		return nil, c.stopped(ctx, c.failure(r, &Error{Problem: c.classify(err).problem, cause: err}))
+	}
+	answer.Status, answer.Header, answer.Took = resp.StatusCode, resp.Header, c.now().Sub(start)
+	if resp.TLS != nil {
+		answer.TLS = tls.VersionName(resp.TLS.Version)
+	}
+	answer.HTML = isHTML(resp.Header)
+	return answer, nil
+}
+
+// ServerTime returns the time of the server's clock, as its last answers say.
+func (c *Client) ServerTime() time.Time { return c.clock.now(c.now()) }
