@@ -32,9 +32,9 @@ type Profile struct {
 	DeleteStatus           int    // 204, or 200 or 202 with a body
 	DeactivatedIsNotFound  bool   // GET of a deactivated user: 404 instead of deleted_at
 	DeactivatedFreesUserID bool   // its user_id may be taken again
-	UnknownTeam            string // "400", "404", "422" or "drop"
+	UnknownTeam            string // "400", "404", "422", "drop", or "create"
 	MergePut               bool   // PUT of a user leaves absent fields alone
-	DeleteActiveToken      int    // status for deleting a token that is not revoked: 400 or 409
+	DeleteActiveToken      int    // status for deleting a token that is not revoked: 400, 409, or 204
 	RevokeTwiceFails       bool   // revoking a revoked token: 400
 	RestoreExpired         bool   // an expired token can be restored
 	ExpiredIsInactive      bool   // an expired token does not keep its owner from being deactivated
@@ -64,6 +64,18 @@ type Profile struct {
 	CreatedRevoked bool
 	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool
+
+	// What no known build does.
+	TeamIDs              bool   // teams of a user as IDs
+	MaxPageSize          int    // 0: 100
+	NoIncludeDeleted     bool   // GET /users refuses include_deleted
+	ExpirationField      string // of a token; "": expiration
+	ReactivatePath       bool   // POST /users/{id}/reactivate exists
+	PutRequiresName      bool   // PUT of a user requires name, role, and teams
+	MaxExpiresInDays     int    // of a request; 0: 365
+	DeactivateWithTokens bool   // an account with active tokens can be deactivated
+	DuplicateTokenNames  bool   // the tokens of an account may have equal names
+	NoOpenAPI            int    // status of GET /openapi.json; 0: 200
 }
 
 const (
@@ -75,9 +87,22 @@ const (
 // Profiles returns the presets, newest first.
 func Profiles() []Profile { return []Profile{Build202609(), Docs202604(), Seed202511()} }
 
+// Strange returns the profile of a build that differs from the documentation in many
+// points, for tests of tools that find such differences.
+func Strange() Profile {
+	p := Build202609()
+	p.Name, p.Build = "strange", "20990101-0000000"
+	p.Roles = append(p.Roles, "Owner")
+	p.TeamIDs, p.MaxPageSize, p.NoIncludeDeleted, p.ExpirationField = true, 50, true, "expires_at"
+	p.ReactivatePath, p.PutRequiresName, p.MaxExpiresInDays = true, true, 90
+	p.DeleteActiveToken, p.DeactivateWithTokens, p.DuplicateTokenNames = 204, true, true
+	p.IgnoreSCIM, p.UnknownTeam = true, "create"
+	return p
+}
+
 // ProfileNamed returns the preset with a name.
 func ProfileNamed(name string) (Profile, bool) {
-	for _, p := range Profiles() {
+	for _, p := range append(Profiles(), Strange()) {
 		if p.Name == name {
 			return p, true
 		}

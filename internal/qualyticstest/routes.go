@@ -55,6 +55,7 @@ func (s *Server) routes() {
 	prefix := s.Profile.Prefix
 	handle := func(pattern string, role string, h handler) {
 		method, path, _ := strings.Cut(pattern, " ")
+		s.patterns = append(s.patterns, pattern)
 		s.mux.HandleFunc(method+" "+prefix+path,
 			func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, role, h) })
 	}
@@ -64,6 +65,9 @@ func (s *Server) routes() {
 	handle("GET /users/{id}", "Admin", s.getUser)
 	handle("PUT /users/{id}", "Admin", s.updateUser)
 	handle("DELETE /users/{id}", "Admin", s.deactivateUser)
+	if s.Profile.ReactivatePath {
+		handle("POST /users/{id}/reactivate", "Admin", s.reactivateUser)
+	}
 	handle("POST /user-tokens", "Admin", s.createToken)
 	handle("GET /user-tokens/service", "Admin", s.listServiceTokens)
 	handle("GET /user-tokens", "", s.listOwnTokens)
@@ -74,6 +78,13 @@ func (s *Server) routes() {
 	handle("GET /teams/{id}", "Manager", s.getTeam)
 	handle("GET /scim/v2/Users", scimRole, func(*call) (int, any, *problem) {
 		return http.StatusOK, map[string]any{"totalResults": 0, "Resources": []any{}}, nil
+	})
+	s.mux.HandleFunc("GET "+prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		if status := s.Profile.NoOpenAPI; status != 0 {
+			writeProblem(w, &problem{status: status, detail: http.StatusText(status)})
+			return
+		}
+		writeJSON(w, http.StatusOK, s.openAPI())
 	})
 	s.mux.HandleFunc("GET "+prefix+"/health",
 		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
@@ -155,8 +166,8 @@ func (s *Server) pageOf(c *call, items []any) (int, any, *problem) {
 			continue
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || (name == "size" && n > 100) {
-			return 0, nil, invalid("ensure this value is between 1 and 100", "query", name)
+		if err != nil || n < 1 || (name == "size" && n > s.maxPageSize()) {
+			return 0, nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxPageSize()), "query", name)
 		}
 		*target = n
 	}

@@ -37,11 +37,12 @@ type Server struct {
 	Clock   *Clock
 	Profile Profile
 
-	http    *httptest.Server
-	mux     *http.ServeMux
-	latency time.Duration
-	key     []byte
-	data    string
+	http     *httptest.Server
+	mux      *http.ServeMux
+	patterns []string // of the routes, without prefix
+	latency  time.Duration
+	key      []byte
+	data     string
 
 	mu      sync.Mutex
 	users   []*User

@@ -21,10 +21,14 @@ type Team struct {
 func (s *Server) AddTeam(name string) Team {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return *s.newTeam(name)
+}
+
+func (s *Server) newTeam(name string) *Team {
 	s.nextID++
 	t := &Team{ID: s.nextID, Name: name, Permission: "Viewer"}
 	s.teams = append(s.teams, t)
-	return *t
+	return t
 }
 
 func (s *Server) teamByName(name string) *Team {

@@ -6,6 +6,7 @@ package qualyticstest
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -81,7 +82,7 @@ func (s *Server) tokenByID(id int64) *Token {
 
 func (s *Server) tokenAnswer(t *Token) map[string]any {
 	out := map[string]any{
-		"id": t.ID, "name": t.Name, "active": t.Active, "expiration": s.stamp(t.Expiration),
+		"id": t.ID, "name": t.Name, "active": t.Active, s.expirationField(): s.stamp(t.Expiration),
 		"last_used": s.stamp(t.LastUsed), "user": s.userAnswer(s.userByID(t.UserID), true),
 	}
 	if !s.Profile.NoTokenCreated {
@@ -105,8 +106,9 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
 	case in.UserID == nil:
 		return 0, nil, invalid("field required", "body", "user_id")
-	case in.Expires != nil && (*in.Expires < 1 || *in.Expires > 365):
-		return 0, nil, invalid("ensure this value is between 1 and 365", "body", "expires_in_days")
+	case in.Expires != nil && (*in.Expires < 1 || *in.Expires > s.maxExpiresInDays()):
+		return 0, nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxExpiresInDays()),
+			"body", "expires_in_days")
 	}
 	owner := s.userByID(*in.UserID)
 	switch {
@@ -118,7 +120,8 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
 	}
 	for _, t := range s.tokens {
-		if t.UserID == owner.ID && t.Name == *in.Name && (t.Active || !s.Profile.RevokedFreesName) {
+		if t.UserID == owner.ID && t.Name == *in.Name && (t.Active || !s.Profile.RevokedFreesName) &&
+			!s.Profile.DuplicateTokenNames {
 			return 0, nil, s.fail(http.StatusConflict, "A token with the name %s already exists", *in.Name)
 		}
 	}
@@ -215,7 +218,7 @@ func (s *Server) deleteToken(c *call) (int, any, *problem) {
 	if p != nil {
 		return 0, nil, p
 	}
-	if t.Active {
+	if t.Active && s.Profile.DeleteActiveToken >= http.StatusBadRequest {
 		return 0, nil, s.fail(s.Profile.DeleteActiveToken, "Token must be revoked before it is deleted")
 	}
 	s.tokens = slices.DeleteFunc(s.tokens, func(x *Token) bool { return x.ID == t.ID })

@@ -150,7 +150,9 @@ func (s *Server) userAnswer(u *User, stub bool) map[string]any {
 	}
 	teams := []any{}
 	for _, name := range append([]string{publicTeam}, u.Teams...) {
-		if s.Profile.TeamObjects {
+		if s.Profile.TeamIDs {
+			teams = append(teams, s.teamByName(name).ID)
+		} else if s.Profile.TeamObjects {
 			t := s.teamByName(name)
 			teams = append(
 				teams,
@@ -205,6 +207,9 @@ func (s *Server) teamNames(names []string) ([]string, *problem) {
 		case s.teamByName(name) != nil:
 			out = append(out, name)
 		case s.Profile.UnknownTeam == "drop":
+		case s.Profile.UnknownTeam == "create":
+			s.newTeam(name)
+			out = append(out, name)
 		case s.Profile.UnknownTeam == "422":
 			return nil, invalid("team does not exist: "+name, "body", "teams")
 		case s.Profile.UnknownTeam == "404":
@@ -249,7 +254,7 @@ var userQuery = []string{"type", "name", "role", "team", "include_deleted", "sor
 func (s *Server) listUsers(c *call) (int, any, *problem) {
 	q := c.URL.Query()
 	for key := range q {
-		if !slices.Contains(userQuery, key) {
+		if !slices.Contains(userQuery, key) || key == "include_deleted" && s.Profile.NoIncludeDeleted {
 			return 0, nil, invalid("unexpected query parameter", "query", key)
 		}
 	}
@@ -306,6 +311,8 @@ func (s *Server) updateUser(c *call) (int, any, *problem) {
 		return 0, nil, p
 	case u.Deleted != nil:
 		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+	case in.Name == nil && s.Profile.PutRequiresName:
+		return 0, nil, invalid("field required", "body", "name")
 	case in.Role == nil && !s.Profile.MergePut:
 		return 0, nil, invalid("field required", "body", "role")
 	}
@@ -336,7 +343,7 @@ func (s *Server) deactivateUser(c *call) (int, any, *problem) {
 			active++
 		}
 	}
-	if active > 0 {
+	if active > 0 && !s.Profile.DeactivateWithTokens {
 		return 0, nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
 	}
 	if u.Deleted == nil {
@@ -346,4 +353,13 @@ func (s *Server) deactivateUser(c *call) (int, any, *problem) {
 		return http.StatusNoContent, nil, nil
 	}
 	return s.Profile.DeleteStatus, s.userAnswer(u, false), nil
+}
+
+func (s *Server) reactivateUser(c *call) (int, any, *problem) {
+	u, p := s.findUser(c)
+	if p != nil {
+		return 0, nil, p
+	}
+	u.Deleted = nil
+	return http.StatusOK, s.userAnswer(u, false), nil
 }

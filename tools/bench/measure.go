@@ -41,7 +41,7 @@ func measureProvider() int {
 	cmd := exec.CommandContext(
 		context.Background(),
 		os.Args[0]+realSuffix,
-		os.Args[1:]...) // #nosec G204 G702 -- the provider that this program built.
+		os.Args[1:]...) // the provider that this program built
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok { // Maxrss is in KiB
@@ -162,7 +162,7 @@ func (b *bench) provider() string { return filepath.Join(b.plugins, providerName
 
 // machine says what it was measured on.
 func (b *bench) machine(ctx context.Context) string {
-	out, _ := exec.CommandContext(ctx, b.cli, "version").Output() // #nosec G204 -- the Terraform on PATH.
+	out, _ := exec.CommandContext(ctx, b.cli, "version").Output()
 	version, _, _ := strings.Cut(string(out), "\n")
 	return fmt.Sprintf("%s, %s, %d cores, %s/%s", version, runtime.Version(), runtime.NumCPU(), runtime.GOOS,
 		runtime.GOARCH)
@@ -270,7 +270,7 @@ var operations = []struct {
 }
 
 func (b *bench) terraform(ctx context.Context, dir string, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, b.cli, append(args, "-no-color")...) // #nosec G204 -- the Terraform on PATH.
+	cmd := exec.CommandContext(ctx, b.cli, append(args, "-no-color")...)
 	cmd.Dir, cmd.Env = dir, env
 	out, err := cmd.CombinedOutput()
 	if err != nil {

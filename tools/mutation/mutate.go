@@ -81,9 +81,9 @@ func (m *mutator) function(typ *ast.FuncType, body *ast.BlockStmt) {
 			m.negate(n.Cond)
 		case *ast.SwitchStmt:
 			if n.Tag == nil {
-				for _, clause := range n.Body.List {
-					for _, condition := range clause.(*ast.CaseClause).List {
-						m.negate(condition)
+				for _, s := range n.Body.List {
+					if clause, ok := s.(*ast.CaseClause); ok {
+						m.negateAll(clause.List)
 					}
 				}
 			}
@@ -148,6 +148,12 @@ func (m *mutator) binary(b *ast.BinaryExpr) {
 // boolean negates true and false.
 func (m *mutator) boolean(e ast.Expr) {
 	if name, ok := e.(*ast.Ident); ok && (name.Name == "true" || name.Name == "false") {
+		m.negate(e)
+	}
+}
+
+func (m *mutator) negateAll(list []ast.Expr) {
+	for _, e := range list {
 		m.negate(e)
 	}
 }

@@ -128,7 +128,7 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 
 // confirmed asks on the terminal.
 func confirmed(in io.Reader, out io.Writer) bool {
-	fmt.Fprint(out, "Continue? Only \"yes\" is accepted: ")
+	_, _ = fmt.Fprint(out, "Continue? Only \"yes\" is accepted: ")
 	answer, _ := bufio.NewReader(in).ReadString('\n')
 	return strings.TrimSpace(answer) == "yes"
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -42,57 +43,54 @@ func (d document) schema(names ...string) object {
 	return nil
 }
 
-// properties returns the properties of a schema, including those of its allOf.
-func (d document) properties(schema object) object {
-	out := object{}
+// parts calls visit for a schema and for those that it combines with allOf, anyOf, and
+// oneOf, which may be circular.
+func (d document) parts(schema object, depth int, visit func(object)) {
+	const deepest = 5
 	schema = d.resolve(schema)
-	for name, p := range schema.object("properties") {
-		out[name] = p
+	if schema == nil || depth > deepest {
+		return
 	}
-	parts, _ := schema["allOf"].([]any)
-	for _, part := range parts {
-		for name, p := range d.properties(asObject(part)) {
-			out[name] = p
+	visit(schema)
+	for _, key := range []string{"allOf", "anyOf", "oneOf"} {
+		list, _ := schema[key].([]any)
+		for _, part := range list {
+			d.parts(asObject(part), depth+1, visit)
 		}
 	}
+}
+
+// properties returns the properties of a schema.
+func (d document) properties(schema object) object {
+	out := object{}
+	d.parts(schema, 0, func(part object) { maps.Copy(out, part.object("properties")) })
 	return out
 }
 
-// enum returns the values of an enumeration, which may be in anyOf with null.
+// enum returns the values of an enumeration.
 func (d document) enum(schema object) []string {
-	schema = d.resolve(schema)
 	var out []string
-	list, _ := schema["enum"].([]any)
-	for _, v := range list {
-		if text, ok := v.(string); ok {
-			out = append(out, text)
+	d.parts(schema, 0, func(part object) {
+		list, _ := part["enum"].([]any)
+		for _, v := range list {
+			if text, ok := v.(string); ok {
+				out = append(out, text)
+			}
 		}
-	}
-	for _, key := range []string{"anyOf", "oneOf", "allOf"} {
-		parts, _ := schema[key].([]any)
-		for _, part := range parts {
-			out = append(out, d.enum(asObject(part))...)
-		}
-	}
+	})
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// number returns a keyword such as "maximum", which may be in anyOf with null.
+// number returns a keyword such as "maximum", or "".
 func (d document) number(schema object, keyword string) string {
-	schema = d.resolve(schema)
-	if n := schema.text(keyword); n != "" {
-		return n
-	}
-	for _, key := range []string{"anyOf", "oneOf", "allOf"} {
-		parts, _ := schema[key].([]any)
-		for _, part := range parts {
-			if n := d.number(asObject(part), keyword); n != "" {
-				return n
-			}
+	number := ""
+	d.parts(schema, 0, func(part object) {
+		if number == "" {
+			number = part.text(keyword)
 		}
-	}
-	return ""
+	})
+	return number
 }
 
 // operation returns an operation, or nil. The path may have the prefix of the API.

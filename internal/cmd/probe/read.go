@@ -178,7 +178,11 @@ func (p *prober) schemas(d document) {
 		names  []string
 		fields []string
 	}{
-		{"schema_user", []string{"User"}, []string{"id", "user_id", "name", "role", "teams", "user_type", "deleted_at"}},
+		{
+			"schema_user",
+			[]string{"User"},
+			[]string{"id", "user_id", "name", "role", "teams", "user_type", "deleted_at"},
+		},
 		{
 			"schema_token",
 			[]string{"UserToken"},

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Command sweep removes what interrupted tests left on a real deployment: the service
-// accounts whose names begin with tfacc-, and their tokens. QUALYTICS_URL,
+// accounts whose names begin with tfacc- or tfprobe-, and their tokens. QUALYTICS_URL,
 // QUALYTICS_TOKEN, and QUALYTICS_API_PATH select the deployment.
 package main
 
@@ -12,14 +12,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// prefix is the prefix of the names that the tests use.
-const prefix = "tfacc-"
+// prefixes are those of the names that the tests and the probe use.
+var prefixes = []string{"tfacc-", "tfprobe-"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,18 +50,20 @@ func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writ
 	if err != nil {
 		return fmt.Errorf("QUALYTICS_URL and QUALYTICS_TOKEN: %w", err)
 	}
-	accounts, err := client.ServiceAccounts(ctx, qualytics.UserFilter{Name: prefix}) // a part of the name, in any case
-	if err != nil {
-		return err
+	var accounts []qualytics.User
+	for _, prefix := range prefixes {
+		found, err := client.ServiceAccounts(ctx, qualytics.UserFilter{Name: prefix}) // a part of the name, in any case
+		if err != nil {
+			return err
+		}
+		accounts = append(accounts, slices.DeleteFunc(found,
+			func(u qualytics.User) bool { return !strings.HasPrefix(u.Name, prefix) })...)
 	}
 	tokens, err := client.ServiceTokens(ctx)
 	if err != nil {
 		return err
 	}
 	for _, account := range accounts {
-		if !strings.HasPrefix(account.Name, prefix) {
-			continue
-		}
 		for _, t := range tokens {
 			if t.User.ID != account.ID {
 				continue
