@@ -16,7 +16,7 @@ locals {
   if a.last_login_at == null ? true : timecmp(a.last_login_at, local.long_ago) < 0]
   unused_tokens = [for t in local.tokens : "${t.name} (id ${t.id})"
   if t.last_used_at == null ? true : timecmp(t.last_used_at, local.long_ago) < 0]
-  eternal_tokens = [for t in local.tokens : "${t.name} (id ${t.id})" if t.expires_at == null]
+  tokens_without_expiry = [for t in local.tokens : "${t.name} (id ${t.id})" if t.expires_at == null]
   expiring_tokens = [for t in local.tokens : "${t.name} (id ${t.id})"
   if t.expires_at == null ? false : timecmp(t.expires_at, local.soon) < 0]
   admins = [for a in local.accounts : a.user_id if a.role == "Admin"]
@@ -33,14 +33,14 @@ output "unused_tokens" {
 }
 
 output "admins" {
-  description = "Accounts that may do everything."
+  description = "Accounts with the role Admin."
   value       = local.admins
 }
 
-check "no_token_lives_for_ever" {
+check "every_token_expires" {
   assert {
-    condition     = length(local.eternal_tokens) == 0
-    error_message = "These tokens never expire: ${join(", ", local.eternal_tokens)}."
+    condition     = length(local.tokens_without_expiry) == 0
+    error_message = "These tokens never expire: ${join(", ", local.tokens_without_expiry)}."
   }
 }
 

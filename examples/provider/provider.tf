@@ -1,12 +1,13 @@
 terraform {
   required_providers {
     qualytics = {
-      source = "qualytics/qualytics"
+      source  = "qualytics/qualytics"
+      version = "~> 0.1"
     }
   }
 }
 
-# The token comes from QUALYTICS_TOKEN, so that it stands in no file.
+# The token is taken from the environment variable QUALYTICS_TOKEN.
 provider "qualytics" {
   url = "https://example.qualytics.io"
 }

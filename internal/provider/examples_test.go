@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/terraform-exec/tfexec"
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-testing/config"
@@ -215,22 +218,22 @@ func TestAccAudit(t *testing.T) {
 
 func TestAccEphemeralExample(t *testing.T) {
 	t.Parallel()
-	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
-		tc.CheckDestroy = nil
-		tc.Steps = []resource.TestStep{{
-			Config:          providerBlock(s) + example(t, "ephemeral-resources/qualytics_service_token"),
-			ConfigVariables: config.Variables{"service_account_id": config.StringVariable(fmt.Sprint(owner.ID))},
-			Check: func(*terraform.State) error {
-				if len(s.Tokens()) != 0 {
-					return fmt.Errorf("left: %+v", s.Tokens())
-				}
-				return nil
-			},
-		}}
-		resource.Test(t, tc)
-	})
+	profile := qualyticstest.Build202609()
+	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "ephemeral-resources/qualytics_service_token"))
+	skipBelow(t, tf, "1.10.0")
+	if err := tf.Apply(t.Context(), tfexec.Var(fmt.Sprintf("service_account_id=%d", owner.ID))); err != nil {
+		t.Fatal(err)
+	}
+	opened := slices.DeleteFunc(s.Writes(), func(w string) bool { return w != "POST /user-tokens" })
+	if len(opened) == 0 || len(s.Tokens()) != 0 {
+		t.Errorf("%d tokens were opened, left: %+v", len(opened), s.Tokens())
+	}
 }
 
 // The scenarios. Stubs replace the providers that cannot be installed.
@@ -269,16 +272,6 @@ func TestAccScenarios(t *testing.T) {
 				rotate := apply
 				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 9*day) }
 				c.Steps = []resource.TestStep{apply, rotate}
-				if tc.folder == "scim-connector" { // its old token outlives the rotation
-					c.CheckDestroy = nil
-					c.Steps = append(c.Steps, resource.TestStep{
-						PreConfig: func() {
-							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
-							s.Clock.Advance(366 * day)
-						},
-						Config: providerBlock(s),
-					})
-				}
 				resource.Test(t, c)
 				if tc.kind == "" {
 					return

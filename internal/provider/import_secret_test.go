@@ -52,6 +52,10 @@ func TestImportWithItsSecret(t *testing.T) {
 				t.Errorf("%s: stored %q", tc.name, get(o.state, "token"))
 			}
 			h.env["QUALYTICS_IMPORT_TOKEN"] = ""
+			if w := h.plan(o, config).diags.warnings(); w != "" {
+				t.Errorf("%s: the plan of the same run repeats the warning: %s", tc.name, w)
+			}
+			h.connect(h.config) // the next run
 			p := h.plan(o, config)
 			if p.action != "no-op" || (p.diags.warnings() != "") == tc.stored {
 				t.Errorf("%s: the next plan is %s and warns %q", tc.name, p.action, p.diags.warnings())

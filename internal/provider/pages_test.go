@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -157,7 +158,36 @@ func summaryText(e ast.Expr, known map[string]ast.Expr) string {
 	return "…"
 }
 
-// Links between the pages refer to an existing page, anchor, or file.
+// registry is where the registry shows docs/. Links between its pages are absolute: the
+// registry and GitHub resolve relative ones differently.
+const registry = "https://registry.terraform.io/providers/qualytics/qualytics/latest/docs"
+
+// repository is where GitHub shows this repository.
+const repository = "https://github.com/qualytics/terraform-provider-qualytics/"
+
+// linkedFile returns the file of this repository that a link in a page refers to, or "" if
+// it is on another site.
+func linkedFile(page string, target *url.URL) (file string, relative bool) {
+	address := *target
+	address.Fragment, address.RawQuery = "", ""
+	if path, ok := strings.CutPrefix(address.String(), registry); ok {
+		return filepath.Join(root, "docs", cmp.Or(filepath.FromSlash(strings.Trim(path, "/")), "index")+".md"), false
+	}
+	for _, prefix := range []string{"tree/main/", "blob/main/"} {
+		if path, ok := strings.CutPrefix(address.String(), repository+prefix); ok {
+			return filepath.Join(root, filepath.FromSlash(path)), false
+		}
+	}
+	switch {
+	case target.Scheme != "":
+		return "", false
+	case target.Path == "": // an anchor of the same page
+		return page, false
+	}
+	return filepath.Join(filepath.Dir(page), filepath.FromSlash(target.Path)), true
+}
+
+// Links to this repository's pages and files work in the registry and on GitHub.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -173,32 +203,62 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: %v", page, err)
 				continue
 			}
-			if target.Scheme != "" { // another site
+			file, relative := linkedFile(page, target)
+			if file == "" {
 				continue
 			}
 			checked++
-			file := page
-			if target.Path != "" {
-				file = filepath.Join(filepath.Dir(page), filepath.FromSlash(target.Path))
+			if relative && strings.HasPrefix(page, filepath.Join(root, "docs")) {
+				t.Errorf("%s has the relative link %s: use %s/…", page, m[1], registry)
 			}
-			if _, err := os.Stat(file); err != nil {
-				file += ".md" // the registry leaves it out
-			}
-			linked, err := os.ReadFile(file)
-			if info, statErr := os.Stat(file); statErr == nil && info.IsDir() && target.Fragment == "" {
-				continue
-			}
+			info, err := os.Stat(file)
 			if err != nil {
 				t.Errorf("%s links to %s, which does not exist", page, m[1])
 				continue
 			}
-			if target.Fragment != "" && !slices.Contains(anchors(string(linked)), target.Fragment) {
-				t.Errorf("%s links to %s, and there is no such anchor: %q", page, m[1], anchors(string(linked)))
+			if target.Fragment == "" || info.IsDir() {
+				continue
+			}
+			linked, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := anchors(string(linked)); !slices.Contains(found, target.Fragment) {
+				t.Errorf("%s links to %s, and there is no such anchor: %q", page, m[1], found)
 			}
 		}
 	}
-	if checked < 30 {
+	if checked < 50 {
 		t.Errorf("only %d links were checked", checked)
+	}
+}
+
+// Every action of a workflow, and of the published example, is pinned to a commit, with its
+// version in a comment.
+func TestActionsArePinned(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := regexp.MustCompile(`uses: [\w./-]+@[0-9a-f]{40} # v\d`)
+	checked := 0
+	for _, file := range append(files, filepath.Join(root, "examples", "ci", "github-actions.yml")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(text), "\n") {
+			if strings.Contains(line, "uses:") {
+				checked++
+				if !pinned.MatchString(line) {
+					t.Errorf("%s: not pinned to a commit with a version: %s", file, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+	if checked < 15 {
+		t.Errorf("only %d actions were checked", checked)
 	}
 }
 
@@ -231,6 +291,7 @@ func withoutCode(text string) string {
 // anchors returns the anchors of a page's headings, as on GitHub and in the registry.
 func anchors(text string) []string {
 	var out []string
+	text = regexp.MustCompile("(?s)```.*?```").ReplaceAllString(text, "")
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
 		slug := strings.ToLower(regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(m[1], ""))
 		out = append(out, strings.ReplaceAll(strings.TrimSpace(slug), " ", "-"))

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
@@ -86,6 +87,9 @@ type providerData struct {
 	open       *openTokens
 	names      *accountNames
 	planTokens *planTokens
+	// imported contains the IDs of tokens whose import in this run warned that the secret
+	// is unknown, so that the plan does not repeat it.
+	imported *sync.Map
 	// guardrails limits what a plan may create or change. Unknown values are not
 	// checked.
 	guardrails guardrailsModel
@@ -223,6 +227,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		unknown:    block.unknown(),
 		names:      &accountNames{},
 		planTokens: &planTokens{},
+		imported:   &sync.Map{},
 	}
 	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
 		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)

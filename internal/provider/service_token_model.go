@@ -71,6 +71,9 @@ type tokenHistory struct {
 	// last refresh; nil if it never expires. A rotation is due if the window is at
 	// least that long, so the plan needs no clock.
 	DaysLeft *int64 `json:"days_left,omitempty"`
+
+	// warned means that the import in this run warned about the unknown secret.
+	warned bool
 }
 
 // historyKey is the key of tokenHistory in the private data.

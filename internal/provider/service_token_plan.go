@@ -44,6 +44,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		return // the most common plan
 	}
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	_, history.warned = r.data.imported.Load(state.ID.ValueString())
 	retiring := state.retiring(ctx, &resp.Diagnostics)
 	if !req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -325,7 +326,8 @@ func (p *tokenPlan) warnOfAdoption() {
 				"have a secret that was never in the state."
 		}
 		p.warn("Encryption of imported service token", text, state.label())
-	} else if state.Token.IsNull() && state.EncryptedToken.IsNull() && state.Status.ValueString() == statusActive {
+	} else if !p.history.warned && state.Token.IsNull() && state.EncryptedToken.IsNull() &&
+		state.Status.ValueString() == statusActive {
 		p.warn("Secret of imported service token is unknown", "%s For example, run \"terraform apply -replace\".",
 			unknownSecretText(state))
 	}

@@ -57,6 +57,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 ) types.String {
 	const unknownSecret = "Secret of imported service token is unknown"
 	const notStored = "Unable to import secret of service token"
+	r.data.imported.Store(model.ID.ValueString(), true)
 	value, _ := r.data.lookupEnv(envImportToken)
 	secret := qualytics.Secret(strings.TrimSpace(value))
 	if secret == "" {

@@ -1,4 +1,3 @@
-# The account exists already: while its id is unknown, nothing opens.
 variable "service_account_id" {
   type = string
 }
@@ -7,7 +6,12 @@ ephemeral "qualytics_service_token" "run" {
   service_account_id = var.service_account_id
 }
 
-# Another provider works with a token that no plan and no state ever holds.
-# provider "http" {
-#   token = ephemeral.qualytics_service_token.run.token
-# }
+# A provider configuration may use the token. It is in no plan and no state.
+provider "qualytics" {
+  alias = "airflow"
+  token = ephemeral.qualytics_service_token.run.token
+}
+
+data "qualytics_current_user" "airflow" {
+  provider = qualytics.airflow
+}

@@ -12,6 +12,7 @@ resource "qualytics_service_token" "this" {
   name_prefix        = "${each.key}-"
   expires_in_days    = each.value.expires_in_days
   rotate_before_days = each.value.rotate_before_days
+  overlap_days       = each.value.overlap_days
   encryption         = each.value.encryption
 
   # Rotate without an outage: the new token is created before the old one is deleted.

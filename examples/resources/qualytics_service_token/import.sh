@@ -1,3 +1,3 @@
-# By the number that Qualytics gave the token, or by its account and name.
+# By numeric ID, or by account and name.
 terraform import qualytics_service_token.airflow 456
 terraform import qualytics_service_token.airflow airflow@service/nightly

@@ -1,5 +1,5 @@
-# A change of any value in rotate_when_changed makes a new token: raise the
-# generation when somebody leaves the team.
+# Changing a value of rotate_when_changed rotates the token. For example, increase the
+# generation when someone leaves the team.
 variable "generation" {
   type    = number
   default = 1
@@ -24,7 +24,7 @@ resource "qualytics_service_token" "ci" {
   }
 }
 
-# Stands for the CI system's secret.
+# Represents the secret of the CI system. terraform_data shows its values, so it gets a hash.
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.ci.token)
 }

@@ -1,6 +1,5 @@
-# A nightly run of "terraform apply" replaces the token two weeks before it
-# expires. The name is fixed, so the old token goes before the new one comes:
-# fine for a job that reads its token when it starts.
+# A daily "terraform apply" replaces the token two weeks before it expires. The name is
+# fixed, so the old token is removed before the new one is created.
 resource "qualytics_service_account" "report" {
   name = "Nightly Report"
   role = "Member"
@@ -13,7 +12,7 @@ resource "qualytics_service_token" "report" {
   rotate_before_days = 14
 }
 
-# Stands for the secret manager from which the job reads.
+# Represents the secret manager. terraform_data shows its values, so it gets a hash.
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.report.token)
 }

@@ -1,5 +1,5 @@
-# The new token first, then everything that depends on it, then the old one
-# goes. At every instant the consumer holds a token that works.
+# Apply creates the new token, updates everything that depends on it, and then removes the
+# old token.
 resource "qualytics_service_account" "airflow" {
   name = "Airflow"
   role = "Member"
@@ -16,12 +16,12 @@ resource "qualytics_service_token" "airflow" {
   }
 }
 
-# Stands for the secret manager from which the consumer reads.
+# Represents the secret manager. terraform_data shows its values, so it gets a hash.
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.airflow.token)
 }
 
-# For a secret with a write-only argument: the id rises with every rotation.
+# The version of a write-only argument: the ID increases with every rotation.
 output "secret_version" {
   value = tonumber(qualytics_service_token.airflow.id)
 }

@@ -19,8 +19,8 @@ resource "aws_secretsmanager_secret" "dbt" {
   name = "qualytics/dbt"
 }
 
-# The secret is write-only here: it is not in this resource's part of the state.
-# The token's id rises with every rotation, which makes the provider write anew.
+# The argument is write-only, so the state does not contain a second copy of the secret.
+# The ID of the token increases with every rotation, so the new secret is written.
 resource "aws_secretsmanager_secret_version" "dbt" {
   secret_id                = aws_secretsmanager_secret.dbt.id
   secret_string_wo         = qualytics_service_token.dbt.token

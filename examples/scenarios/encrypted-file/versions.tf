@@ -6,7 +6,8 @@ terraform {
       source = "hashicorp/local"
     }
     qualytics = {
-      source = "qualytics/qualytics"
+      source  = "qualytics/qualytics"
+      version = "~> 0.1"
     }
   }
 }

@@ -3,7 +3,8 @@ terraform {
 
   required_providers {
     qualytics = {
-      source = "qualytics/qualytics"
+      source  = "qualytics/qualytics"
+      version = "~> 0.1"
     }
     github = {
       source = "integrations/github"

@@ -1,5 +1,4 @@
-# Run in a workspace of HCP Terraform. QUALYTICS_URL and QUALYTICS_TOKEN are
-# environment variables of the workspace, the latter sensitive.
+# QUALYTICS_URL and QUALYTICS_TOKEN are environment variables of the workspace.
 resource "qualytics_service_account" "reports" {
   name  = "Reports"
   role  = "Member"
@@ -23,10 +22,10 @@ output "token" {
   sensitive = true
 }
 
-# Turns a workspace's health assessment red a week before the token expires.
+# Fails in a health assessment a week before the token expires.
 check "token_is_fresh" {
   assert {
     condition     = timecmp(qualytics_service_token.reports.expires_at, timeadd(plantimestamp(), "168h")) > 0
-    error_message = "The token of Reports expires within a week. Start a run."
+    error_message = "The token of Reports expires within a week. Run terraform apply."
   }
 }

@@ -11,7 +11,8 @@ terraform {
 
   required_providers {
     qualytics = {
-      source = "qualytics/qualytics"
+      source  = "qualytics/qualytics"
+      version = "~> 0.1"
     }
   }
 }

@@ -1,5 +1,4 @@
-# Everything that talks to Qualytics, in one table. A line more is an account
-# more, with a token that rotates itself.
+# All clients of Qualytics in one table: each line is a service account with a token.
 locals {
   clients = {
     airflow = { role = "Member", teams = ["Data Engineering"] }
@@ -30,12 +29,12 @@ resource "qualytics_service_token" "client" {
 }
 
 output "tokens" {
-  description = "For whatever feeds the clients. Only the secrets are sensitive."
+  description = "Secrets of the tokens by client."
   value       = { for name, token in qualytics_service_token.client : name => token.token }
   sensitive   = true
 }
 
 output "expires_at" {
-  description = "For your monitoring: a token expires when nobody runs apply."
+  description = "Time of expiry by client, for monitoring: tokens rotate only when Terraform runs."
   value       = { for name, token in qualytics_service_token.client : name => token.expires_at }
 }

@@ -1,5 +1,5 @@
-# The identity provider needs a token for Qualytics' SCIM endpoints and for
-# nothing else. Its account has to be an Admin.
+# The token of the identity provider is limited to the SCIM endpoints. Its account must
+# have the role Admin.
 resource "qualytics_service_account" "scim" {
   name = "SCIM connector"
   role = "Admin"
@@ -12,13 +12,9 @@ resource "qualytics_service_token" "scim" {
   expires_in_days     = 365
   rotate_before_days  = 30
 
-  # Somebody has to carry the new token over to the identity provider, so the
-  # old one lives on until it expires.
-  deletion_policy = "abandon"
-
-  lifecycle {
-    create_before_destroy = true
-  }
+  # Someone has to copy the new token to the identity provider, so the old one stays
+  # valid for two weeks.
+  overlap_days = 14
 }
 
 output "scim_token" {

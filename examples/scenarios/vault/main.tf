@@ -15,8 +15,8 @@ resource "qualytics_service_token" "airflow" {
   }
 }
 
-# The secret is write-only here: it is not in this resource's part of the state.
-# The token's id rises with every rotation, which makes the provider write anew.
+# The argument is write-only, so the state does not contain a second copy of the secret.
+# The ID of the token increases with every rotation, so the new secret is written.
 resource "vault_kv_secret_v2" "airflow" {
   mount = "secret"
   name  = "qualytics/airflow"

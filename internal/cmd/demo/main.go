@@ -44,8 +44,8 @@ resource "qualytics_service_token" "airflow" {
   expires_in_days    = 90
 }
 
-# Stands for a file or a secret manager that takes the token: an output works on
-# every version, built-in resources do not.
+# Represents a secret manager that uses the token. An output works with every version of
+# Terraform, and built-in resources do not.
 output "fingerprint" {
   value = nonsensitive(sha256(qualytics_service_token.airflow.token))
 }
@@ -62,7 +62,7 @@ func main() {
 	err := run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		fmt.Println("\nInterrupted. Everything the demo made is gone.")
+		fmt.Println("\nInterrupted. Everything that the demo created is gone.")
 		os.Exit(130)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "\nThe demo failed:", err)
