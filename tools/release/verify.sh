@@ -29,9 +29,9 @@ for file in "${archives[@]}" "${manifests[@]}"; do
 done
 for archive in "${archives[@]}"; do
   case "$archive" in "${base}"_*) ;; *) fail "$archive has another version than ${sums[0]}" ;; esac
-  content="$(unzip -Z1 "$archive")"
+  content="$(unzip -Z1 "$archive" | sort | paste -sd ' ')"
   case "$content" in
-    "terraform-provider-qualytics_v$version" | "terraform-provider-qualytics_v$version.exe") ;;
+    "LICENSE terraform-provider-qualytics_v$version" | "LICENSE terraform-provider-qualytics_v$version.exe") ;;
     *) fail "$archive contains: $content" ;;
   esac
   [ -n "${SKIP_SBOM:-}" ] || [ -s "$archive.sbom.json" ] || fail "$archive has no SBOM"
