@@ -246,7 +246,7 @@ func TestConfigurationValidation(t *testing.T) {
 		wantText(t, diagnostics(resp.Diagnostics).errors(), tc.want)
 	}
 	if len(h.server.Requests()) != 0 {
-		t.Error("validation made requests")
+		t.Error("validation sent requests")
 	}
 }
 

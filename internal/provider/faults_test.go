@@ -209,7 +209,7 @@ func operations() []operation {
 			}
 		}
 	}
-	made := func(config values) func(*harness, *object) {
+	created := func(config values) func(*harness, *object) {
 		return func(h *harness, o *object) { h.must(o, h.owned(o.kind, config), "create") }
 	}
 	to := func(kind string, config values) func(*harness, *object) diagnostics {
@@ -225,7 +225,7 @@ func operations() []operation {
 			return diags
 		}
 	}
-	existing := func(h *harness, o *object) { // made by hand
+	existing := func(h *harness, o *object) { // created by hand
 		if o.kind == accountType {
 			h.server.AddUser(qualyticstest.User{Name: "Matrix", Teams: []string{"Data Quality"}})
 			return
@@ -235,23 +235,23 @@ func operations() []operation {
 	}
 	return []operation{
 		{"create an account", accountType, account, nil, to(accountType, account)},
-		{"read an account", accountType, account, made(account), read},
+		{"read an account", accountType, account, created(account), read},
 		{
 			"update an account",
 			accountType,
 			account.with(values{"role": "Manager", "teams": []string{}}),
-			made(account),
+			created(account),
 			to(accountType, account.with(values{"role": "Manager", "teams": []string{}})),
 		},
 		{
 			"update an account's role",
 			accountType,
 			values{"name": "Matrix", "role": "Manager"},
-			made(account),
+			created(account),
 			to(accountType, values{"name": "Matrix", "role": "Manager"}),
 		},
 		{"delete an account", accountType, nil, func(h *harness, o *object) {
-			made(account.with(values{"revoke_tokens_on_destroy": true}))(h, o)
+			created(account.with(values{"revoke_tokens_on_destroy": true}))(h, o)
 			h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.named("Matrix")[0].ID})
 		}, to(accountType, nil)},
 		{
@@ -271,23 +271,23 @@ func operations() []operation {
 		{"create a token", tokenType, token, nil, to(tokenType, token)},
 		{"create a token with a prefix", tokenType, prefixed, nil, to(tokenType, prefixed)},
 		{"create an encrypted token", tokenType, sealed, nil, to(tokenType, sealed)},
-		{"read a token", tokenType, token, made(token), read},
+		{"read a token", tokenType, token, created(token), read},
 		{
 			"revoke a token",
 			tokenType,
 			token.with(values{"revoked": true}),
-			made(token),
+			created(token),
 			to(tokenType, token.with(values{"revoked": true})),
 		},
-		{"restore a token", tokenType, token, made(token.with(values{"revoked": true})), to(tokenType, token)},
+		{"restore a token", tokenType, token, created(token.with(values{"revoked": true})), to(tokenType, token)},
 		{
 			"replace a token",
 			tokenType,
 			token.with(values{"expires_in_days": 60}),
-			made(token),
+			created(token),
 			to(tokenType, token.with(values{"expires_in_days": 60})),
 		},
-		{"delete a token", tokenType, nil, made(token), to(tokenType, nil)},
+		{"delete a token", tokenType, nil, created(token), to(tokenType, nil)},
 		{
 			"rotate a token in place", tokenType, overlapping, aged(overlapping, 21*day),
 			to(tokenType, overlapping),
@@ -509,7 +509,7 @@ func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
 		}
 		return done
 	}
-	for _, t := range h.made() {
+	for _, t := range h.matrixTokens() {
 		if !slices.Contains(tokensInState(o), fmt.Sprint(t.ID)) {
 			h.server.RemoveToken(t.ID)
 			done = true
@@ -530,8 +530,8 @@ func tokensInState(o *object) []string {
 	return ids
 }
 
-// made returns the tokens that the matrix created.
-func (h *harness) made() []qualyticstest.Token {
+// matrixTokens returns the tokens that the matrix created.
+func (h *harness) matrixTokens() []qualyticstest.Token {
 	owner := h.owner().ID
 	return slices.DeleteFunc(h.server.Tokens(), func(t qualyticstest.Token) bool { return t.UserID != owner })
 }
@@ -583,7 +583,7 @@ func (h *harness) holds(op operation, o *object) {
 		}
 		return
 	}
-	tokens := h.made()
+	tokens := h.matrixTokens()
 	if want == 1 {
 		want = len(tokensInState(o))
 	}

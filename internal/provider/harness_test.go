@@ -462,8 +462,8 @@ func (h *harness) apply(p *plan) (*object, diagnostics) {
 		if diags.errors() != "" {
 			return gone, diags
 		}
-		made, more := h.change(h.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
-		return made, append(diags, more...)
+		created, more := h.change(h.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
+		return created, append(diags, more...)
 	}
 	return h.change(h.ctx, p.prior, p)
 }
@@ -505,16 +505,16 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 		h.t.Fatal(err)
 	}
 	diags := diagnostics(resp.Diagnostics)
-	made := &object{
+	created := &object{
 		kind:     o.kind,
 		state:    h.read(o.kind, resp.NewState),
 		private:  resp.Private,
 		identity: resp.NewIdentity,
 	}
 	failed := diags.errors() != ""
-	made.tainted = failed && !o.exists() && made.exists()
-	if made.exists() && !failed {
-		after := attributes(made.state)
+	created.tainted = failed && !o.exists() && created.exists()
+	if created.exists() && !failed {
+		after := attributes(created.state)
 		for name, planned := range attributes(p.planned) {
 			if !conforms(planned, after[name]) {
 				h.t.Errorf("inconsistent result after apply: %s.%s was planned as %s and is %s", o.kind, name,
@@ -524,14 +524,14 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 				h.t.Errorf("%s.%s is unknown after apply", o.kind, name)
 			}
 		}
-		if made.identity == nil {
+		if created.identity == nil {
 			h.t.Errorf("%s has no identity after apply", o.kind)
 		}
 	}
 	if h.oldCLI {
-		made.identity = nil
+		created.identity = nil
 	}
-	return made, diags
+	return created, diags
 }
 
 // conforms reports whether a value is what was planned, in which parts may be unknown.

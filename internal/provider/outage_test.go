@@ -59,7 +59,7 @@ output "tokens" {
 		t.Fatal(err)
 	}
 	if made := len(savedTokens(t, data)); made >= 12 {
-		t.Fatalf("all %d tokens were made before the kill", made)
+		t.Fatalf("all %d tokens were created before the kill", made)
 	}
 	startEmulator(t, program, "-address", address, "-data", data)
 	t.Log("the apply ended with:", <-applied)

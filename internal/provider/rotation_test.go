@@ -145,7 +145,7 @@ func TestRotationWithoutCreationTimes(t *testing.T) {
 		h.must(o, config, "create")
 		h.clean(o, config)
 		if get(o.state, "created_at") != "" {
-			t.Errorf("made at %s", get(o.state, "created_at"))
+			t.Errorf("created at %s, want null", get(o.state, "created_at"))
 		}
 		h.must(o, config.with(values{"deletion_policy": "revoke"}), "update")
 		h.clock.Advance(24 * day)

@@ -365,7 +365,7 @@ func TestAccountValidation(t *testing.T) {
 		t.Errorf("valid or unknown values are refused: %s", diags.errors())
 	}
 	if len(h.server.Requests()) != 0 {
-		t.Errorf("validation made requests: %v", h.server.Requests())
+		t.Errorf("validation sent requests: %v", h.server.Requests())
 	}
 }
 

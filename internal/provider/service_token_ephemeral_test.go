@@ -102,6 +102,6 @@ func TestEphemeralTokenOpenFails(t *testing.T) {
 	_, _, d := h.open(values{"service_account_id": "999"})
 	wantText(t, d.errors(), "Unable to create service token", "The account with ID 999 may not exist")
 	if n := len(h.server.Tokens()); n != 0 {
-		t.Errorf("%d tokens were made", n)
+		t.Errorf("%d tokens were created", n)
 	}
 }

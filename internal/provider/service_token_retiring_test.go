@@ -466,8 +466,10 @@ func TestOverlapOfImportedToken(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		owner := h.account()
 		until := h.server.Clock.Now().AddDate(0, 0, 30)
-		made := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
-		o, diags := h.load(tokenType, fmt.Sprint(made.ID))
+		created := h.server.AddToken(
+			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until},
+		)
+		o, diags := h.load(tokenType, fmt.Sprint(created.ID))
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
 		}
@@ -480,7 +482,7 @@ func TestOverlapOfImportedToken(t *testing.T) {
 		h.clean(o, config)
 		h.clock.Advance(21 * day)
 		h.must(o, config, "update")
-		wantRetiring(t, retiringTokens(o), fmt.Sprint(made.ID))
+		wantRetiring(t, retiringTokens(o), fmt.Sprint(created.ID))
 		old := attributes(o.state)
 		for _, name := range []string{"overlap_days", "retire_unused_after_hours", "retiring_tokens"} {
 			old[name] = tftypes.NewValue(old[name].Type(), nil)

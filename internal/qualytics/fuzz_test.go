@@ -93,12 +93,12 @@ func FuzzUser(f *testing.F) {
 func FuzzToken(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var made NewToken
-		if err := json.Unmarshal(text, &made); err != nil {
+		var created NewToken
+		if err := json.Unmarshal(text, &created); err != nil {
 			_ = jsonError(err).Error()
 			return
 		}
-		if made.Bearer == "" {
+		if created.Bearer == "" {
 			t.Error("a new token without a secret")
 		}
 	})

@@ -24,7 +24,7 @@ type writer struct {
 	name string // of the account
 }
 
-// write examines what only writes can show. It removes what it created in any case.
+// write examines what only writes can show. It always removes what it created.
 func (p *prober) write(ctx context.Context, suffix string) {
 	p.section("Writes")
 	w := &writer{p, namePrefix + suffix + " Probe"}
@@ -65,7 +65,7 @@ func (w *writer) examine(ctx context.Context) {
 	w.afterwards(ctx, account)
 }
 
-// userIDRule describes how the server made a user_id of the account's name.
+// userIDRule describes how the server derived the user_id from the account's name.
 func (w *writer) userIDRule(userID string) string {
 	plain := strings.ReplaceAll(strings.ToLower(w.name), " ", "_")
 	switch userID {

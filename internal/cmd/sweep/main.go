@@ -52,7 +52,10 @@ func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writ
 	}
 	var accounts []qualytics.User
 	for _, prefix := range prefixes {
-		found, err := client.ServiceAccounts(ctx, qualytics.UserFilter{Name: prefix}) // a part of the name, in any case
+		found, err := client.ServiceAccounts(
+			ctx,
+			qualytics.UserFilter{Name: prefix},
+		) // part of the name, case-insensitive
 		if err != nil {
 			return err
 		}
