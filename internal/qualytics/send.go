@@ -34,7 +34,11 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	if err := c.keepPace(ctx, false); err != nil {
 		return nil, c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
 	}
-	req, err := c.newRequest(ctx, r, body)
+	sendCtx := ctx
+	if method != http.MethodGet { // a write that was sent is not abandoned, as in do
+		sendCtx = context.WithoutCancel(ctx)
+	}
+	req, err := c.newRequest(sendCtx, r, body)
 	if err != nil {
 		return nil, c.failure(r, &Error{Problem: "the request could not be created", cause: err})
 	}
@@ -56,6 +60,9 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	answer.HTML = isHTML(resp.Header)
 	return answer, nil
 }
+
+// Mask returns a server's text without the client's secrets, in one line.
+func (c *Client) Mask(text string) string { return c.mask.clean(text) }
 
 // ServerTime returns the time of the server's clock, as its last answers say.
 func (c *Client) ServerTime() time.Time { return c.clock.now(c.now()) }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -39,7 +38,7 @@ func (p *prober) send(ctx context.Context, method, path string, query url.Values
 		a.value = nil
 	}
 	if raw.Status >= http.StatusBadRequest {
-		p.detail("%s %s: %d %s", method, path, raw.Status, shorten(string(raw.Body)))
+		p.detail("%s %s: %d %s", method, path, raw.Status, p.client.Mask(string(raw.Body)))
 	}
 	return a
 }
@@ -48,21 +47,27 @@ func (p *prober) get(ctx context.Context, path string, query url.Values) answer 
 	return p.send(ctx, http.MethodGet, path, query, nil)
 }
 
-func shorten(text string) string {
-	const most = 300
-	if text = strings.Join(strings.Fields(text), " "); len(text) > most {
-		text = text[:most] + "…"
-	}
-	return text
+// noAnswer is the answer to a request that was not sent.
+func noAnswer(err error) answer {
+	return answer{Answer: &qualytics.Answer{Header: http.Header{}}, err: err}
 }
 
 // ok reports whether the answer is a success in JSON.
 func (a answer) ok() bool { return a.Status >= 200 && a.Status < 300 && a.value != nil }
 
-// outcome describes an answer that is not as expected, "" if there was none.
+// isList reports whether the answer is a list, with or without an envelope.
+func (a answer) isList() bool {
+	_, array := a.value.([]any)
+	_, items := asObject(a.value)["items"].([]any)
+	return a.ok() && !a.HTML && (array || items)
+}
+
+// outcome describes an answer by its status. It returns "" if the answer says nothing about
+// the build: there was none, the token may not do that, or a gateway or a limit answered.
 func (a answer) outcome() string {
 	switch {
-	case a.err != nil || a.Status == 0:
+	case a.err != nil, a.Status == 0, a.Status >= http.StatusInternalServerError,
+		a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden, a.Status == http.StatusTooManyRequests:
 		return ""
 	case a.HTML:
 		return fmt.Sprintf("%d, a web page", a.Status)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -35,8 +36,10 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGPIPE) // "| head" must not prevent the clean-up
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the clean-up
 	if err := run(ctx, os.Args[1:], provider.SystemEnvironment(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
 		stop()
@@ -56,6 +59,11 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags.BoolVar(&o.write, "write", false, "create a throwaway account and token to examine writes")
 	flags.BoolVar(&o.yes, "yes", false, "do not ask before -write")
 	err := flags.Parse(args)
+	flags.Visit(func(f *flag.Flag) { // a variable that is not set must not select another deployment
+		if f.Value.String() == "" {
+			err = errors.Join(err, fmt.Errorf("-%s is empty", f.Name))
+		}
+	})
 	return o, err
 }
 
@@ -70,7 +78,9 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 		if err != nil {
 			return err
 		}
-		token = strings.TrimSpace(string(text))
+		if token = strings.TrimSpace(string(text)); token == "" {
+			return fmt.Errorf("%s contains no token", o.tokenFile)
+		}
 	}
 	cfg, settings, err := provider.ResolveSettings(o.url, token, env)
 	if err != nil {
@@ -81,12 +91,13 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 	if err != nil {
 		return err
 	}
-	p := &prober{client: client, out: out, verbose: o.verbose, variants: map[string]string{}}
+	p := &prober{client: client, out: out, verbose: o.verbose, variants: map[string]string{}, timing: defaultTiming}
+	p.printf("Deployment: %s\n", client.URL())
 	if o.write {
 		p.printf("This run reads, and creates a throwaway account and tokens whose names begin with %s.\n"+
 			"It removes the tokens. The account stays as deactivated, because the API does not erase accounts.\n",
 			namePrefix)
-		if !o.yes && !confirmed(in, out) {
+		if !o.yes && !confirmed(ctx, in, out) {
 			return nil
 		}
 	} else {
@@ -126,9 +137,18 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 	return nil
 }
 
-// confirmed asks on the terminal.
-func confirmed(in io.Reader, out io.Writer) bool {
+// confirmed asks on the terminal. An interrupt means no.
+func confirmed(ctx context.Context, in io.Reader, out io.Writer) bool {
 	_, _ = fmt.Fprint(out, "Continue? Only \"yes\" is accepted: ")
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	return strings.TrimSpace(answer) == "yes"
+	answers := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		answers <- strings.TrimSpace(answer)
+	}()
+	select {
+	case answer := <-answers:
+		return answer == "yes"
+	case <-ctx.Done():
+		return false
+	}
 }

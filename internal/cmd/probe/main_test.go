@@ -19,8 +19,15 @@ import (
 	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
+
+// TestMain makes the clean-up impatient.
+func TestMain(m *testing.M) {
+	defaultTiming = timing{limit: 5 * time.Second, pause: 10 * time.Millisecond, settle: 100 * time.Millisecond}
+	os.Exit(m.Run())
+}
 
 // deployment is an emulated deployment with accounts, tokens, and a person.
 type deployment struct {
@@ -183,16 +190,20 @@ func TestFaults(t *testing.T) {
 		"answer lost": {Kind: qualyticstest.CloseAfter}, "truncated": {Kind: qualyticstest.Truncate},
 		"strange JSON": qualyticstest.JSON(200, `[1,"two",null,{"id":{}}]`),
 	}
-	for _, args := range [][]string{nil, {"-write", "-yes"}} {
-		d := newDeployment(t, qualyticstest.Build202609())
+	for i, args := range [][]string{nil, {"-write", "-yes"}, {"-write", "-yes"}} {
+		profile := qualyticstest.Build202609()
+		if i == 2 {
+			profile = qualyticstest.Strange()
+		}
+		d := newDeployment(t, profile)
 		if _, _, err := d.probe(t.Context(), args...); err != nil {
 			t.Fatal(err)
 		}
 		for position := range len(d.Requests()) {
 			for name, fault := range faults {
-				t.Run(fmt.Sprintf("%q/request %d/%s", args, position+1, name), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%q/request %d/%s", profile.Name, args, position+1, name), func(t *testing.T) {
 					t.Parallel()
-					d := newDeployment(t, qualyticstest.Build202609())
+					d := newDeployment(t, profile)
 					fault.Skip = position
 					d.Fail(fault)
 					out, _, err := d.probe(t.Context(), args...)
@@ -204,9 +215,9 @@ func TestFaults(t *testing.T) {
 					}
 				})
 			}
-			t.Run(fmt.Sprintf("%q/request %d/interrupt", args, position+1), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%q/request %d/interrupt", profile.Name, args, position+1), func(t *testing.T) {
 				t.Parallel()
-				d := newDeployment(t, qualyticstest.Build202609())
+				d := newDeployment(t, profile)
 				ctx, cancel := context.WithCancel(t.Context())
 				d.Fail(qualyticstest.Fault{Skip: position, Kind: qualyticstest.Delay, Do: cancel})
 				if out, _, err := d.probe(ctx, args...); !strings.Contains(out, "\nVerdict\n") || err != nil {
@@ -320,7 +331,11 @@ func TestStrangeDocument(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &root); err != nil {
 			t.Fatal(err)
 		}
-		p := &prober{out: &bytes.Buffer{}, variants: map[string]string{}}
+		client, err := qualytics.New(qualytics.Config{URL: "http://127.0.0.1", Token: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &prober{client: client, out: &bytes.Buffer{}, variants: map[string]string{}}
 		d := document{root}
 		p.operations(d)
 		p.schemas(d)
@@ -395,6 +410,120 @@ func TestImportGraph(t *testing.T) {
 	for _, unwanted := range []string{"/internal/cmd/", "/internal/qualyticstest", "openapi"} {
 		if strings.Contains(string(out), unwanted) {
 			t.Errorf("the provider imports %s", unwanted)
+		}
+	}
+}
+
+// Tokens in pages, a build that deactivates accounts with active tokens, and a write that
+// takes effect after an interrupt: nothing active is left.
+func TestCleanUp(t *testing.T) {
+	t.Parallel()
+	t.Run("pages of tokens", func(t *testing.T) {
+		t.Parallel()
+		profile := qualyticstest.Build202609()
+		profile.TokenPages = true
+		d := newDeployment(t, profile)
+		d.Seed(1, 120)
+		if out, findings, err := d.probe(t.Context(), "-write", "-yes"); err != nil || len(differing(findings)) > 0 {
+			t.Errorf("%v %q\n%s", err, differing(findings), out)
+		}
+		if left := d.active(); len(left) > 0 {
+			t.Errorf("left active: %q", left)
+		}
+	})
+	t.Run("slow write and interrupt", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"/users", "/user-tokens"} {
+			d := newDeployment(t, qualyticstest.Build202609())
+			ctx, cancel := context.WithCancel(t.Context())
+			d.Fail(qualyticstest.Fault{
+				Method: http.MethodPost,
+				Path:   path,
+				Kind:   qualyticstest.Delay,
+				Wait:   300 * time.Millisecond,
+				Do:     cancel,
+			})
+			if out, _, err := d.probe(ctx, "-write", "-yes"); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if left := d.active(); len(left) > 0 {
+				t.Errorf("left active: %q", left)
+			}
+		}
+	})
+	t.Run("outage of a second", func(t *testing.T) {
+		t.Parallel()
+		d := newDeployment(t, qualyticstest.Build202609())
+		time.AfterFunc(time.Second, d.Heal)
+		outage := qualyticstest.HTML(503).Repeat(qualyticstest.Forever)
+		outage.Method = http.MethodDelete
+		d.Fail(outage)
+		if out, _, err := d.probe(t.Context(), "-write", "-yes"); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if left := d.active(); len(left) > 0 {
+			t.Errorf("left active: %q", left)
+		}
+	})
+}
+
+// A token without permission, a limit, and an ignored revocation are told apart from a
+// build that differs.
+func TestWithoutPermission(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t, qualyticstest.Build202609())
+	manager := d.AddUser(qualyticstest.User{Name: "Manager", Role: "Manager"})
+	file := filepath.Join(t.TempDir(), "token")
+	token := d.AddToken(qualyticstest.Token{Name: "m", UserID: manager.ID})
+	if err := os.WriteFile(file, []byte(d.Bearer(token.ID)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, findings, err := d.probe(t.Context(), "-token-file", file, "-write", "-yes")
+	if got := differing(findings); err != nil || !slices.Equal(got, []string{"own_role"}) ||
+		!strings.Contains(out, "Nothing was created") {
+		t.Errorf("%v, differences %q\n%s", err, got, out)
+	}
+	profile := qualyticstest.Build202609()
+	profile.IgnoreRevoke = true
+	_, findings, _ = newDeployment(t, profile).probe(t.Context(), "-write", "-yes")
+	if got := differing(findings); !slices.Contains(got, "revoke") {
+		t.Errorf("an ignored revocation is not found: %q", got)
+	}
+}
+
+// Flags that are given and empty select no other deployment or token.
+func TestEmptyFlags(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t, qualyticstest.Build202609())
+	file := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-url", ""}, {"-token-file", ""}, {"-token-file", file}} {
+		if _, _, err := d.probe(t.Context(), args...); err == nil || len(d.Requests()) > 0 {
+			t.Errorf("%q: %v, %d requests", args, err, len(d.Requests()))
+		}
+	}
+}
+
+// Documents in the forms of FastAPI have no differences.
+func TestDocumentForms(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"minimum":1.0,"maximum":365.0}`:                            "1 to 365",
+		`{"anyOf":[{"minimum":1,"maximum":365},{"type":"null"}]}`:    "1 to 365",
+		`{"exclusiveMinimum":0,"maximum":90}`:                        "1 to 90",
+		`{"minimum":0,"exclusiveMinimum":true,"maximum":365}`:        "0 to 365",
+		`{"type":"integer"}`:                                         "",
+		`{"$ref":"#/components/schemas/Missing"}`:                    "",
+		`{"allOf":[{"maximum":365}],"nullable":true,"minimum":"no"}`: "up to 365",
+	} {
+		var schema object
+		if err := json.Unmarshal([]byte(text), &schema); err != nil {
+			t.Fatal(err)
+		}
+		if got := (document{}).limits(schema); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -4,8 +4,10 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -91,6 +93,28 @@ func (d document) number(schema object, keyword string) string {
 		}
 	})
 	return number
+}
+
+// limits returns the smallest and the largest value of a number, such as "1 to 365".
+func (d document) limits(schema object) string {
+	number := func(inclusive, exclusive string, step float64) (float64, bool) {
+		if n, err := strconv.ParseFloat(d.number(schema, inclusive), 64); err == nil {
+			return n, true
+		}
+		n, err := strconv.ParseFloat(d.number(schema, exclusive), 64) // a boolean in 3.0
+		return n + step, err == nil
+	}
+	low, hasLow := number("minimum", "exclusiveMinimum", 1)
+	high, hasHigh := number("maximum", "exclusiveMaximum", -1)
+	switch {
+	case hasLow && hasHigh:
+		return fmt.Sprintf("%g to %g", low, high)
+	case hasHigh:
+		return fmt.Sprintf("up to %g", high)
+	case hasLow:
+		return fmt.Sprintf("from %g", low)
+	}
+	return ""
 }
 
 // operation returns an operation, or nil. The path may have the prefix of the API.

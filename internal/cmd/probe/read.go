@@ -39,9 +39,12 @@ func (p *prober) connection(ctx context.Context) object {
 	}
 	a := p.get(ctx, "/users/me", nil)
 	outcome := a.outcome()
-	if a.err != nil {
+	switch {
+	case a.err != nil:
 		outcome = "no answer"
 		p.printf("  %v\n", a.err)
+	case outcome == "":
+		outcome = strconv.Itoa(a.Status)
 	}
 	p.check(assumption{
 		"login", "Login (GET /users/me)", "200 and JSON",
@@ -119,6 +122,9 @@ func (p *prober) openAPI(ctx context.Context) {
 	a := p.get(ctx, "/openapi.json", nil)
 	d := document{asObject(a.value)}
 	observed := a.outcome()
+	if observed == "" && a.Status != 0 {
+		observed = strconv.Itoa(a.Status)
+	}
 	if a.ok() {
 		observed = "readable"
 		if d.root.object("paths") == nil {
@@ -150,8 +156,11 @@ func (p *prober) operations(d document) {
 		[]string{"all documented"},
 		"Requests of these operations may fail with 404 or 405.",
 	}, listOr("not documented: ", missing, "all documented"))
-	reactivate := slices.DeleteFunc(d.paths("activate"),
-		func(path string) bool { return strings.Contains(path, "deactivate") })
+	reactivate := slices.DeleteFunc(d.paths("/users/"), func(path string) bool {
+		return strings.Contains(path, "deactivate") ||
+			!slices.ContainsFunc([]string{"activate", "restore", "enable", "undelete"},
+				func(word string) bool { return strings.Contains(path, word) })
+	})
 	p.check(assumption{
 		"reactivate", "Paths that reactivate a user", "none",
 		[]string{"none"},
@@ -231,15 +240,11 @@ func (p *prober) roles(id, topic string, roles []string) {
 func (p *prober) requests(d document) {
 	body := d.body(d.operation(http.MethodPost, "/user-tokens"))
 	days := asObject(d.properties(body)["expires_in_days"])
-	limits := ""
-	if low, high := d.number(days, "minimum"), d.number(days, "maximum"); low != "" && high != "" {
-		limits = low + " to " + high
-	}
 	p.check(assumption{
 		"lifetime_limits", "Limits of expires_in_days", "1 to 365",
-		[]string{"1 to 365"},
+		[]string{"1 to 365", "up to 365", "from 1"},
 		"expires_in_days accepts 1 to 365, and the server refuses what is outside of its own limits.",
-	}, limits)
+	}, d.limits(days))
 	update := d.operation(http.MethodPut, "/users/{id}")
 	required := ""
 	if update != nil {
@@ -247,7 +252,7 @@ func (p *prober) requests(d document) {
 	}
 	p.check(assumption{
 		"put_required", "Required fields of PUT /users/{id}", "none, role, or role and teams",
-		[]string{"none", "role", "role, teams"},
+		[]string{"none", "role", "role, teams", "teams"},
 		"The provider sends role and teams only, so updates may fail with 422.",
 	}, required)
 	for _, s := range []struct {
@@ -262,11 +267,19 @@ func (p *prober) requests(d document) {
 		method, path, _ := strings.Cut(s.operation, " ")
 		success := slices.DeleteFunc(statuses(d.operation(method, path)),
 			func(status string) bool { return !strings.HasPrefix(status, "2") })
+		observed := strings.Join(success, ", ")
+		if !slices.ContainsFunc(success, func(status string) bool { return !slices.Contains(s.accepts, status) }) {
+			s.accepts = append(s.accepts, observed)
+		}
 		p.check(assumption{
 			s.id, "Documented success of " + s.operation, strings.Join(s.accepts, " or "), s.accepts,
 			"The provider accepts any status from 200 to 299.",
-		}, strings.Join(success, ", "))
+		}, observed)
+		p.check(assumption{s.id + "_errors", "Documented errors of " + s.operation, "unknown", nil, ""},
+			strings.Join(slices.DeleteFunc(statuses(d.operation(method, path)),
+				func(status string) bool { return strings.HasPrefix(status, "2") }), ", "))
 	}
+	p.bodies(d)
 	var parameters []string
 	list, _ := d.operation(http.MethodGet, "/users")["parameters"].([]any)
 	for _, v := range list {
@@ -285,6 +298,35 @@ func (p *prober) requests(d document) {
 	}, observed)
 }
 
+// bodies checks that the requests of the provider contain every required field.
+func (p *prober) bodies(d document) {
+	for _, s := range []struct {
+		id, operation string
+		sends         []string
+	}{
+		{"required_user", "POST /users", []string{"name", "role", "teams"}},
+		{
+			"required_token", "POST /user-tokens",
+			[]string{"name", "user_id", "expires_in_days", "scim_endpoints_only"},
+		},
+		{"required_revoke", "PUT /user-tokens/{id}", []string{"revoke"}},
+	} {
+		method, path, _ := strings.Cut(s.operation, " ")
+		operation := d.operation(method, path)
+		observed := ""
+		if operation != nil {
+			unknown := slices.DeleteFunc(d.required(d.body(operation)),
+				func(field string) bool { return slices.Contains(s.sends, field) })
+			observed = listOr("also ", unknown, "complete")
+		}
+		p.check(assumption{
+			s.id, "Required fields of " + s.operation, strings.Join(s.sends, ", "),
+			[]string{"complete"},
+			"The provider does not send them, so the request fails with 422.",
+		}, observed)
+	}
+}
+
 // users examines the list of users.
 func (p *prober) users(ctx context.Context) {
 	query := url.Values{"type": {"Service"}, "page": {"1"}, "size": {"100"}}
@@ -298,9 +340,15 @@ func (p *prober) users(ctx context.Context) {
 		query.Del("size")
 		a = p.get(ctx, "/users", query)
 	}
-	users, page := a.items(), asObject(a.value)
+	users, page := a.items(), object(nil)
+	if a.isList() {
+		page = asObject(a.value)
+	}
 	p.printf("  users          %d on the first page, %s in total\n", len(users),
 		orNone(page.text("total")+page.text("total_count")))
+	p.check(assumption{
+		"user_list", "List of users", "items", []string{"items", "array"}, "Accounts cannot be listed.",
+	}, listShape(a))
 	p.check(assumption{
 		"page_total", "Field with the number of users", "total or total_count",
 		[]string{"total", "total_count"},
@@ -343,6 +391,20 @@ func (p *prober) users(ctx context.Context) {
 			"Lists of accounts are incomplete.",
 		}, observed)
 	}
+}
+
+// listShape returns whether a list is an array or has items, or the status.
+func listShape(a answer) string {
+	_, array := a.value.([]any)
+	switch {
+	case a.ok() && array:
+		return "array"
+	case a.isList():
+		return "items"
+	case a.ok():
+		return "another shape"
+	}
+	return a.outcome()
 }
 
 // fieldOf returns the first of the keys that an object has, "none", or "" for no object.
@@ -388,14 +450,11 @@ func orderOf(objects []object) string {
 // tokens examines the list of service tokens, and the token of this run.
 func (p *prober) tokens(ctx context.Context, me object) {
 	a := p.get(ctx, "/user-tokens/service", nil)
-	shape := ""
-	if a.ok() {
-		shape = "array"
-		if envelope := asObject(a.value); envelope != nil {
-			shape = "envelope"
-			if envelope.text("pages") != "" || envelope.text("page") != "" {
-				shape = "pages"
-			}
+	shape := listShape(a)
+	if envelope := asObject(a.value); shape == "items" {
+		shape = "envelope"
+		if envelope.text("pages") != "" || envelope.text("page") != "" {
+			shape = "pages"
 		}
 	}
 	p.check(assumption{
@@ -436,6 +495,11 @@ func (p *prober) ownToken(ctx context.Context) {
 	rows := p.get(ctx, "/user-tokens", nil)
 	if !rows.ok() || claims == nil {
 		return
+	}
+	if seconds, err := strconv.ParseFloat(fmt.Sprint(claims["exp"]), 64); err == nil {
+		p.printf("  expires        %s\n", time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339))
+	} else {
+		p.printf("  expires        not in the token\n")
 	}
 	id := fmt.Sprint(claims["jti"])
 	relation := "jti is not the ID of a listed token"

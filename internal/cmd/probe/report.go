@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,6 +43,7 @@ type prober struct {
 	// variants is what was observed of the features in which known builds differ.
 	variants  map[string]string
 	leftovers []string
+	timing    timing
 }
 
 func (p *prober) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
@@ -64,7 +66,7 @@ type assumption struct {
 
 // check records an observation. "" means that nothing was observed.
 func (p *prober) check(a assumption, observed string) {
-	f := finding{ID: a.id, Topic: a.topic, Assumed: a.assumed, Observed: observed, Result: differs}
+	f := finding{ID: a.id, Topic: a.topic, Assumed: a.assumed, Observed: p.redact(observed), Result: differs}
 	switch {
 	case observed == "":
 		f.Result = notSeen
@@ -83,6 +85,18 @@ func (p *prober) check(a assumption, observed string) {
 	if f.Result == differs {
 		p.printf("      assumed: %s. %s\n", f.Assumed, f.Effect)
 	}
+}
+
+// plain matches what a finding may contain: words, numbers, and paths.
+var plain = regexp.MustCompile(`^[A-Za-z0-9 _.,;:/{}()+<>=-]{0,300}$`)
+
+// redact returns an observation without what may be a name, an address, or a host.
+func (p *prober) redact(observed string) string {
+	host, _, _ := strings.Cut(p.client.Host(), ":")
+	if !plain.MatchString(observed) || strings.Contains(observed, host) {
+		return "(redacted: unexpected text)"
+	}
+	return observed
 }
 
 // profiles are the features of the builds that the emulator knows.
@@ -175,7 +189,7 @@ func (p *prober) writeJSON(file, host string) error {
 		Profile   string    `json:"nearest_profile,omitempty"`
 		Different []string  `json:"different_from_profile,omitempty"`
 		Findings  []finding `json:"findings"`
-	}{p.build, host, name, different, p.findings}, "", "  ")
+	}{p.redact(p.build), host, name, different, p.findings}, "", "  ")
 	if err != nil {
 		return err
 	}

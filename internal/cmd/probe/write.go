@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -21,30 +21,61 @@ const namePrefix = "tfprobe-"
 // writer examines writes with a throwaway account.
 type writer struct {
 	*prober
-	name string // of the account
+	name     string          // of the account
+	accounts map[string]bool // IDs of the accounts of this run
+	tokenIDs map[string]bool // and of its tokens
+	sent     bool            // something that may create an object was sent
+	lost     bool            // the answer of a write was lost
+
+	createsTeams bool // the server created a team that does not exist
 }
+
+// team is the name of a team that does not exist.
+func (w *writer) team() string { return w.name + " (no such team)" }
 
 // write examines what only writes can show. It always removes what it created.
 func (p *prober) write(ctx context.Context, suffix string) {
 	p.section("Writes")
-	w := &writer{p, namePrefix + suffix + " Probe"}
+	w := &writer{
+		prober: p, name: namePrefix + suffix + " Probe", accounts: map[string]bool{}, tokenIDs: map[string]bool{},
+	}
 	w.examine(ctx)
 	w.cleanUp(ctx)
 }
 
-// post sends a request that creates something.
+// post sends a request that creates something, and records what it created.
 func (w *writer) post(ctx context.Context, path string, body any) answer {
-	return w.send(ctx, http.MethodPost, path, nil, body)
+	if ctx.Err() != nil {
+		return noAnswer(ctx.Err())
+	}
+	a := w.send(ctx, http.MethodPost, path, nil, body)
+	id := asObject(a.value).text("id")
+	switch {
+	case a.Status >= http.StatusBadRequest && a.Status < http.StatusInternalServerError && !a.HTML:
+		return a // refused
+	case !a.ok() || id == "":
+		w.lost = true
+	case path == "/users":
+		w.accounts[id] = true
+	default:
+		w.tokenIDs[id] = true
+	}
+	w.sent = true
+	return a
 }
 
 func (w *writer) examine(ctx context.Context) {
 	created := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
 	if !created.ok() || asObject(created.value).text("id") == "" {
+		observed := created.outcome()
+		if created.ok() {
+			observed += " without an ID"
+		}
 		w.check(assumption{
 			"create", "Create a service account", "200 or 201",
 			[]string{"200", "201"},
 			"Service accounts cannot be created.",
-		}, created.outcome())
+		}, observed)
 		return
 	}
 	account := asObject(created.value)
@@ -98,12 +129,13 @@ func (w *writer) updates(ctx context.Context, account object) {
 	path := "/users/" + account.text("id")
 	put := func(body object) answer { return w.send(ctx, http.MethodPut, path, nil, body) }
 	unknown := w.post(ctx, "/users",
-		object{"name": w.name + " c", "role": "Member", "teams": []string{w.name + " (no such team)"}})
+		object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
 	observed := unknown.outcome()
 	if unknown.ok() {
 		observed = "ignored"
-		if list, _ := asObject(unknown.value)["teams"].([]any); len(list) > 1 { // not only Public
-			observed = "created"
+		before, _ := account["teams"].([]any)
+		if after, _ := asObject(unknown.value)["teams"].([]any); len(after) > len(before) {
+			observed, w.createsTeams = "created", true
 		}
 	}
 	w.check(assumption{
@@ -129,14 +161,15 @@ func (w *writer) updates(ctx context.Context, account object) {
 		"The provider always sends both.",
 	}, observed)
 	team := w.anyTeam(ctx)
-	if team == "" {
+	if team == "" || w.createsTeams { // it would create another one
 		return
 	}
 	lower := put(object{"role": "Member", "teams": []string{strings.ToLower(team)}})
 	observed = lower.outcome()
 	if lower.ok() {
 		observed = "ignored"
-		if list, _ := asObject(lower.value)["teams"].([]any); len(list) > 1 {
+		before, _ := account["teams"].([]any)
+		if after, _ := asObject(lower.value)["teams"].([]any); len(after) > len(before) {
 			observed = "case-insensitive"
 		}
 	}
@@ -191,20 +224,38 @@ func (w *writer) tokens(ctx context.Context, account object) {
 	}, active.outcome())
 	revoked := w.send(ctx, http.MethodPut, path, nil, object{"revoke": true})
 	w.check(assumption{
-		"revoke", "Revoke a token", "200", []string{"200"}, "Tokens cannot be revoked.",
-	}, revoked.outcome())
+		"revoke", "Revoke a token", "revoked",
+		[]string{"revoked"},
+		"Tokens cannot be revoked.",
+	}, activity(revoked))
 	restored := w.send(ctx, http.MethodPut, path, nil, object{"revoke": false})
 	w.check(assumption{
-		"restore", "Restore a revoked token", "200",
-		[]string{"200"},
+		"restore", "Restore a revoked token", "active",
+		[]string{"active"},
 		"Changing revoked back to false fails, and the next plan replaces the token.",
-	}, restored.outcome())
+	}, activity(restored))
+	if activity(restored) != "active" {
+		return
+	}
 	deleted := w.send(ctx, http.MethodDelete, path, nil, nil)
 	w.check(assumption{
 		"delete_active_token", "Delete an active token", "400 or 409",
 		[]string{"400", "409"},
 		"The provider always revokes first.",
 	}, deleted.outcome())
+}
+
+// activity returns whether the token in an answer is active, or the status.
+func activity(a answer) string {
+	switch active := asObject(a.value)["active"]; {
+	case !a.ok():
+		return a.outcome()
+	case active == true:
+		return "active"
+	case active == false:
+		return "revoked"
+	}
+	return a.outcome() + " without the field active"
 }
 
 // as returns the status of GET /users/me with another token.
@@ -245,83 +296,18 @@ func (w *writer) afterwards(ctx context.Context, account object) {
 		[]string{"deleted_at", "404"},
 		"A deactivated account is not noticed, and stays in the state.",
 	}, observed)
+	list := w.get(ctx, "/users", url.Values{"type": {"Service"}, "name": {w.name}, "include_deleted": {"true"}})
+	if list.isList() {
+		observed = "not listed"
+		if slices.Contains(values(list.items(), "id"), account.text("id")) {
+			observed = "listed"
+		}
+		w.check(assumption{
+			"deactivated_list", "A deactivated account in the list with include_deleted", "listed",
+			[]string{"listed"},
+			"Names of deactivated accounts are not found before apply.",
+		}, observed)
+	}
 	again := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
 	w.check(assumption{"name_reuse", "Name of a deactivated account", "unknown", nil, ""}, again.outcome())
-}
-
-// cleanUp removes everything with the name of this run, also after an interrupt, and
-// tries again if requests fail.
-func (w *writer) cleanUp(ctx context.Context) {
-	const (
-		attempts = 8
-		limit    = 2 * time.Minute
-	)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-	defer cancel()
-	w.section("Clean-up")
-	clean := 0 // passes that found nothing: one answer may be wrong
-	for attempt := range attempts {
-		var found int
-		found, w.leftovers = w.removeAll(ctx)
-		if clean++; found > 0 || len(w.leftovers) > 0 {
-			clean = 0
-		}
-		if clean == 2 {
-			w.printf("  Nothing active is left. The accounts named %s… stay as deactivated.\n", w.name)
-			return
-		}
-		if len(w.leftovers) > 0 && attempt < attempts-1 {
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-		}
-	}
-	w.printf("  Still active: %s. Remove them by hand, or run make sweep.\n", strings.Join(w.leftovers, ", "))
-}
-
-// pause is the time between two attempts to clean up.
-const pause = 300 * time.Millisecond
-
-// removeAll removes the tokens of this run's accounts, and deactivates the accounts. It
-// returns the number of active accounts that it found, and what may still be active. It
-// reads answers leniently: a build whose answers the client cannot read must not keep a
-// token alive.
-func (w *writer) removeAll(ctx context.Context) (found int, left []string) {
-	list := w.get(ctx, "/users", url.Values{"type": {"Service"}, "name": {w.name}})
-	if !list.ok() {
-		return 0, []string{"the accounts named " + w.name}
-	}
-	for _, account := range list.items() {
-		if !strings.HasPrefix(strings.TrimSpace(account.text("name")), w.name) || account.text("deleted_at") != "" {
-			continue
-		}
-		found++
-		done := w.removeTokens(ctx, account.text("id"))
-		a := w.send(ctx, http.MethodDelete, "/users/"+account.text("id"), nil, nil)
-		if !done || a.Status >= http.StatusBadRequest || a.Status == 0 {
-			left = append(left, "account ID "+account.text("id"))
-		}
-	}
-	return found, left
-}
-
-// removeTokens revokes and deletes the tokens of an account. It reports whether none is
-// left.
-func (w *writer) removeTokens(ctx context.Context, accountID string) bool {
-	list := w.get(ctx, "/user-tokens/service", nil)
-	if !list.ok() {
-		return false
-	}
-	done := true
-	for _, token := range list.items() {
-		if token.object("user").text("id") != accountID {
-			continue
-		}
-		path := "/user-tokens/" + token.text("id")
-		w.send(ctx, http.MethodPut, path, nil, object{"revoke": true})
-		a := w.send(ctx, http.MethodDelete, path, nil, nil)
-		done = done && (a.Status >= 200 && a.Status < 300 || a.Status == http.StatusNotFound)
-	}
-	return done
 }

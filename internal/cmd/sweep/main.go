@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Command sweep removes what interrupted tests left on a real deployment: the service
-// accounts whose names begin with tfacc- or tfprobe-, and their tokens. QUALYTICS_URL,
-// QUALYTICS_TOKEN, and QUALYTICS_API_PATH select the deployment.
+// accounts whose names begin with tfacc- or tfprobe-, and their tokens. It is configured
+// like the provider: by the environment or the file of the Qualytics CLI.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
@@ -33,22 +34,14 @@ func main() {
 }
 
 func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writer) error {
-	url, _ := lookupEnv("QUALYTICS_URL")
-	token, _ := lookupEnv("QUALYTICS_TOKEN")
-	apiPath, ok := lookupEnv("QUALYTICS_API_PATH")
-	if !ok {
-		apiPath = qualytics.DefaultAPIPath
-	}
-	client, err := qualytics.New(
-		qualytics.Config{
-			URL:        url,
-			Token:      qualytics.Secret(token),
-			APIPath:    apiPath,
-			MaxRetries: qualytics.DefaultMaxRetries,
-		},
-	)
+	cfg, _, err := provider.ResolveSettings("", "",
+		provider.Environment{LookupEnv: lookupEnv, HomeDir: os.UserHomeDir})
 	if err != nil {
-		return fmt.Errorf("QUALYTICS_URL and QUALYTICS_TOKEN: %w", err)
+		return err
+	}
+	client, err := qualytics.New(cfg)
+	if err != nil {
+		return err
 	}
 	var accounts []qualytics.User
 	for _, prefix := range prefixes {
@@ -60,7 +53,7 @@ func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writ
 			return err
 		}
 		accounts = append(accounts, slices.DeleteFunc(found,
-			func(u qualytics.User) bool { return !strings.HasPrefix(u.Name, prefix) })...)
+			func(u qualytics.User) bool { return !strings.HasPrefix(strings.TrimSpace(u.Name), prefix) })...)
 	}
 	tokens, err := client.ServiceTokens(ctx)
 	if err != nil {
