@@ -308,6 +308,14 @@ func removeRetiring(ctx context.Context, client *qualytics.Client, policy string
 	return err == nil
 }
 
+// removeToken revokes a token, and deletes it unless the policy keeps its record.
+func removeToken(ctx context.Context, client *qualytics.Client, policy string, id int64) error {
+	if policy == policyRevoke {
+		return client.RevokeToken(ctx, id)
+	}
+	return client.RevokeAndDeleteToken(ctx, id)
+}
+
 // asWarnings returns errors as warnings, so that what depends on a resource is updated.
 func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 	var out diag.Diagnostics
