@@ -167,7 +167,10 @@ func TestTokensInUse(t *testing.T) {
 			config  values
 			summary string
 		}{
-			{"demotion", account, config.with(values{"role": "Member"}), "Service account to be demoted is in use"},
+			{
+				"demotion", account, config.with(values{"role": "Member"}),
+				"Service account to be demoted is in use",
+			},
 			{
 				"team",
 				account,
@@ -206,6 +209,11 @@ func TestTokensInUse(t *testing.T) {
 			}
 			h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = nil })
 		}
+		h.connect(h.config)
+		use(time.Hour)
+		both := h.plan(account, config.with(values{"role": "Member", "teams": []string{}})).diags.warnings()
+		wantText(t, both, `loses the role "Manager" immediately and continues with "Member"`, `"Data Quality"`,
+			"1 active token acts")
 		// A promotion and an added team take nothing away.
 		use(time.Hour)
 		for _, config := range []values{
@@ -248,6 +256,8 @@ func TestGuardrails(t *testing.T) {
 		{"new account", h.none(accountType), values{"name": "y", "role": "Admin"}, role},
 		{"renamed account", account, values{"name": "z", "role": "Admin"}, role},
 		{"allowed role", account, values{"name": "x", "role": "Member"}, ""},
+		{"other role", account, values{"name": "x", "role": "Editor"}, role},
+		{"same role, other teams", account, values{"name": "x", "role": "Admin", "teams": []string{"Data Quality"}}, role},
 		{"new token", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 91}), lifetime},
 		{"new token without expiry", h.none(tokenType), forever.with(values{"name": "n"}), lifetime},
 		{"new token, unknown expiry", h.none(tokenType), forever.with(values{
