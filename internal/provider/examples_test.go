@@ -271,6 +271,12 @@ func TestAccScenarios(t *testing.T) {
 				}
 				rotate := apply
 				rotate.PreConfig = func() { s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 9*day) }
+				if strings.Contains(text, `variable "recipient"`) {
+					recipient := config.Variables{
+						"recipient": config.StringVariable(matrixIdentity().Recipient().String()),
+					}
+					apply.ConfigVariables, rotate.ConfigVariables = recipient, recipient
+				}
 				c.Steps = []resource.TestStep{apply, rotate}
 				resource.Test(t, c)
 				if tc.kind == "" {

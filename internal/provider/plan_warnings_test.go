@@ -257,7 +257,10 @@ func TestGuardrails(t *testing.T) {
 		{"renamed account", account, values{"name": "z", "role": "Admin"}, role},
 		{"allowed role", account, values{"name": "x", "role": "Member"}, ""},
 		{"other role", account, values{"name": "x", "role": "Editor"}, role},
-		{"same role, other teams", account, values{"name": "x", "role": "Admin", "teams": []string{"Data Quality"}}, role},
+		{
+			"same role, other teams", account,
+			admin.with(values{"teams": []string{"Data Quality"}}), role,
+		},
 		{"new token", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 91}), lifetime},
 		{"new token without expiry", h.none(tokenType), forever.with(values{"name": "n"}), lifetime},
 		{"new token, unknown expiry", h.none(tokenType), forever.with(values{

@@ -90,6 +90,8 @@ type providerData struct {
 	// imported contains the IDs of tokens whose import in this run warned that the secret
 	// is unknown, so that the plan does not repeat it.
 	imported *sync.Map
+	// managed contains the IDs of tokens that a resource has read in this run.
+	managed *sync.Map
 	// guardrails limits what a plan may create or change. Unknown values are not
 	// checked.
 	guardrails guardrailsModel
@@ -228,6 +230,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		names:      &accountNames{},
 		planTokens: &planTokens{},
 		imported:   &sync.Map{},
+		managed:    &sync.Map{},
 	}
 	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
 		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)

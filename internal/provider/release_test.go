@@ -70,6 +70,7 @@ func TestVerifyRelease(t *testing.T) {
 			true, "contains",
 		},
 		{"no manifest", func(f map[string]string) { delete(f, manifest) }, true, "0 manifests"},
+		{"unexpected file", func(f map[string]string) { f["install.sh"] = "x" }, true, "unexpected file"},
 		{"no SBOM", func(f map[string]string) { delete(f, linux+".sbom.json") }, true, "has no SBOM"},
 		{"no checksums", func(f map[string]string) { delete(f, sums) }, false, "0 checksum files"},
 		{"unknown signature", func(f map[string]string) { f[sums+".sig"] = "x" }, true, "GPG_FINGERPRINT is not set"},

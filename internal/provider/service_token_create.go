@@ -124,7 +124,7 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
 ) {
 	accountID := parseID(plan.ServiceAccountID, "service_account_id", diags)
-	retiring := state.retiring(ctx, diags)
+	retiring := state.retiringWithHashes(ctx, record.private, diags)
 	policy := plan.removalPolicy()
 	keeps := keepsRotated(state, plan)
 	if diags.HasError() || !keeps && policy != policyAbandon &&
@@ -138,13 +138,16 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	}
 	var failures diag.Diagnostics
 	stay = append(stay, state.mayBeOwn(ctx, client, policy, due, &failures)...)
+	_, _ = client.Me(ctx) // an answer tells the server's clock
 	old := state.retired(client.ServerTime(), plan.overlap(), !keeps)
 	if keeps {
 		stay = append(stay, old)
 	} else {
 		due = append(due, old)
 	}
-	plan.RetiringTokens = retiringList(append(stay, withoutTokens(due, stay)...))
+	all := append(stay, withoutTokens(due, stay)...)
+	plan.RetiringTokens = retiringList(all)
+	storeHashes(ctx, record.private, all, diags)
 	created, ok := r.issue(ctx, client, plan, accountID, record, diags)
 	if ok {
 		retire(ctx, client, &created, stay, &failures)

@@ -90,7 +90,7 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 					int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
 				},
 				MarkdownDescription: fmt.Sprintf(
-					"Lifetime of the service token in days, %d to %d, in case that it cannot be deleted. Defaults to "+
+					"Lifetime of the service token in days, %d to %d, in case it cannot be deleted. Defaults to "+
 						"%d.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays, ephemeralDays),
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
@@ -106,7 +106,7 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 			"expires_at": schema.StringAttribute{
 				CustomType:          timetypes.RFC3339Type{},
 				Computed:            true,
-				MarkdownDescription: "Time of expiry in UTC (RFC 3339), in case that it cannot be deleted.",
+				MarkdownDescription: "Time of expiry in UTC (RFC 3339), in case it cannot be deleted.",
 			},
 		},
 	}

@@ -45,7 +45,7 @@ func (r *serviceTokenResource) ModifyPlan(
 	}
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	_, history.warned = r.data.imported.Load(state.ID.ValueString())
-	retiring := state.retiring(ctx, &resp.Diagnostics)
+	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
 	if !req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
@@ -104,7 +104,7 @@ func (p *tokenPlan) end() endOfToken {
 			"It is replaced, and stops working before the new token exists, because its name is fixed.",
 		}
 	case p.inPlace && !keepsRotated(p.state, p.plan) && p.plan.removalPolicy() != policyAbandon:
-		return endOfToken{revokes: true}
+		return endOfToken{true, "It is rotated and removed, and stops working immediately."}
 	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
 		return endOfToken{true, "It is revoked, and stops working immediately."}
 	}
@@ -150,6 +150,7 @@ func planToken(state, plan serviceTokenModel, configName types.String, retiring 
 	switch {
 	case len(p.replace) == 0:
 		p.warnOfAdoption()
+		p.warnOfRestoring()
 		p.decideStatus()
 	case p.rotatesInPlace():
 		p.inPlace, p.replace = true, nil
@@ -162,10 +163,19 @@ func planToken(state, plan serviceTokenModel, configName types.String, retiring 
 	return p
 }
 
+// hasOverlap reports whether an overlap is configured. While that is unknown, the state
+// decides, because Terraform does not accept another decision during apply.
+func (p *tokenPlan) hasOverlap() bool {
+	if p.plan.OverlapDays.IsUnknown() {
+		return !p.state.OverlapDays.IsNull()
+	}
+	return !p.plan.OverlapDays.IsNull()
+}
+
 // rotatesInPlace reports whether an overlap is configured and everything that forces
 // a new token is a rotation.
 func (p *tokenPlan) rotatesInPlace() bool {
-	return !p.plan.OverlapDays.IsNull() && !slices.ContainsFunc(p.replace,
+	return p.hasOverlap() && !slices.ContainsFunc(p.replace,
 		func(attribute string) bool { return attribute != "status" && attribute != "rotate_when_changed" })
 }
 
@@ -238,7 +248,7 @@ func (p *tokenPlan) replaceForStatus() {
 		p.rotate("Revoked service token will be replaced",
 			"the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not "+
 				"restored")
-	case p.plan.RotateBeforeDays.IsUnknown() && !p.plan.OverlapDays.IsNull() && p.state.works():
+	case p.plan.RotateBeforeDays.IsUnknown() && p.hasOverlap() && p.state.works():
 		p.replace = append(p.replace, "status") // apply decides: what is planned as unknown may stay as it is
 	case p.isDue():
 		p.rotate(
@@ -267,11 +277,11 @@ func (p *tokenPlan) rotate(summary, reason string) {
 		"on it is updated before the old one is removed. " +
 		"Otherwise, the old one is removed first, and its consumers have no valid token in between."
 	switch {
-	case !p.plan.OverlapDays.IsNull() && p.state.works():
+	case p.hasOverlap() && p.state.works():
 		order = fmt.Sprintf("The new token is created, and everything that depends on it is updated in the same "+
-			"apply. The old one stays valid until the overlap ends (overlap_days = %d).",
-			p.plan.OverlapDays.ValueInt64())
-	case !p.plan.OverlapDays.IsNull():
+			"apply. The old one stays valid until the overlap ends (overlap_days = %d). A forced replacement "+
+			"(-replace) removes it instead.", p.plan.OverlapDays.ValueInt64())
+	case p.hasOverlap():
 		order = "The new token is created, everything that depends on it is updated in the same apply, and the old " +
 			"one is removed."
 	case p.plan.NamePrefix.IsNull():
@@ -343,6 +353,15 @@ func (p *tokenPlan) warnOfAdoption() {
 		p.warn("Name prefix applies from the next rotation on",
 			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is replaced.",
 			state.label(), prefix.ValueString())
+	}
+}
+
+// warnOfRestoring warns that a revoked token works again: it may have leaked.
+func (p *tokenPlan) warnOfRestoring() {
+	if p.state.Revoked.ValueBool() && !p.plan.Revoked.IsUnknown() && !p.plan.Revoked.ValueBool() {
+		p.warn("Revoked service token will be restored",
+			"%s works again with the same secret after this apply. If it was revoked because it leaked, change "+
+				"name_prefix or name in the same apply, so that it is replaced.", sentenceStart(p.state.label()))
 	}
 }
 

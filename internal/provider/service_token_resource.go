@@ -275,6 +275,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	// Also for a token that is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	now, before := r.data.now(), state
+	r.data.managed.Store(state.ID.ValueString(), true)
 	token, found, err := client.ReadServiceToken(ctx, id)
 	switch {
 	case err != nil:
@@ -336,7 +337,7 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 		return
 	}
 	stay := plan.retiring(ctx, &resp.Diagnostics)
-	remove := withoutTokens(state.retiring(ctx, &resp.Diagnostics), stay)
+	remove := withoutTokens(state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics), stay)
 	if len(state.mayBeOwn(ctx, client, plan.removalPolicy(), remove, &resp.Diagnostics)) > 0 {
 		return
 	}
@@ -467,6 +468,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
+	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
 	policy := state.DeletionPolicy.ValueString()
 	if policy == policyAbandon {
 		if state.ExpiresAt.IsNull() {
@@ -480,10 +482,15 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 					"Qualytics (Settings, Tokens).",
 			)
 		}
+		// Retiring tokens are abandoned too, except those that must not stay valid.
+		retire(ctx, client, &state, nil, &resp.Diagnostics)
+		if resp.Diagnostics.HasError() {
+			resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+		}
 		return
 	}
 	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocationOf(ctx, state) ||
-		len(state.mayBeOwn(ctx, client, policy, state.retiring(ctx, &resp.Diagnostics), &resp.Diagnostics)) > 0 {
+		len(state.mayBeOwn(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
 		return
 	}
 	retire(ctx, client, &state, nil, &resp.Diagnostics)

@@ -30,7 +30,14 @@ type retiringToken struct {
 	Name     types.String      `tfsdk:"name"`
 	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
 	Due      types.Bool        `tfsdk:"due"`
+
+	// hash is that of the secret, from private data; "" if it is not known. It tells the
+	// token apart from the provider's own.
+	hash string
 }
+
+// retiredKey is the key of the hashes of retiring tokens by ID in the private data.
+const retiredKey = "retired"
 
 var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
 	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
@@ -77,6 +84,34 @@ func (m serviceTokenModel) retiring(ctx context.Context, diags *diag.Diagnostics
 	return tokens
 }
 
+// retiringWithHashes returns the elements of retiring_tokens with the hashes of their
+// secrets.
+func (m serviceTokenModel) retiringWithHashes(ctx context.Context, private privateData,
+	diags *diag.Diagnostics,
+) []retiringToken {
+	tokens := m.retiring(ctx, diags)
+	if len(tokens) == 0 {
+		return nil
+	}
+	hashes := map[string]string{}
+	readPrivate(ctx, private, retiredKey, &hashes, diags)
+	for i := range tokens {
+		tokens[i].hash = hashes[tokens[i].ID.ValueString()]
+	}
+	return tokens
+}
+
+// storeHashes stores the hashes of retiring tokens.
+func storeHashes(ctx context.Context, private privateData, tokens []retiringToken, diags *diag.Diagnostics) {
+	hashes := map[string]string{}
+	for _, t := range tokens {
+		if t.hash != "" {
+			hashes[t.ID.ValueString()] = t.hash
+		}
+	}
+	writePrivate(ctx, private, retiredKey, hashes, diags)
+}
+
 // label names the token in messages.
 func (t retiringToken) label() string {
 	return fmt.Sprintf("retiring service token %q (ID %s)", t.Name.ValueString(), t.ID.ValueString())
@@ -98,7 +133,13 @@ func (m serviceTokenModel) retired(now time.Time, overlap time.Duration, due boo
 	if !due {
 		now = now.Add(overlap)
 	}
-	return retiringToken{m.ID, m.Name, timetypes.NewRFC3339TimeValue(now.UTC()), types.BoolValue(due)}
+	t := retiringToken{
+		ID: m.ID, Name: m.Name, RetireAt: timetypes.NewRFC3339TimeValue(now.UTC()), Due: types.BoolValue(due),
+	}
+	if secret := qualytics.Secret(m.Token.ValueString()); secret != "" {
+		t.hash = secret.Hash()
+	}
+	return t
 }
 
 // refreshRetiring decides which retiring tokens are due, by the server's clock, which
@@ -129,7 +170,7 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTo
 // isOverlapOver reports whether a retiring token is to be removed.
 func (m serviceTokenModel) isOverlapOver(t retiringToken, listed *qualytics.Token, now time.Time) bool {
 	retireAt, known := timeOf(t.RetireAt)
-	if !listed.Usable(now) || known && !now.Before(retireAt) {
+	if !listed.Usable(now) || known && !now.Before(retireAt) || m.OverlapDays.IsNull() {
 		return true
 	}
 	if !known || m.RetireUnusedAfterHours.IsNull() || listed.LastUsed == nil {
@@ -227,8 +268,18 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTo
 // allowsRetirement reports whether a retiring token of m may be removed. It is looked
 // up, because its times tell it apart from the provider's own token.
 func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
-	if guard.client.Uses(qualytics.Secret(m.Token.ValueString())) {
-		return true // the provider uses the current token
+	switch {
+	case guard.client.Uses(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
+		return true
+	case t.hash != "" && guard.client.UsesHash(t.hash):
+		guard.refuseToken(
+			"Operation would lock out the provider",
+			t.label(),
+			"this is the token that the provider uses",
+		)
+		return false
+	case t.hash != "":
+		return true
 	}
 	id, _ := readID(t.ID.ValueString())
 	listed, found, err := guard.client.ReadServiceToken(ctx, id)

@@ -608,6 +608,10 @@ func TestOverlapWithUnknownValues(t *testing.T) {
 			true,
 		},
 		{"window does not", 21 * day, values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 2}, false},
+		{
+			"no overlap", 0, trigger("2").with(values{"overlap_days": unknown{}}),
+			trigger("2").with(values{"overlap_days": 9}), true,
+		},
 		{"revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": true}, false},
 		{"not revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": false}, true},
 	} {
@@ -745,4 +749,87 @@ func TestRetireUnusedWithSkewedClock(t *testing.T) {
 	h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &now })
 	h.clean(o, config)
 	wantRetiring(t, retiringTokens(o), old)
+}
+
+// A removal that failed after overlap_days was removed is tried again: without an overlap,
+// everything is due.
+func TestOverlapRemovedAndRetirementFails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	config = config.with(values{"overlap_days": nil})
+	no := qualyticstest.JSON(422, `{"detail":"no"}`).Repeat(qualyticstest.Forever)
+	no.Method = http.MethodPut
+	h.server.Fail(no)
+	_, diags := h.run(o, config)
+	wantText(t, diags.errors(), "Unable to remove retiring service token")
+	h.server.Heal()
+	h.must(o, config, "update")
+	if h.works(old) {
+		t.Error("the retiring token works without an overlap")
+	}
+	h.clean(o, config)
+}
+
+// The apply process of a rotation has sent no request before, and still uses the server's
+// clock.
+func TestOverlapUsesServerClockInANewProcess(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.clock = &qualyticstest.Clock{}
+	h.clock.Advance(-3 * time.Hour) // the server is ahead
+	config := overlapping.with(values{
+		"service_account_id": h.account(), "rotate_when_changed": map[string]string{"n": "1"},
+	})
+	o := h.none(tokenType)
+	h.must(o, config, "create")
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	p := h.plan(o, config.with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
+	h.connect(h.config)
+	after, diags := h.apply(p)
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	var elements []tftypes.Value
+	_ = attributes(after.state)["retiring_tokens"].As(&elements)
+	retireAt, err := time.Parse(time.RFC3339, get(elements[0], "retire_at"))
+	if want := h.server.Clock.Now().Add(5 * day); err != nil || retireAt.Sub(want).Abs() > 5*time.Second {
+		t.Errorf("retires at %s, want %s: %v", retireAt, want, err)
+	}
+}
+
+// A retired token of the provider's own account is told apart from the provider's token by
+// the hash of its secret, whatever the format of bearer tokens.
+func TestRetiringSibling(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID), "expires_in_days": 20})
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		old := get(o.state, "id")
+		h.clock.Advance(11 * day)
+		h.must(o, config, "update")
+		h.clock.Advance(6 * day)
+		h.must(o, config, "update")
+		if h.active(old) || !h.active(fmt.Sprint(own.ID)) {
+			t.Errorf("the retired token is active: %t, the provider's: %t", h.active(old), h.active(fmt.Sprint(own.ID)))
+		}
+	})
+}
+
+// Destroying with deletion_policy = "abandon" does not drop what must not stay valid.
+func TestDestroyWithAbandonedRetiringTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, values{"deletion_policy": "abandon"})
+	no := qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPut, "/user-tokens/"+old)
+	h.server.Fail(no)
+	_, diags := h.run(o, config.with(values{"revoked": true}))
+	wantText(t, diags.errors(), "Unable to remove retiring service token")
+	h.must(o, nil, "delete")
+	if h.works(old) {
+		t.Error("a retiring token of a revoked one works after the destroy")
+	}
 }

@@ -238,7 +238,10 @@ func TestTokenPlanningTable(t *testing.T) {
 			"revoked", "",
 		},
 		{"revoked here, stays", true, func(*harness) {}, true, "revoked", "no-op", "revoked", ""},
-		{"revoked here, restore", true, func(*harness) {}, false, "revoked", "update", "active", ""},
+		{
+			"revoked here, restore", true, func(*harness) {}, false, "revoked", "update", "active",
+			"works again with the same secret",
+		},
 		{"revoked by others", false, byOthers, false, "revoked", "replace", "active", "so it is not restored"},
 		{"revoked by others, wanted", false, byOthers, true, "revoked", "no-op", "revoked", ""},
 		{"revoked here, restored by others", true, restored, true, "active", "update", "revoked", ""},

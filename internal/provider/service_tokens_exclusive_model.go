@@ -44,22 +44,27 @@ type exclusiveHistory struct {
 	// Imported means that token_ids is what an import found, and not necessarily what a
 	// configuration named.
 	Imported bool `json:"imported,omitempty"`
+	// Managed contains the IDs of tokens of token_ids that other resources manage, as far as
+	// the refresh after an import found out.
+	Managed []string `json:"managed,omitempty"`
 	// UserID is the user_id of the account, which tells whether it is the same account
 	// after the deployment moved to another host.
 	UserID string `json:"user_id,omitempty"`
 }
 
-// named records a change of token_ids. What an import found and the first configuration
-// does not name was not named before, unless the configuration also names new tokens: then
-// it may be the old token of a rotation.
+// named records a change of token_ids. Of what an import found, only what other resources
+// manage counts as named.
 func (h *exclusiveHistory) named(before, after types.Set) {
-	ids := h.Named
-	if !h.Imported || namesNewTokens(before, after) {
-		ids = append(slices.Clone(ids), stringsOf(before)...)
+	ids := append(slices.Clone(h.Named), h.Managed...)
+	if !h.Imported {
+		ids = append(ids, stringsOf(before)...)
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return containsString(after, types.StringValue(id)) })
 	slices.Sort(ids)
-	h.Named, h.Imported = slices.Compact(ids), h.Imported && before.Equal(after)
+	h.Named = slices.Compact(ids)
+	if !before.Equal(after) {
+		h.Imported, h.Managed = false, nil
+	}
 }
 
 // namesNewTokens reports whether a planned token_ids names, or may name, tokens that it did
@@ -80,7 +85,8 @@ func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags
 }
 
 // refresh finds the foreign tokens, and forgets the named tokens that are no longer active.
-// Ephemeral tokens of this run are not foreign. It reports false after an error.
+// A token that another resource of this run has read, such as the replaced token of a
+// failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It reports false after an error.
 func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
 	m *serviceTokensExclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
 ) bool {
@@ -91,11 +97,17 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 	}
 	var foreign []foreignToken
 	var named []string
+	managed := history.Managed
 	for i := range tokens {
 		t, id := &tokens[i], idValue(tokens[i].ID)
+		_, isManaged := r.data.managed.Load(id.ValueString())
 		switch {
-		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(r.data.now()) || containsString(m.TokenIDs, id):
-		case slices.Contains(history.Named, id.ValueString()):
+		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(r.data.now()):
+		case containsString(m.TokenIDs, id):
+			if isManaged && history.Imported {
+				managed = append(managed, id.ValueString())
+			}
+		case isManaged, slices.Contains(history.Named, id.ValueString()):
 			named = append(named, id.ValueString())
 		case !r.data.open.announced(t.Name):
 			foreign = append(foreign,
@@ -103,7 +115,8 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 		}
 	}
 	slices.Sort(named)
-	history.Named, m.ForeignTokens = named, foreignList(foreign)
+	slices.Sort(managed)
+	history.Named, history.Managed, m.ForeignTokens = named, slices.Compact(managed), foreignList(foreign)
 	return true
 }
 

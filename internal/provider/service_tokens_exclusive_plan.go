@@ -54,9 +54,9 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 		// One of them may be the old token of a rotation, which is still in use.
 		later = " Because token_ids changes in this apply, they may be left to the next one."
 		planned = foreignList(state.foreign(ctx, &resp.Diagnostics))
-		if hasUnknownElement(plan.TokenIDs) { // they may turn out to be those in the state
-			planned = types.ListUnknown(foreignTokenType)
-		}
+	}
+	if len(spared)+len(revoked) > 0 && hasUnknownElement(plan.TokenIDs) { // apply knows what they name
+		planned = types.ListUnknown(foreignTokenType)
 	}
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
 	if len(revoked) > 0 {

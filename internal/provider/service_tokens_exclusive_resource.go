@@ -140,6 +140,13 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 		return
 	}
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
+	if host := otherHost(ctx, client, req.Private, &resp.Diagnostics); host != "" {
+		resp.Diagnostics.AddError("Exclusive tokens of another deployment", fmt.Sprintf(
+			"%s were last read from %s, and the provider is configured for %s. The state is unchanged. Check url in "+
+				"the provider configuration. If the deployment moved, remove this resource from the state with "+
+				"\"terraform state rm\", and import it again.", sentenceStart(state.label()), host, client.Host()))
+		return
+	}
 	user, err := client.ReadServiceAccount(ctx, id)
 	switch {
 	case err != nil:
@@ -151,9 +158,6 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 				history.UserID, user.UserID))
 		return
 	case user == nil || user.Deactivated():
-		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
-			return
-		}
 		resp.Diagnostics.AddWarning("Service account of exclusive tokens not found",
 			sentence(state.label()+" are removed from the state, because the account was deactivated or removed")+
 				" Deployment: "+client.URL()+".")

@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -317,7 +318,13 @@ func TestImportedExclusiveDuringRotation(t *testing.T) {
 	if diags.errors() != "" {
 		t.Fatal(diags.errors())
 	}
-	h.clean(o, config)
+	h.connect(h.config)
+	if diags := append(h.reread(token), h.reread(o)...); diags.errors() != "" { // as in a plan: its dependency first
+		t.Fatal(diags.errors())
+	}
+	if p := h.plan(o, config); p.action != "no-op" {
+		t.Fatalf("planned %s", p.action)
+	}
 	rotated := h.stray(config, "the new token of a rotation")
 	config["token_ids"] = []string{rotated}
 	h.must(o, config, "update")
@@ -354,17 +361,27 @@ func TestExclusiveWithStaleNames(t *testing.T) {
 	}
 }
 
-// A deployment that moved to another host: the same account is accepted, another one is an
-// error.
+// On another host, the ID may be that of another account, even if everything looks the
+// same.
 func TestExclusiveAfterAMove(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	o, _, config, _ := exclusive(h)
 	h.must(o, config, "create")
-	h.connect(h.config.with(values{"url": strings.Replace(h.server.URL, "127.", "localhost.127.", 1)}))
-	h.config = h.config.with(values{"url": h.server.URL})
-	o.private = []byte(strings.Replace(string(o.private), "127.", "moved.127.", 1))
-	h.clean(o, config)
+	used := h.stray(config, "in use")
+	private := map[string][]byte{}
+	if err := json.Unmarshal(o.private, &private); err != nil || len(private["host"]) == 0 {
+		t.Fatalf("the private data has no host: %s, %v", o.private, err)
+	}
+	private["host"] = []byte(`"moved.example.com"`)
+	var err error
+	if o.private, err = json.Marshal(private); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, h.refresh(o).errors(), "Exclusive tokens of another deployment")
+	if !o.exists() || !h.works(used) {
+		t.Errorf("in the state: %t, works: %t", o.exists(), h.works(used))
+	}
 }
 
 // Ten foreign tokens are revoked with one list.
@@ -388,4 +405,70 @@ func TestRequestsOfExclusive(t *testing.T) {
 	if n := h.routes()["GET /user-tokens/service"]; n != 1 {
 		t.Errorf("%d token lists, want 1", n)
 	}
+}
+
+// Tokens that other resources of this run have read are not foreign, such as the deposed
+// token of a rotation whose dependents failed before the exclusive resource was created.
+func TestExclusiveLeavesManagedTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, deposed, config, _ := exclusive(h)
+	current := h.stray(config, "the new token")
+	stray := h.stray(config, "stray")
+	config["token_ids"] = []string{current}
+	h.must(o, config, "create")
+	h.connect(h.config)
+	if diags := append(h.reread(deposed), h.reread(o)...); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	wantForeign(t, o.state, stray)
+	p := h.plan(o, config)
+	wantText(t, p.diags.warnings(), "Service tokens are left to their own resources", get(deposed.state, "id"))
+	after, diags := h.apply(p)
+	if diags.errors() != "" || !h.tokenWorks(deposed) || h.works(stray) {
+		t.Errorf("deposed works: %t, stray works: %t %s", h.tokenWorks(deposed), h.works(stray), diags.errors())
+	}
+	wantForeign(t, after.state)
+}
+
+// Importing next to a new token: strays become foreign after the first apply.
+func TestImportExclusiveWithANewToken(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	_, token, config, _ := exclusive(h)
+	stray := h.stray(config, "stray")
+	o, diags := h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	config["token_ids"] = []string{get(token.state, "id"), h.stray(config, "new")}
+	h.must(o, config, "update")
+	h.must(o, config, "update")
+	if h.works(stray) {
+		t.Error("the stray token works")
+	}
+	h.clean(o, config)
+}
+
+// With unknown token_ids, the plan during apply may decide about the provider's token.
+func TestExclusiveOwnTokenAndUnknownNames(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{}}
+		o := h.none(exclusiveType)
+		h.must(o, config, "create")
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		p := h.plan(o, config.with(values{"token_ids": unknown{}}))
+		if _, diags := h.applyWith(
+			p,
+			config.with(values{"token_ids": []string{fmt.Sprint(own.ID)}}),
+		); diags.errors() != "" {
+			t.Error(diags.errors())
+		}
+		if !h.active(fmt.Sprint(own.ID)) {
+			t.Error("the provider revoked its own token")
+		}
+	})
 }

@@ -49,7 +49,7 @@ func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel
 		tokens = "1 active token acts"
 	}
 	w.diags.AddWarning(summary, fmt.Sprintf("%s as the %s; the last use was %s, by %q. %s",
-		tokens, account.label(), agoText(w.data.now().Sub(*last.LastUsed)), last.Name, effect))
+		tokens, account.label(), agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), last.Name, effect))
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
@@ -57,7 +57,7 @@ func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effe
 	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
 		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The last use of the %s was %s. %s",
-			token.label(), agoText(w.data.now().Sub(*last.LastUsed)), effect))
+			token.label(), agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect))
 	}
 }
 
@@ -65,7 +65,7 @@ func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effe
 func (w tokenUse) lastUseText(ctx context.Context, id string) string {
 	for _, t := range w.data.planTokens.get(ctx, w.data.client) {
 		if formatID(t.ID) == id && t.LastUsed != nil {
-			return "last used " + agoText(w.data.now().Sub(*t.LastUsed))
+			return "last used " + agoText(w.data.client.ServerTime().Sub(*t.LastUsed))
 		}
 	}
 	return "last use unknown"
@@ -74,7 +74,7 @@ func (w tokenUse) lastUseText(ctx context.Context, id string) string {
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (w tokenUse) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, now := w.data.planTokens.get(ctx, w.data.client), w.data.now()
+	tokens, now := w.data.planTokens.get(ctx, w.data.client), w.data.client.ServerTime()
 	for i := range tokens {
 		t := &tokens[i]
 		if !selects(t) || !t.Usable(now) {

@@ -135,10 +135,14 @@ func TestWaitToCreateAgain(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	var slept time.Duration
-	c := &Client{maxRetries: 2, jitter: func() float64 { return 0.5 }, sleep: func(_ context.Context, d time.Duration) error {
-		slept = d
-		return nil
-	}}
+	c := &Client{
+		maxRetries: 2,
+		jitter:     func() float64 { return 0.5 },
+		sleep: func(_ context.Context, d time.Duration) error {
+			slept = d
+			return nil
+		},
+	}
 	conflict := &Error{Status: http.StatusConflict, FromAPI: true}
 	for _, tc := range []struct {
 		name    string
@@ -154,7 +158,10 @@ func TestWaitToCreateAgain(t *testing.T) {
 		{"interrupted", ended, &Error{MaybeDone: true}, 1, false, 0},
 		{"another error", t.Context(), errors.New("x"), 1, false, 0},
 		{"refused by the API", t.Context(), &Error{Status: 422, FromAPI: true}, 1, false, 0},
-		{"transient error of the API", t.Context(), &Error{Status: 503, FromAPI: true, transient: true}, 1, true, firstBackoff / 2},
+		{
+			"transient error of the API", t.Context(), &Error{Status: 503, FromAPI: true, transient: true}, 1, true,
+			firstBackoff / 2,
+		},
 		{"conflict with an earlier copy", t.Context(), conflict, 1, true, firstBackoff / 2},
 		{"asked to wait", t.Context(), &Error{Status: 429, retryAfter: time.Minute}, 1, true, time.Minute},
 		{"the whole budget", t.Context(), &Error{Status: 429, retryAfter: retryAfterBudget}, 1, true, retryAfterBudget},
@@ -173,10 +180,16 @@ func TestWithCandidates(t *testing.T) {
 	err := withCandidates(original, []Candidate{{ID: 7}}, errors.New("refused"))
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !e.LookupFailed || len(e.Candidates) != 1 || original.LookupFailed ||
-		!strings.Contains(e.Problem, "the connection broke; and looking for what it may have created failed (refused)") {
+		!strings.Contains(
+			e.Problem,
+			"the connection broke; and looking for what it may have created failed (refused)",
+		) {
 		t.Errorf("%+v", e)
 	}
-	if e, _ := errors.AsType[*Error](withCandidates(original, nil, nil)); e.LookupFailed || e.Problem != original.Problem {
+	if e, _ := errors.AsType[*Error](
+		withCandidates(original, nil, nil),
+	); e.LookupFailed ||
+		e.Problem != original.Problem {
 		t.Errorf("%+v", e)
 	}
 	if other := errors.New("x"); !errors.Is(withCandidates(other, nil, nil), other) {

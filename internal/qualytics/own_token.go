@@ -5,7 +5,9 @@ package qualytics
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -78,6 +80,16 @@ func (c *Client) IsOwnToken(ctx context.Context, t *Token, known Secret) (Owners
 
 // Uses reports whether a secret is that of the token that the client uses.
 func (c *Client) Uses(secret Secret) bool { return secret == c.token }
+
+// Hash returns the SHA-256 of a secret in hexadecimal, which identifies it without
+// revealing it.
+func (s Secret) Hash() string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// UsesHash reports whether a hash is that of the token that the client uses.
+func (c *Client) UsesHash(hash string) bool { return hash == c.token.Hash() }
 
 // match says how well claims fit a token.
 type match int

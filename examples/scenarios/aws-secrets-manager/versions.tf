@@ -7,7 +7,8 @@ terraform {
       version = "~> 0.1"
     }
     aws = {
-      source = "hashicorp/aws"
+      source  = "hashicorp/aws"
+      version = ">= 5.90"
     }
   }
 }

@@ -1,7 +1,6 @@
 # The public key of the team that needs the secret: age-keygen -o key.txt
 variable "recipient" {
-  type    = string
-  default = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+  type = string
 }
 
 resource "qualytics_service_account" "dbt" {

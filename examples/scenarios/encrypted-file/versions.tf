@@ -3,7 +3,8 @@ terraform {
 
   required_providers {
     local = {
-      source = "hashicorp/local"
+      source  = "hashicorp/local"
+      version = ">= 2.0"
     }
     qualytics = {
       source  = "qualytics/qualytics"

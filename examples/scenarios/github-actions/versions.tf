@@ -7,7 +7,8 @@ terraform {
       version = "~> 0.1"
     }
     github = {
-      source = "integrations/github"
+      source  = "integrations/github"
+      version = ">= 6.12"
     }
   }
 }

@@ -7,7 +7,8 @@ terraform {
       version = "~> 0.1"
     }
     kubernetes = {
-      source = "hashicorp/kubernetes"
+      source  = "hashicorp/kubernetes"
+      version = ">= 2.36"
     }
   }
 }

@@ -7,7 +7,8 @@ terraform {
       version = "~> 0.1"
     }
     vault = {
-      source = "hashicorp/vault"
+      source  = "hashicorp/vault"
+      version = ">= 5.0"
     }
   }
 }

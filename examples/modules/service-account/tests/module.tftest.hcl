@@ -24,7 +24,7 @@ run "defaults" {
   }
 }
 
-run "a_token_more" {
+run "another_token" {
   variables {
     name   = "Module test defaults"
     tokens = { airflow = {}, dbt = { expires_in_days = 30, rotate_before_days = 7 } }
