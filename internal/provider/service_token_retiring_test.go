@@ -833,3 +833,48 @@ func TestDestroyWithAbandonedRetiringTokens(t *testing.T) {
 		t.Error("a retiring token of a revoked one works after the destroy")
 	}
 }
+
+// A refresh that cannot confirm that a retiring token is gone is an error, and changes
+// nothing.
+func TestRetiringTokenCannotBeConfirmed(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, old := rotated(t, h, nil)
+	h.server.RemoveToken(parseInt(t, old))
+	h.server.Fail(qualyticstest.Fault{
+		Method: http.MethodGet, Path: "/user-tokens/service", Skip: 1, Status: 422, Times: qualyticstest.Forever,
+	})
+	wantText(t, h.refresh(o).errors(), "Unable to read service token", "retiring service token")
+	wantRetiring(t, retiringTokens(o), old)
+}
+
+// A plan knows which of token and encrypted_token will be null.
+func TestPlannedSecret(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := values{"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30}
+	age := h.encryption("age", matrixIdentity().Recipient().String())
+	for _, tc := range []struct {
+		name             string
+		encryption       any
+		token, encrypted string
+	}{
+		{"plain", nil, "?", ""},
+		{"encrypted", age, "", "?"},
+		{"unknown", h.encryption(nil, nil), "?", "?"},
+	} {
+		p := h.plan(h.none(tokenType), config.with(values{"encryption": tc.encryption}))
+		if token, encrypted := get(p.planned, "token"), get(p.planned, "encrypted_token"); token != tc.token ||
+			encrypted != tc.encrypted || p.diags.errors() != "" {
+			t.Errorf(
+				"%s: token %q, encrypted_token %q, want %q and %q",
+				tc.name,
+				token,
+				encrypted,
+				tc.token,
+				tc.encrypted,
+			)
+		}
+		wantRetiring(t, retiringOf(p.planned))
+	}
+}
