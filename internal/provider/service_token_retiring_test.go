@@ -844,7 +844,7 @@ func TestRetiringTokenCannotBeConfirmed(t *testing.T) {
 	h.server.Fail(qualyticstest.Fault{
 		Method: http.MethodGet, Path: "/user-tokens/service", Skip: 1, Status: 422, Times: qualyticstest.Forever,
 	})
-	wantText(t, h.refresh(o).errors(), "Unable to read service token", "retiring service token")
+	wantText(t, h.refresh(o).errors(), "Unable to read service token", "Retiring service token")
 	wantRetiring(t, retiringTokens(o), old)
 }
 
