@@ -60,7 +60,7 @@ type test struct {
 }
 
 func main() {
-	only := flag.String("only", "", "mutate only files whose name contains this")
+	only := flag.String("only", "", "mutate only files whose name contains one of these, separated by commas")
 	workers := flag.Int("workers", 2, "number of mutants that are tested in parallel")
 	every := flag.Int("every", 1, "test only each n-th mutant, for a sample")
 	report := flag.String("json", "", "file for the survivors")
@@ -113,7 +113,7 @@ func mutateAll(root, only string) ([]mutant, error) {
 	next := func() int { return len(all) + 1 }
 	for _, pkg := range testPackages {
 		for _, name := range mutated[pkg] {
-			if !strings.Contains(name, only) {
+			if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(name, part) }) {
 				continue
 			}
 			path := filepath.Join(root, pkg, name)
