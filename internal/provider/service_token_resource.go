@@ -50,9 +50,6 @@ func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.Iden
 	resp.IdentitySchema = identitySchema("service token")
 }
 
-// maxUnusedHours is the maximum of retire_unused_after_hours: a year.
-const maxUnusedHours = 365 * 24
-
 const forcesNewToken = " Changing this forces a new service token to be created."
 
 // Schema has no RequiresReplace: planToken decides what forces a new token.
@@ -127,27 +124,9 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				MarkdownDescription: "Arbitrary values. Changing a value forces a new service token to be created, " +
 					"in place with `overlap_days`; adding or removing the map does not.",
 			},
-			"overlap_days": schema.Int64Attribute{
-				Optional:   true,
-				Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
-				MarkdownDescription: fmt.Sprintf(
-					"Number of days for which a replaced token stays valid after a rotation, 1 to %d; requires "+
-						"`name_prefix`. With it, a token that is due, expired, or revoked by someone else, and a "+
-						"change of `rotate_when_changed`, are updates in place. A change also applies to "+
-						"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
-			},
-			"retire_unused_after_hours": schema.Int64Attribute{
-				Optional: true,
-				Validators: []validator.Int64{
-					int64validator.Between(1, maxUnusedHours),
-					int64validator.AlsoRequires(path.MatchRoot("overlap_days")),
-				},
-				MarkdownDescription: fmt.Sprintf(
-					"Number of hours without use after which the overlap of a replaced token ends early, 1 to %d; "+
-						"requires `overlap_days`. It has no effect if the deployment does not report the last use.",
-					maxUnusedHours),
-			},
-			"retiring_tokens": retiringTokensAttribute(),
+			"overlap_days":              overlapDaysAttribute(),
+			"retire_unused_after_hours": retireUnusedAttribute(),
+			"retiring_tokens":           retiringTokensAttribute(),
 			"revoked": schema.BoolAttribute{
 				Optional: true,
 				Computed: true,

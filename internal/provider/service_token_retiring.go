@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -42,6 +44,35 @@ const retiredKey = "retired"
 var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
 	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
 }}
+
+// maxUnusedHours is the maximum of retire_unused_after_hours: a year.
+const maxUnusedHours = 365 * 24
+
+func overlapDaysAttribute() schema.Int64Attribute {
+	return schema.Int64Attribute{
+		Optional:   true,
+		Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
+		MarkdownDescription: fmt.Sprintf(
+			"Number of days for which a replaced token stays valid after a rotation, 1 to %d; requires "+
+				"`name_prefix`. With it, a token that is due, expired, or revoked by someone else, and a "+
+				"change of `rotate_when_changed`, are updates in place. A change also applies to "+
+				"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
+	}
+}
+
+func retireUnusedAttribute() schema.Int64Attribute {
+	return schema.Int64Attribute{
+		Optional: true,
+		Validators: []validator.Int64{
+			int64validator.Between(1, maxUnusedHours),
+			int64validator.AlsoRequires(path.MatchRoot("overlap_days")),
+		},
+		MarkdownDescription: fmt.Sprintf(
+			"Number of hours without use after which the overlap of a replaced token ends early, 1 to %d; "+
+				"requires `overlap_days`. It has no effect if the deployment does not report the last use.",
+			maxUnusedHours),
+	}
+}
 
 func retiringTokensAttribute() schema.ListNestedAttribute {
 	return schema.ListNestedAttribute{

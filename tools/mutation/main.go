@@ -113,7 +113,10 @@ func mutateAll(root, only string) ([]mutant, error) {
 	next := func() int { return len(all) + 1 }
 	for _, pkg := range testPackages {
 		for _, name := range mutated[pkg] {
-			if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(name, part) }) {
+			if !slices.ContainsFunc(
+				strings.Split(only, ","),
+				func(part string) bool { return strings.Contains(name, part) },
+			) {
 				continue
 			}
 			path := filepath.Join(root, pkg, name)
