@@ -41,23 +41,23 @@ const (
 	maxListPages = 10
 )
 
-// keep records an account that the plan does not change.
+// keep records an account whose name the plan does not change.
 func (n *accountNames) keep(name, label string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.kept == nil {
 		n.kept = map[string]string{}
 	}
-	n.kept[lettersAndDigits(name)] = label
+	n.kept[name] = label
 }
 
-// keptAs returns the label of an account that the plan keeps and that uses a name, or
+// keptAs returns the label of an account that the plan keeps under exactly this name, or
 // "". Terraform asks for the plan of a forced replacement in two steps: first it
 // plans no change, and then a new account.
 func (n *accountNames) keptAs(name string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.kept[lettersAndDigits(name)]
+	return n.kept[name]
 }
 
 // stop ends the look-ups: the apply has begun, and Terraform plans every create again

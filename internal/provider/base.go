@@ -12,7 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -48,6 +50,17 @@ func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 			strings.Join(b.data.unknown, " and ")),
 	)
 	return nil
+}
+
+// warnOfInvalidID warns while planning that a value is not an ID, which is an error during
+// apply. Mocks of other objects may have any ID, so it is not an error before.
+func (b *base) warnOfInvalidID(attribute string, value types.String, diags *diag.Diagnostics) {
+	if _, ok := readID(value.ValueString()); ok || value.IsNull() || value.IsUnknown() || b.data.client == nil {
+		return
+	}
+	var invalid diag.Diagnostics
+	addInvalidID(path.Root(attribute), &invalid)
+	diags.AddAttributeWarning(path.Root(attribute), invalid[0].Summary(), invalid[0].Detail())
 }
 
 type resourceBase struct{ base }

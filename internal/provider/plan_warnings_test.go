@@ -81,6 +81,27 @@ func TestForcedReplacementOfAnAccount(t *testing.T) {
 	})
 }
 
+// A forced replacement together with another change is planned in two steps as well: first
+// an update.
+func TestForcedReplacementWithAnUpdate(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "API Access", "role": "Member"}, "create")
+	h.connect(h.config)
+	config := values{"name": "API Access", "role": "Manager"}
+	if p := h.plan(o, config); p.action != "update" || p.diags.errors() != "" {
+		t.Fatalf("planned %s %s", p.action, p.diags.errors())
+	}
+	wantText(t, h.plan(h.none(accountType), config).diags.errors(), "New service account name is in use")
+	// Another account with a name of the same letters is a warning, in any order.
+	p := h.plan(h.none(accountType), values{"name": "api-access", "role": "Member"})
+	wantText(t, p.diags.warnings(), "Service account name is in use", "terraform import")
+	if p.diags.errors() != "" {
+		t.Error(p.diags.errors())
+	}
+}
+
 // A used name with other separators is found, and names that share a common word do
 // not use up the requests of a replacement.
 func TestUsedNamesWithOtherSeparators(t *testing.T) {
@@ -270,6 +291,8 @@ func TestGuardrails(t *testing.T) {
 		{"new token, allowed", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 90}), ""},
 		{"replaced token", token, forever.with(values{"name": "n"}), lifetime},
 		{"revoked token", token, forever.with(values{"revoked": true}), ""},
+		{"other trigger", token, forever.with(values{"rotate_when_changed": map[string]string{"n": "1"}}), lifetime},
+		{"other argument of an account", account, admin.with(values{"revoke_tokens_on_destroy": true}), role},
 	} {
 		if p := h.plan(tc.object, tc.config); tc.want == "" && p.diags.errors() != "" {
 			t.Errorf("%s: %s", tc.name, p.diags.errors())

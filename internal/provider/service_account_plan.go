@@ -50,8 +50,11 @@ func (r *serviceAccountResource) ModifyPlan(
 	}
 	replaces := !creates && !destroys && !p.plan.Name.Equal(p.state.Name)
 	changes := !p.plan.Role.Equal(p.state.Role) || !p.plan.Teams.Equal(p.state.Teams)
-	if creates || replaces || !destroys && changes {
+	if !destroys {
 		r.data.guardrails.checkRole(p.plan, p.diags)
+	}
+	if !creates && !destroys && !replaces {
+		r.data.names.keep(p.state.Name.ValueString(), p.state.label())
 	}
 	if p.client == nil {
 		return

@@ -43,6 +43,7 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 		removeUnencrypted(ctx, client, token.ID, created, diags)
 		return created, false
 	}
+	r.data.managed.Store(created.ID.ValueString(), true)
 	diags.Append(record.state.Set(ctx, created)...)
 	diags.Append(record.identity.Set(ctx, newIdentity(client, created.ID))...)
 	rememberHost(ctx, client, record.private, diags)

@@ -33,9 +33,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), plan.Token)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), plan.EncryptedToken)...)
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("retiring_tokens"), retiringList(nil))...)
-		if r.data.client != nil && !plan.ServiceAccountID.IsUnknown() {
-			parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
-		}
+		r.warnOfInvalidID("service_account_id", plan.ServiceAccountID, &resp.Diagnostics)
 		return
 	}
 	var history tokenHistory
@@ -61,8 +59,7 @@ func (r *serviceTokenResource) ModifyPlan(
 	if !req.Plan.Raw.IsNull() {
 		p := planToken(state, plan, configName, retiring, history)
 		resp.Diagnostics.Append(p.diags...)
-		restores := state.Revoked.ValueBool() && !plan.Revoked.ValueBool()
-		if len(p.replace) > 0 || p.inPlace || restores || !plan.ExpiresInDays.Equal(state.ExpiresInDays) {
+		if len(p.replace) > 0 || p.inPlace || plan.isReconfigured(state) {
 			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
 		}
 		if resp.Diagnostics.HasError() {
@@ -84,6 +81,19 @@ func (r *serviceTokenResource) ModifyPlan(
 			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
 		}
 	}
+}
+
+// isReconfigured reports whether the configuration changes a token that stays, other than
+// by revoking it, which must always be possible.
+func (m serviceTokenModel) isReconfigured(state serviceTokenModel) bool {
+	if m.Revoked.ValueBool() && !state.Revoked.ValueBool() {
+		return false
+	}
+	return !m.Revoked.Equal(state.Revoked) || !m.NamePrefix.Equal(state.NamePrefix) ||
+		!m.ExpiresInDays.Equal(state.ExpiresInDays) || !m.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) ||
+		!m.RotateBeforeDays.Equal(state.RotateBeforeDays) || !m.RotateWhenChanged.Equal(state.RotateWhenChanged) ||
+		!m.OverlapDays.Equal(state.OverlapDays) || !m.RetireUnusedAfterHours.Equal(state.RetireUnusedAfterHours) ||
+		!m.DeletionPolicy.Equal(state.DeletionPolicy) || !m.Encryption.Equal(state.Encryption)
 }
 
 // endOfToken is how a plan ends the validity of a token.

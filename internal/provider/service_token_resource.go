@@ -66,7 +66,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					"the version of another resource's write-only argument.",
 			},
 			"service_account_id": schema.StringAttribute{
-				Required: true, Validators: []validator.String{idValidator{}},
+				Required: true, Validators: []validator.String{referenceValidator{}},
 				MarkdownDescription: "`id` of the service account that owns the token." + forcesNewToken,
 			},
 			"name": schema.StringAttribute{
@@ -203,7 +203,7 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid "+
 				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".")
 	}
-	if (policy == policyAbandon || policy == policyRevoke) && !config.Name.IsNull() {
+	if (policy == policyAbandon || policy == policyRevoke) && !config.Name.IsNull() && !config.Name.IsUnknown() {
 		resp.Diagnostics.AddAttributeError(
 			path.Root("deletion_policy"),
 			"Deletion policy requires name_prefix",

@@ -558,6 +558,12 @@ func TestOverlapValidation(t *testing.T) {
 		{"unused too long", values{"overlap_days": 7, "retire_unused_after_hours": 8761}, "between 1 and 8760", ""},
 		{"unknown", values{"overlap_days": unknown{}, "retire_unused_after_hours": unknown{}}, "", ""},
 		{"unknown name", values{"name_prefix": unknown{}, "overlap_days": 7}, "", ""},
+		{"both names unknown", values{"name_prefix": unknown{}, "name": unknown{}, "overlap_days": 7}, "", ""},
+		{"fixed name, unknown overlap", values{"name_prefix": nil, "name": "ci", "overlap_days": unknown{}}, "", ""},
+		{
+			"policy, both names unknown",
+			values{"name_prefix": unknown{}, "name": unknown{}, "deletion_policy": "revoke"}, "", "",
+		},
 	} {
 		diags := h.validate(tokenType, base.with(tc.config))
 		if got := diags.errors(); tc.errors == "" && got != "" || !strings.Contains(got, tc.errors) {

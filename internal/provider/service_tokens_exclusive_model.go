@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -137,6 +138,13 @@ func (m serviceTokensExclusiveModel) foreign(ctx context.Context, diags *diag.Di
 		diags.Append(m.ForeignTokens.ElementsAs(ctx, &tokens, false)...)
 	}
 	return tokens
+}
+
+// checkTokenIDs reports an element of token_ids that is not an ID.
+func (m serviceTokensExclusiveModel) checkTokenIDs(diags *diag.Diagnostics) {
+	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := readID(id); return !ok }) {
+		addInvalidID(path.Root("token_ids"), diags)
+	}
 }
 
 // label names the resource in messages.

@@ -27,8 +27,9 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	var state, plan serviceTokensExclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if r.data.client != nil {
-		r.checkIDs(plan, &resp.Diagnostics)
+	r.warnOfInvalidID("service_account_id", plan.ServiceAccountID, &resp.Diagnostics)
+	for _, id := range stringsOf(plan.TokenIDs) {
+		r.warnOfInvalidID("token_ids", types.StringValue(id), &resp.Diagnostics)
 	}
 	if req.State.Raw.IsNull() || resp.Diagnostics.HasError() {
 		return
@@ -74,17 +75,6 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	r.warnOfNamed(plan, history, &resp.Diagnostics)
 }
 
-// checkIDs reports a value that is not an ID. Mocks invent IDs, so validation accepts
-// any word.
-func (r *serviceTokensExclusiveResource) checkIDs(m serviceTokensExclusiveModel, diags *diag.Diagnostics) {
-	if !m.ServiceAccountID.IsUnknown() {
-		parseID(m.ServiceAccountID, "service_account_id", diags)
-	}
-	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := readID(id); return !ok }) {
-		addInvalidID(path.Root("token_ids"), diags)
-	}
-}
-
 // mayBeOwn reports whether a token may be the one that the provider uses.
 func (r *serviceTokensExclusiveResource) mayBeOwn(ctx context.Context, t foreignToken) bool {
 	id, _ := readID(t.ID.ValueString())
@@ -128,8 +118,8 @@ func (r *serviceTokensExclusiveResource) warnOfNamed(plan serviceTokensExclusive
 		return
 	}
 	diags.AddWarning("Service tokens are left to their own resources", fmt.Sprintf(
-		"token_ids of the service account ID %s named the active tokens with the ID %s before. They are not revoked "+
-			"here, because the resource that created them still has to remove them, for example after a rotation "+
-			"whose dependents failed. If no resource manages them, revoke them in Qualytics (Settings, Tokens).",
+		"Other resources manage the active tokens with the ID %[2]s of the service account ID %[1]s, or token_ids "+
+			"named them before. They are not revoked here: the resource that created them has to remove them, for "+
+			"example after a rotation whose dependents failed. If no resource manages them, revoke them in Qualytics (Settings, Tokens).",
 		plan.ServiceAccountID.ValueString(), strings.Join(ids, ", ")))
 }

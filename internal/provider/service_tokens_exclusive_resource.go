@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
@@ -61,7 +62,7 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 			},
 			"service_account_id": schema.StringAttribute{
 				Required:      true,
-				Validators:    []validator.String{idValidator{}},
+				Validators:    []validator.String{referenceValidator{}},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: "`id` of the service account that owns the tokens. Changing this forces a new " +
 					"resource to be created.",
@@ -69,7 +70,7 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 			"token_ids": schema.SetAttribute{
 				ElementType: types.StringType,
 				Required:    true,
-				Validators:  []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(idValidator{})},
+				Validators:  []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(referenceValidator{})},
 				MarkdownDescription: "`id` of each service token that may be active, with an overlap also of its " +
 					"`retiring_tokens`.",
 			},
@@ -102,6 +103,7 @@ func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resourc
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
 	id := parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	plan.checkTokenIDs(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -140,7 +142,8 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 		return
 	}
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
-	if host := otherHost(ctx, client, req.Private, &resp.Diagnostics); host != "" {
+	host := otherHost(ctx, client, req.Private, &resp.Diagnostics)
+	if host != "" && !r.hasMoved(ctx, client, state, history) {
 		resp.Diagnostics.AddError("Exclusive tokens of another deployment", fmt.Sprintf(
 			"%s were last read from %s, and the provider is configured for %s. The state is unchanged. Check url in "+
 				"the provider configuration. If the deployment moved, remove this resource from the state with "+
@@ -172,6 +175,27 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
+// hasMoved reports whether another host is certainly the same deployment: it has the account,
+// and the account has all tokens that token_ids names. Then a wrong url is not the reason.
+func (r *serviceTokensExclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
+	state serviceTokensExclusiveModel, history exclusiveHistory,
+) bool {
+	id, _ := readID(state.ID.ValueString())
+	user, err := client.ReadServiceAccount(ctx, id)
+	if err != nil || user == nil || history.UserID == "" || user.UserID != history.UserID {
+		return false
+	}
+	tokens, err := client.ReadServiceTokens(ctx)
+	if err != nil {
+		return false
+	}
+	missing := slices.DeleteFunc(stringsOf(state.TokenIDs), func(id string) bool {
+		return slices.ContainsFunc(tokens,
+			func(t qualytics.Token) bool { return formatID(t.ID) == id && t.User.ID == user.ID })
+	})
+	return len(missing) == 0 && len(state.TokenIDs.Elements()) > 0
+}
+
 // Update revokes the foreign tokens that are in the state and not in the plan.
 func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp *resource.UpdateResponse,
@@ -182,6 +206,7 @@ func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resourc
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
+	plan.checkTokenIDs(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}

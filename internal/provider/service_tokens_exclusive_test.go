@@ -302,7 +302,13 @@ func TestExclusiveValidation(t *testing.T) {
 		{"name", values{"service_account_id": "5", "token_ids": []string{"ci"}}, "Invalid ID"},
 	} {
 		p := h.plan(h.none(exclusiveType), tc.config)
-		if got := p.diags.errors(); tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+		got := p.diags.errors()
+		if tc.want == "Invalid ID" && got == "" { // mocks have any ID, so it is a warning before apply
+			wantText(t, p.diags.warnings(), "Invalid ID")
+			_, diags := h.run(h.none(exclusiveType), tc.config)
+			got = diags.errors()
+		}
+		if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
@@ -361,12 +367,12 @@ func TestExclusiveWithStaleNames(t *testing.T) {
 	}
 }
 
-// On another host, the ID may be that of another account, even if everything looks the
-// same.
+// On another host, the ID may be that of another account: only a deployment that has the
+// account and all named tokens is taken for the same.
 func TestExclusiveAfterAMove(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
+	o, token, config, _ := exclusive(h)
 	h.must(o, config, "create")
 	used := h.stray(config, "in use")
 	private := map[string][]byte{}
@@ -378,6 +384,12 @@ func TestExclusiveAfterAMove(t *testing.T) {
 	if o.private, err = json.Marshal(private); err != nil {
 		t.Fatal(err)
 	}
+	moved := o.private
+	if diags := h.refresh(o); diags.errors() != "" { // all tokens of token_ids are there
+		t.Errorf("the same deployment under another name: %s", diags.errors())
+	}
+	h.server.RemoveToken(parseInt(t, get(token.state, "id")))
+	o.private = moved
 	wantText(t, h.refresh(o).errors(), "Exclusive tokens of another deployment")
 	if !o.exists() || !h.works(used) {
 		t.Errorf("in the state: %t, works: %t", o.exists(), h.works(used))

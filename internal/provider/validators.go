@@ -90,6 +90,20 @@ func (idValidator) ValidateString(_ context.Context, req validator.StringRequest
 	}
 }
 
+// referenceValidator refuses what looks like a user_id or a secret. It accepts everything
+// else: the ID of an object may come from a mock, and apply checks it.
+type referenceValidator struct{}
+
+func (referenceValidator) Description(context.Context) string { return "must be the numeric ID of an object" }
+
+func (v referenceValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (referenceValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if value := req.ConfigValue.ValueString(); strings.Contains(value, "@") || looksLikeSecret(value) {
+		addInvalidID(req.Path, &resp.Diagnostics)
+	}
+}
+
 // oneOf accepts the given values. Its message names the value only if the value
 // differs in case, because any other value may be a secret.
 func oneOf(values ...string) validator.String { return oneOfValidator{values} }
