@@ -70,7 +70,10 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 			"token_ids": schema.SetAttribute{
 				ElementType: types.StringType,
 				Required:    true,
-				Validators:  []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(referenceValidator{})},
+				Validators: []validator.Set{
+					setvalidator.NoNullValues(),
+					setvalidator.ValueStringsAre(referenceValidator{}),
+				},
 				MarkdownDescription: "`id` of each service token that may be active, with an overlap also of its " +
 					"`retiring_tokens`.",
 			},

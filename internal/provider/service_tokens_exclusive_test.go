@@ -484,3 +484,40 @@ func TestExclusiveOwnTokenAndUnknownNames(t *testing.T) {
 		}
 	})
 }
+
+// Another account replaces the resource, which revokes nothing and warns about nothing.
+func TestExclusiveOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	h.must(o, config, "create")
+	stray := h.stray(config, "stray")
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	config = values{"service_account_id": h.account(), "token_ids": []string{}}
+	p := h.plan(o, config)
+	if p.action != "replace" || p.diags.warnings() != "" {
+		t.Errorf("planned %s, warned %q", p.action, p.diags.warnings())
+	}
+	if _, diags := h.apply(p); diags.errors() != "" || !h.works(stray) {
+		t.Errorf("stray works: %t %s", h.works(stray), diags.errors())
+	}
+}
+
+// If the tokens cannot be listed, creating and importing fail with the reason.
+func TestExclusiveWithoutList(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	_, _, config, _ := exclusive(h)
+	no := qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodGet, "/user-tokens/service")
+	h.server.Fail(no.Repeat(qualyticstest.Forever))
+	o := h.none(exclusiveType)
+	_, diags := h.run(o, config)
+	wantText(t, diags.errors(), "Unable to list service tokens", "boom")
+	if o.exists() {
+		t.Error("the resource is in the state")
+	}
+	_, diags = h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
+	wantText(t, diags.errors(), "Unable to list service tokens")
+}

@@ -94,11 +94,19 @@ func (idValidator) ValidateString(_ context.Context, req validator.StringRequest
 // else: the ID of an object may come from a mock, and apply checks it.
 type referenceValidator struct{}
 
-func (referenceValidator) Description(context.Context) string { return "must be the numeric ID of an object" }
+func (referenceValidator) Description(context.Context) string {
+	return "must be the numeric ID of an object"
+}
 
-func (v referenceValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+func (v referenceValidator) MarkdownDescription(ctx context.Context) string {
+	return v.Description(ctx)
+}
 
-func (referenceValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (referenceValidator) ValidateString(
+	_ context.Context,
+	req validator.StringRequest,
+	resp *validator.StringResponse,
+) {
 	if value := req.ConfigValue.ValueString(); strings.Contains(value, "@") || looksLikeSecret(value) {
 		addInvalidID(req.Path, &resp.Diagnostics)
 	}
