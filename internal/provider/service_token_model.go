@@ -98,6 +98,12 @@ func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
 	return m
 }
 
+// hasFixedName reports whether a configuration certainly has name and not name_prefix. In
+// a module, both may be unknown during validation, and one of them null.
+func (m serviceTokenModel) hasFixedName() bool {
+	return !m.Name.IsNull() && (!m.Name.IsUnknown() || m.NamePrefix.IsNull())
+}
+
 // setSecret stores the secret, or its ciphertext if encrypt is not nil.
 func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter, random io.Reader) error {
 	m.Token, m.EncryptedToken = types.StringValue(secret), types.StringNull()

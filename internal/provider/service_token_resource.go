@@ -203,7 +203,7 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 			"With deletion_policy = \"abandon\" and without expires_in_days, the token would stay valid "+
 				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".")
 	}
-	if (policy == policyAbandon || policy == policyRevoke) && !config.Name.IsNull() && !config.Name.IsUnknown() {
+	if (policy == policyAbandon || policy == policyRevoke) && config.hasFixedName() {
 		resp.Diagnostics.AddAttributeError(
 			path.Root("deletion_policy"),
 			"Deletion policy requires name_prefix",

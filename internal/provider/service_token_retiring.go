@@ -410,7 +410,7 @@ func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 // validateOverlap checks the arguments of the overlap.
 func (m serviceTokenModel) validateOverlap(diags *diag.Diagnostics) {
 	overlap, window := m.OverlapDays, m.RotateBeforeDays
-	if !overlap.IsNull() && !overlap.IsUnknown() && !m.Name.IsNull() && !m.Name.IsUnknown() {
+	if !overlap.IsNull() && !overlap.IsUnknown() && m.hasFixedName() {
 		diags.AddAttributeError(path.Root("overlap_days"), "Overlap requires name_prefix",
 			"During the overlap, two tokens of the account exist, and the names of an account's tokens are unique. "+
 				"Use name_prefix instead of name.")
