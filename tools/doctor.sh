@@ -24,6 +24,7 @@ if have go "everything" "https://go.dev/dl" MISSING; then
   fi
 fi
 have git "everything" "your package manager" MISSING
+[ "$(uname)" != Linux ] || have unzip "make test" "your package manager" MISSING
 have "$(go env CC 2>/dev/null || echo gcc)" "make test (race detector)" "a C compiler, such as gcc" MISSING
 if command -v "${TF_ACC_TERRAFORM_PATH:-terraform}" >/dev/null; then
   printf 'ok       %-12s %s\n' terraform "$("${TF_ACC_TERRAFORM_PATH:-terraform}" version 2>/dev/null | grep -m 1 -E '^(Terraform|OpenTofu) v')"

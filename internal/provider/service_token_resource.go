@@ -460,6 +460,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 					" Apply deletion_policy = \"delete\" or \"revoke\" first, or revoke and delete the token in "+
 					"Qualytics (Settings, Tokens).",
 			)
+			return
 		}
 		// Retiring tokens are abandoned too, except those that must not stay valid.
 		retire(ctx, client, &state, nil, &resp.Diagnostics)

@@ -841,6 +841,23 @@ func TestDestroyWithAbandonedRetiringTokens(t *testing.T) {
 	}
 }
 
+// A token that is not abandoned because it never expires keeps its retiring tokens in the
+// state.
+func TestRefusedAbandonKeepsRetiringTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := overlapping.with(values{"service_account_id": h.account(), "deletion_policy": "abandon"})
+	o := h.none(tokenType)
+	h.must(o, config, "create")
+	old := get(o.state, "id")
+	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
+	h.clock.Advance(21 * day)
+	h.must(o, config, "update")
+	_, diags := h.run(o, nil)
+	wantText(t, diags.errors(), "Abandoned service token must expire")
+	wantRetiring(t, retiringTokens(o), old)
+}
+
 // A refresh that cannot confirm that a retiring token is gone is an error, and changes
 // nothing.
 func TestRetiringTokenCannotBeConfirmed(t *testing.T) {

@@ -87,7 +87,8 @@ func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags
 
 // refresh finds the foreign tokens, and forgets the named tokens that are no longer active.
 // A token that another resource of this run has read, such as the replaced token of a
-// failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It reports false after an error.
+// failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It
+// reports false after an error.
 func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
 	m *serviceTokensExclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
 ) bool {
