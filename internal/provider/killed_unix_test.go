@@ -6,6 +6,7 @@
 package provider_test
 
 import (
+	"bytes"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -36,12 +37,19 @@ func TestAccExclusiveAfterKill(t *testing.T) {
 	for key, value := range tf.env {
 		cmd.Env = append(cmd.Env, key+"="+value)
 	}
+	pid := make(chan int, 1)
 	s.Fail(qualyticstest.Fault{
 		Method: "POST", Path: "/user-tokens", Kind: qualyticstest.CloseAfter,
-		Do: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) },
+		Do: func() { _ = syscall.Kill(-<-pid, syscall.SIGKILL) },
 	})
-	if out, err := cmd.CombinedOutput(); err == nil {
-		t.Fatalf("the killed apply succeeded: %s", out)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid <- cmd.Process.Pid
+	if err := cmd.Wait(); err == nil {
+		t.Fatalf("the killed apply succeeded: %s", out.String())
 	}
 	tokens := s.Tokens()
 	if len(tokens) != 1 || !tokens[0].Active {
