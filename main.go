@@ -35,10 +35,8 @@ func main() {
 	if *debug {
 		opts = append(opts, tf6server.WithManagedDebug())
 	}
-	err = tf6server.Serve(
-		"registry.terraform.io/qualytics/qualytics",
-		func() tfprotov6.ProviderServer { return server },
-		opts...)
+	err = tf6server.Serve("registry.terraform.io/qualytics/qualytics",
+		func() tfprotov6.ProviderServer { return server }, opts...)
 	server.Close(context.Background())
 	if err != nil {
 		log.Fatal(err)

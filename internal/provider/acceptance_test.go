@@ -222,9 +222,7 @@ func TestAccTokenIsSensitive(t *testing.T) {
 		tc.Steps = []resource.TestStep{
 			{
 				Config: providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
-					tokenConfig,
-					`name_prefix = "ci-"`,
-				),
+					tokenConfig, `name_prefix = "ci-"`),
 				ConfigStateChecks: []statecheck.StateCheck{
 					statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token")),
 				},
@@ -237,15 +235,8 @@ func TestAccTokenIsSensitive(t *testing.T) {
 func TestAccDrift(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		config := providerBlock(s) + fmt.Sprintf(
-			accountConfig,
-			"API Access",
-			"Member",
-			`teams = ["Data Quality"]`,
-		) + fmt.Sprintf(
-			tokenConfig,
-			`name_prefix = "ci-"`,
-		) + outputConfig
+		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member",
+			`teams = ["Data Quality"]`) + fmt.Sprintf(tokenConfig, `name_prefix = "ci-"`) + outputConfig
 		account := func(edit func(*qualyticstest.User)) func() {
 			return func() { s.EditUser(s.ServiceAccounts()[0].ID, edit) }
 		}
@@ -386,12 +377,8 @@ func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := func(days int) string {
 			return providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") +
-				fmt.Sprintf(
-					tokenConfig,
-					fmt.Sprintf(
-						"name = \"ci\"\n  expires_in_days = %d\n  lifecycle {\n    create_before_destroy = true\n  }",
-						days),
-				)
+				fmt.Sprintf(tokenConfig, fmt.Sprintf("name = \"ci\"\n  expires_in_days = %d\n  lifecycle {\n    "+
+					"create_before_destroy = true\n  }", days))
 		}
 		tc.Steps = []resource.TestStep{
 			{Config: config(30)},
@@ -427,16 +414,10 @@ provider "echo" {
 resource "echo" "test" {}
 `, fmt.Sprint(owner.ID)),
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue(
-					"echo.test",
-					tfjsonpath.New("data").AtMapKey("name"),
-					knownvalue.StringRegexp(regexp.MustCompile(`^terraform-\d{17}`)),
-				),
-				statecheck.ExpectKnownValue(
-					"echo.test",
-					tfjsonpath.New("data").AtMapKey("token"),
-					knownvalue.StringRegexp(regexp.MustCompile(`^eyJ`)),
-				),
+				statecheck.ExpectKnownValue("echo.test", tfjsonpath.New("data").AtMapKey("name"),
+					knownvalue.StringRegexp(regexp.MustCompile(`^terraform-\d{17}`))),
+				statecheck.ExpectKnownValue("echo.test", tfjsonpath.New("data").AtMapKey("token"),
+					knownvalue.StringRegexp(regexp.MustCompile(`^eyJ`))),
 			},
 			Check: func(*terraform.State) error {
 				if !slices.Contains(s.Writes(), "POST /user-tokens") || len(s.Tokens()) != 0 {

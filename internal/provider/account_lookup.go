@@ -109,19 +109,11 @@ func exactlyOne[T any](client *qualytics.Client, items []T, object, attribute, w
 	case 1:
 		return found
 	case 0:
-		diags.AddAttributeError(
-			path.Root(attribute),
-			"Object not found",
-			fmt.Sprintf("No %s has the %s %q.%s Deployment: %s.", object, attribute, wanted,
-				nearestText(wanted, others), client.URL()),
-		)
+		diags.AddAttributeError(path.Root(attribute), "Object not found", fmt.Sprintf("No %s has the %s %q.%s "+
+			"Deployment: %s.", object, attribute, wanted, nearestText(wanted, others), client.URL()))
 	default:
-		diags.AddAttributeError(
-			path.Root(attribute),
-			"More than one object found",
-			fmt.Sprintf("%d %ss have the %s %q. Use id instead. Deployment: %s.", matches, object, attribute, wanted,
-				client.URL()),
-		)
+		diags.AddAttributeError(path.Root(attribute), "More than one object found", fmt.Sprintf("%d %ss have the %s "+
+			"%q. Use id instead. Deployment: %s.", matches, object, attribute, wanted, client.URL()))
 	}
 	return nil
 }

@@ -126,9 +126,8 @@ func TestAccAdoptWithQuery(t *testing.T) {
 			s, tf := newAdoption(t, profile)
 			skipBelow(t, tf, "1.14.0")
 			var query strings.Builder
-			query.WriteString(
-				"list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  include_resource = true\n  " +
-					"limit = 1000\n}\n")
+			query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  " +
+				"include_resource = true\n  limit = 1000\n}\n")
 			for _, status := range []string{"active", "expired", "revoked"} {
 				fmt.Fprintf(&query,
 					"list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  "+

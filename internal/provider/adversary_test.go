@@ -67,8 +67,7 @@ func TestRevokingTheExpired(t *testing.T) {
 	h.must(o, config, "create")
 	h.clock.Advance(2 * day)
 	h.server.Fail(
-		qualyticstest.JSON(400, `{"detail":"Token is expired"}`).On(http.MethodPut, "").Repeat(qualyticstest.Forever),
-	)
+		qualyticstest.JSON(400, `{"detail":"Token is expired"}`).On(http.MethodPut, "").Repeat(qualyticstest.Forever))
 	h.must(o, config.with(values{"revoked": true}), "update")
 	h.clean(o, config.with(values{"revoked": true}))
 	h.server.Heal()

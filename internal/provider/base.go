@@ -41,14 +41,9 @@ func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 	if b.data.client != nil {
 		return b.data.client
 	}
-	diags.AddError(
-		"Unknown provider configuration",
-		fmt.Sprintf(
-			"A request to Qualytics is required now, but the value of %s in the provider configuration is only known "+
-				"after apply. "+
-				"Apply what it depends on first, with \"terraform apply -target=ADDRESS\", or use a known value.",
-			strings.Join(b.data.unknown, " and ")),
-	)
+	diags.AddError("Unknown provider configuration", fmt.Sprintf("A request to Qualytics is required now, but the "+
+		"value of %s in the provider configuration is only known after apply. Apply what it depends on first, "+
+		"with \"terraform apply -target=ADDRESS\", or use a known value.", strings.Join(b.data.unknown, " and ")))
 	return nil
 }
 

@@ -80,9 +80,8 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	plugins := providerFolder(t)
 	writeFile(t, filepath.Join(dir, "rc"), fmt.Sprintf(
 		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = %q\n }\n direct {}\n}\n", plugins))
-	writeFile(t, filepath.Join(dir, "main.tf"),
-		"terraform {\n  required_providers {\n    qualytics = {\n      source = \"qualytics/qualytics\"\n    }\n  "+
-			"}\n}\n"+config)
+	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      "+
+		"source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
 	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
 	if path == "" {
 		var err error

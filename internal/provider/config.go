@@ -158,8 +158,8 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 	switch {
 	case len(missing) > 0:
 		detail := "The following settings are missing. Each can be set in one of these ways, in this order of " +
-			"precedence:\n\n  - " + strings.Join(missing, "\n  - ") +
-			"\n\nThe token is a personal token or a service token of an Admin."
+			"precedence:\n\n  - " + strings.Join(missing, "\n  - ") + "\n\nThe token is a personal token or a " +
+			"service token of an Admin."
 		if r.file.err != nil {
 			detail += "\n\nThe file of the Qualytics CLI could not be used: " + r.file.err.Error() + "."
 		}
@@ -231,10 +231,9 @@ func (r *resolver) sslVerify(fileHasURL bool) bool {
 		verify, source = *r.file.SSLVerify, r.file.name
 	}
 	if !verify && !r.diags.HasError() {
-		r.diags.AddWarning("Certificate verification is disabled",
-			"It is disabled by "+source+". Anyone on the network can impersonate the server and obtain the "+
-				"provider's token. "+
-				"If a private authority signed the certificate, set ca_cert_file instead.")
+		r.diags.AddWarning("Certificate verification is disabled", "It is disabled by "+source+". Anyone on the "+
+			"network can impersonate the server and obtain the provider's token. If a private authority signed "+
+			"the certificate, set ca_cert_file instead.")
 	}
 	return verify
 }

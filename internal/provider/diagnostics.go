@@ -39,14 +39,10 @@ func detailOf(object string, err error) string {
 // addOtherDeployment reports an object that has the ID but not the features of
 // the one in the state, which happens if url is wrong.
 func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, object, difference string) {
-	diags.AddError(
-		"Object belongs to another deployment",
-		fmt.Sprintf("%s\n\n%s The provider is configured for %s, which may be another deployment "+
-			"than the one that this state describes. The state is unchanged. Check url in the provider "+
-			"configuration. If the state does belong here, "+
-			"remove the object from the state with \"terraform state rm\" and import the right one.", sentence(object),
-			difference, client.URL()),
-	)
+	diags.AddError("Object belongs to another deployment", fmt.Sprintf("%s\n\n%s The provider is configured for %s, "+
+		"which may be another deployment than the one that this state describes. The state is unchanged. Check "+
+		"url in the provider configuration. If the state does belong here, remove the object from the state with "+
+		"\"terraform state rm\" and import the right one.", sentence(object), difference, client.URL()))
 }
 
 // asError returns the client error in err, or an empty one.
@@ -95,8 +91,8 @@ func lostCreateText(e *qualytics.Error) string {
 		return "The answer was lost. This attempt or someone else may have created:\n\n" + strings.Join(lines, "\n") +
 			"\n\nIf it is yours, import it by its ID. Otherwise, choose another name."
 	case e.LookupFailed:
-		return "The server may have created the object before the answer was lost, and looking for it failed. " +
-			"Before the next apply, look for the name in Qualytics, and import or remove what is there."
+		return "The server may have created the object before the answer was lost, and looking for it failed. Before " +
+			"the next apply, look for the name in Qualytics, and import or remove what is there."
 	default:
 		return "The server's list shows that nothing was created."
 	}
@@ -138,12 +134,11 @@ func advice(e *qualytics.Error) string {
 			"Manager or Admin."
 	case e.Status == http.StatusForbidden && e.FromAPI:
 		return "The provider's token is valid, but its owner has no permission: managing service accounts and tokens " +
-			"requires the role Admin, " +
-			"and a token that is limited to SCIM cannot be used. Use the token of an Admin."
+			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an " +
+			"Admin."
 	case e.Status == http.StatusForbidden:
 		return "This is not a permission in Qualytics: a gateway or firewall in front of it refused the request. Ask " +
-			"its administrator; " +
-			"if it requires a header, set headers in the provider configuration."
+			"its administrator; if it requires a header, set headers in the provider configuration."
 	case e.Status == http.StatusTooManyRequests:
 		return "The rate limit of the deployment was exceeded. Run again later, lower terraform's -parallelism, or " +
 			"increase max_retries."

@@ -53,8 +53,7 @@ func encryptionAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
 		Optional: true,
 		MarkdownDescription: "Encrypts the secret to a public key. `encrypted_token` contains the ciphertext and " +
-			"`token` is null, " +
-			"so that the secret is in no plan and no state." + forcesNewToken,
+			"`token` is null, so that the secret is in no plan and no state." + forcesNewToken,
 		Attributes: map[string]schema.Attribute{
 			"algorithm": schema.StringAttribute{
 				Required: true, Validators: []validator.String{oneOf(names...)},
@@ -64,8 +63,7 @@ func encryptionAttribute() schema.SingleNestedAttribute {
 			"public_key": schema.StringAttribute{
 				Required: true,
 				MarkdownDescription: "Public key of the consumer: an age recipient (`age1…`) or an SSH public key " +
-					"(`ssh-ed25519`, `ssh-rsa`) for `age`, " +
-					"the standard base64 of 32 bytes for `sealed_box`.",
+					"(`ssh-ed25519`, `ssh-rsa`) for `age`, the standard base64 of 32 bytes for `sealed_box`.",
 			},
 		},
 	}
@@ -89,9 +87,8 @@ func encrypterOf(ctx context.Context, value types.Object, diags *diag.Diagnostic
 		_, err = encrypt(rand.Reader, "a test, because some invalid keys are only found while encrypting")
 	}
 	if err != nil {
-		diags.AddError("Invalid encryption key", fmt.Sprintf(
-			"The value of encryption.public_key cannot be used with the algorithm %q: %s. The value is not shown, "+
-				"because it may be a private key.",
+		diags.AddError("Invalid encryption key", fmt.Sprintf("The value of encryption.public_key cannot be used with "+
+			"the algorithm %q: %s. The value is not shown, because it may be a private key.",
 			model.Algorithm.ValueString(), err))
 		return nil
 	}

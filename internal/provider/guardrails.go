@@ -29,8 +29,7 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
 		Optional: true,
 		MarkdownDescription: "Limits on what a plan may create or change. They protect against mistakes, not against " +
-			"someone who can " +
-			"edit the configuration. What exists and does not change is not checked.",
+			"someone who can edit the configuration. What exists and does not change is not checked.",
 		Attributes: map[string]schema.Attribute{
 			"allowed_roles": schema.SetAttribute{
 				ElementType: types.StringType, Optional: true,
@@ -46,9 +45,8 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 				Validators: []validator.Int64{
 					int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
 				},
-				MarkdownDescription: fmt.Sprintf(
-					"Longest lifetime of service tokens in days, %d to %d. Tokens that never expire are "+
-						"refused too.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
+				MarkdownDescription: fmt.Sprintf("Longest lifetime of service tokens in days, %d to %d. Tokens that "+
+					"never expire are refused too.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
 			},
 		},
 	}

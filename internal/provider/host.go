@@ -74,9 +74,8 @@ func mayWrite(ctx context.Context, client *qualytics.Client, private privateData
 		return true
 	}
 	diags.AddError("Object was read from another deployment", fmt.Sprintf("%s\n\nThe object was last read from %s, "+
-		"and the provider is configured for %s. "+
-		"Nothing is changed, because the ID may be that of another object there. Check url in the provider "+
-		"configuration. If the deployment moved, run a refresh first.",
+		"and the provider is configured for %s. Nothing is changed, because the ID may be that of another object "+
+		"there. Check url in the provider configuration. If the deployment moved, run a refresh first.",
 		sentence(object), host, client.Host()))
 	return false
 }
@@ -90,13 +89,9 @@ func onSameHost(ctx context.Context, client *qualytics.Client, private privateDa
 	if host == "" {
 		return true
 	}
-	diags.AddError(
-		"Object not found on another deployment",
-		fmt.Sprintf(
-			"%s\n\nThe object was last read from %s, and the provider is configured for %s, which does not have it. "+
-				"The state is unchanged. Check url in the provider configuration. If the deployment moved and the "+
-				"object is really gone, remove it from the state with \"terraform state rm\".", sentence(object), host,
-			client.Host()),
-	)
+	diags.AddError("Object not found on another deployment", fmt.Sprintf("%s\n\nThe object was last read from %s, "+
+		"and the provider is configured for %s, which does not have it. The state is unchanged. Check url in the "+
+		"provider configuration. If the deployment moved and the object is really gone, remove it from the state "+
+		"with \"terraform state rm\".", sentence(object), host, client.Host()))
 	return false
 }

@@ -31,8 +31,8 @@ func identitySchema(object string) identityschema.Schema {
 		"id": identityschema.StringAttribute{RequiredForImport: true, Description: "Numeric ID of the " + object + "."},
 		"host": identityschema.StringAttribute{
 			OptionalForImport: true,
-			Description: "Host of the deployment, with its port unless that is the default. If set, an import " +
-				"from another deployment is an error.",
+			Description: "Host of the deployment, with its port unless that is the default. If set, an import from " +
+				"another deployment is an error.",
 		},
 	}}
 }
@@ -67,10 +67,9 @@ func importID(ctx context.Context, client *qualytics.Client, req resource.Import
 	case id == "":
 		diags.AddError("Import ID is empty", "If the import ID comes from a variable, check that the variable is set.")
 	case looksLikeSecret(id):
-		diags.AddError("Import ID looks like a secret",
-			"The import ID looks like a bearer token, so it is not shown here. The import ID is the numeric ID of "+
-				"the object. "+
-				"To import a service token with its secret, put the secret into "+envImportToken+".")
+		diags.AddError("Import ID looks like a secret", "The import ID looks like a bearer token, so it is not shown "+
+			"here. The import ID is the numeric ID of the object. To import a service token with its secret, put "+
+			"the secret into "+envImportToken+".")
 		return ""
 	case host != "" && host != client.Host():
 		diags.AddError("Import from another deployment",
@@ -114,7 +113,6 @@ func parseID(value types.String, attribute string, diags *diag.Diagnostics) int6
 // addInvalidID reports a value that is not an ID. It does not show the value,
 // which may be a secret.
 func addInvalidID(attribute path.Path, diags *diag.Diagnostics) {
-	diags.AddAttributeError(attribute, "Invalid ID", fmt.Sprintf("The value of %s is not a numeric ID. "+
-		"Use the id of the object, such as qualytics_service_account.example.id, and not its user_id or name.",
-		attribute))
+	diags.AddAttributeError(attribute, "Invalid ID", fmt.Sprintf("The value of %s is not a numeric ID. Use the id of "+
+		"the object, such as qualytics_service_account.example.id, and not its user_id or name.", attribute))
 }

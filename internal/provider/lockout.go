@@ -64,10 +64,9 @@ func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*
 }
 
 func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
-	l.diags.AddError("Operation would lock out the provider",
-		fmt.Sprintf("%s %s is refused, because the provider is logged in as this account. "+
-			"Run Terraform with the token of another Admin, or remove the account from the state with \"terraform "+
-			"state rm\".", operation, account.label()))
+	l.diags.AddError("Operation would lock out the provider", fmt.Sprintf("%s %s is refused, because the provider is "+
+		"logged in as this account. Run Terraform with the token of another Admin, or remove the account from "+
+		"the state with \"terraform state rm\".", operation, account.label()))
 }
 
 // allowsRevocation reports whether a token may be revoked or deleted. secret is "" if
@@ -85,9 +84,8 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 	case own == qualytics.OwnYes:
 		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
 	default:
-		l.refuseToken("Operation might lock out the provider", label,
-			"it belongs to the account that the provider is logged in as, and the API does not tell it apart from "+
-				"the token that the provider uses")
+		l.refuseToken("Operation might lock out the provider", label, "it belongs to the account that the provider "+
+			"is logged in as, and the API does not tell it apart from the token that the provider uses")
 	}
 	return false
 }
@@ -98,7 +96,6 @@ func (l lockout) allowsRevocationOf(ctx context.Context, token serviceTokenModel
 }
 
 func (l lockout) refuseToken(summary, label, reason string) {
-	l.diags.AddError(summary,
-		fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, "+
-			"or remove the token from the state with \"terraform state rm\".", label, reason))
+	l.diags.AddError(summary, fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of "+
+		"another Admin, or remove the token from the state with \"terraform state rm\".", label, reason))
 }

@@ -91,9 +91,8 @@ func (o *openTokens) close(ctx context.Context) {
 		func(ctx context.Context, id int64, t openToken) error { return t.client.RevokeToken(ctx, id) })
 	for id, t := range open {
 		if !revoked[id] {
-			warnings.Printf(
-				"[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until it expires. "+
-					"Revoke it in Qualytics (Settings, Tokens).", t.name, id)
+			warnings.Printf("[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until "+
+				"it expires. Revoke it in Qualytics (Settings, Tokens).", t.name, id)
 			delete(open, id)
 			continue
 		}
@@ -103,9 +102,8 @@ func (o *openTokens) close(ctx context.Context) {
 		func(ctx context.Context, id int64, t openToken) error { return t.client.DeleteToken(ctx, id) })
 	for id, t := range open {
 		if !deleted[id] {
-			warnings.Printf(
-				"[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be deleted.",
-				t.name, id)
+			warnings.Printf("[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be "+
+				"deleted.", t.name, id)
 		}
 	}
 }

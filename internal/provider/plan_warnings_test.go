@@ -154,8 +154,7 @@ func TestRequestsForNewNames(t *testing.T) {
 			h.connect(h.config)
 			h.server.ClearRequests()
 			h.server.Fail(
-				qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever),
-			)
+				qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
 			for i := range 10 {
 				p := h.plan(h.none(accountType), values{"name": fmt.Sprintf("other%d", i), "role": "Member"})
 				if len(p.diags) > 0 {

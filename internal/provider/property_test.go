@@ -115,12 +115,10 @@ func TestTokenLife(t *testing.T) {
 		l.settle()
 		t.Repeat(map[string]func(*rapid.T){
 			"prefix": func(t *rapid.T) {
-				l.config["name_prefix"] = rapid.SampledFrom([]string{"a-", "b-"}).Draw(t,
-					"prefix")
+				l.config["name_prefix"] = rapid.SampledFrom([]string{"a-", "b-"}).Draw(t, "prefix")
 			},
 			"lifetime": func(t *rapid.T) {
-				l.config["expires_in_days"] = rapid.SampledFrom([]int{20, 30, 365}).Draw(t,
-					"days")
+				l.config["expires_in_days"] = rapid.SampledFrom([]int{20, 30, 365}).Draw(t, "days")
 			},
 			"window": func(t *rapid.T) {
 				if n := rapid.SampledFrom([]int{0, 5, 19}).Draw(t, "window"); n > 0 {

@@ -132,21 +132,13 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 		Attributes: map[string]schema.Attribute{
 			"api_path": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: fmt.Sprintf(
-					"Path prefix of the API below `url`. It may be empty or have several segments. "+
-						"Environment: `%s`. Defaults to `%s`.",
-					envAPIPath,
-					qualytics.DefaultAPIPath,
-				),
+				MarkdownDescription: fmt.Sprintf("Path prefix of the API below `url`. It may be empty or have "+
+					"several segments. Environment: `%s`. Defaults to `%s`.", envAPIPath, qualytics.DefaultAPIPath),
 			},
 			"ca_cert_file": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Path of a PEM file with certificates of authorities to trust in addition to " +
-					"the system's. " +
-					fmt.Sprintf(
-						"Environment: `%s`.",
-						envCACertFile,
-					),
+					"the system's. " + fmt.Sprintf("Environment: `%s`.", envCACertFile),
 			},
 			"guardrails": guardrailsAttribute(),
 			"headers": schema.MapAttribute{
@@ -155,57 +147,39 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 				Sensitive:   true,
 				Validators:  []validator.Map{headersValidator{}},
 				MarkdownDescription: "Headers that are sent with every request, for a gateway in front of the " +
-					"deployment. " +
-					"`Authorization` is not allowed, because it contains the token.",
+					"deployment. `Authorization` is not allowed, because it contains the token.",
 			},
 			"max_retries": schema.Int64Attribute{
 				Optional:   true,
 				Validators: []validator.Int64{int64validator.Between(0, maxMaxRetries)},
-				MarkdownDescription: fmt.Sprintf(
-					"Maximum number of retries of a request, 0 to %d. A request is repeated only if that is safe. "+
-						"Environment: `%s`. Defaults to %d.",
-					maxMaxRetries,
-					envMaxRetries,
-					qualytics.DefaultMaxRetries,
-				),
+				MarkdownDescription: fmt.Sprintf("Maximum number of retries of a request, 0 to %d. A request is "+
+					"repeated only if that is safe. Environment: `%s`. Defaults to %d.", maxMaxRetries,
+					envMaxRetries, qualytics.DefaultMaxRetries),
 			},
 			"ssl_verify": schema.BoolAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether the server's certificate is verified. `false` exposes the token and is " +
-					"reported as a warning; prefer `ca_cert_file`. " +
-					fmt.Sprintf(
-						"Environment: `%s`. CLI file: `ssl_verify`. Defaults to `true`.",
-						envSSLVerify,
-					),
+					"reported as a warning; prefer `ca_cert_file`. " + fmt.Sprintf("Environment: `%s`. CLI file: "+
+					"`ssl_verify`. Defaults to `true`.", envSSLVerify),
 			},
 			"timeout": schema.Float64Attribute{
 				Optional:   true,
 				Validators: []validator.Float64{float64validator.Between(minTimeoutSeconds, maxTimeoutSeconds)},
-				MarkdownDescription: fmt.Sprintf(
-					"Timeout of a request in seconds, up to %d. Environment: `%s`. CLI file: `timeout`. Defaults to "+
-						"%.0f.",
-					maxTimeoutSeconds,
-					envTimeout,
-					qualytics.DefaultTimeout.Seconds(),
-				),
+				MarkdownDescription: fmt.Sprintf("Timeout of a request in seconds, up to %d. Environment: `%s`. CLI "+
+					"file: `timeout`. Defaults to %.0f.", maxTimeoutSeconds, envTimeout,
+					qualytics.DefaultTimeout.Seconds()),
 			},
 			"token": schema.StringAttribute{
 				Optional: true, Sensitive: true,
-				MarkdownDescription: "Personal token or service token of an Admin. " +
-					fmt.Sprintf(
-						"Environment: `%s`. CLI file: `token`, which is used only with the `url` of that file.",
-						envToken,
-					),
+				MarkdownDescription: "Personal token or service token of an Admin. " + fmt.Sprintf("Environment: "+
+					"`%s`. CLI file: `token`, which is used only with the `url` of that file.", envToken),
 			},
 			"url": schema.StringAttribute{
 				Optional:   true,
 				Validators: []validator.String{urlValidator{}},
 				MarkdownDescription: "URL of the deployment, such as `https://example.qualytics.io`, with or without " +
-					"scheme, trailing slash, or `/api`. " +
-					fmt.Sprintf(
-						"Environment: `%s`. CLI file: `url`.",
-						envURL,
-					),
+					"scheme, trailing slash, or `/api`. " + fmt.Sprintf("Environment: `%s`. CLI file: `url`.",
+					envURL),
 			},
 		},
 	}

@@ -70,10 +70,8 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			for i := range n {
 				account, config := h.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}
 				account, _ = h.apply(h.plan(account, config))
-				token, _ := h.apply(
-					h.plan(h.none(tokenType),
-						values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90}),
-				)
+				token, _ := h.apply(h.plan(h.none(tokenType),
+					values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90}))
 				all = append(all, account, token)
 			}
 			if diff := cmp.Diff(apply, h.routes()); diff != "" {

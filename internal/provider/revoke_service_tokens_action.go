@@ -104,18 +104,12 @@ func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.Invok
 	r.progress("Revoked %d, skipped %d, failed %d.", r.revoked, r.skipped, len(r.failures))
 	switch {
 	case len(r.failures) > 0:
-		resp.Diagnostics.AddError(
-			"Unable to revoke all service tokens",
-			fmt.Sprintf("%d tokens were revoked and %d skipped. %d failed:\n\n  - %s\n\n"+
-				"Run the action again. Revoked tokens stay revoked.", r.revoked, r.skipped, len(r.failures),
-				strings.Join(r.failures, "\n  - ")),
-		)
+		resp.Diagnostics.AddError("Unable to revoke all service tokens", fmt.Sprintf("%d tokens were revoked and %d "+
+			"skipped. %d failed:\n\n  - %s\n\nRun the action again. Revoked tokens stay revoked.", r.revoked,
+			r.skipped, len(r.failures), strings.Join(r.failures, "\n  - ")))
 	case len(selected) == 0:
-		resp.Diagnostics.AddWarning(
-			"No active service tokens",
-			fmt.Sprintf("The service account ID %s has no active tokens, so nothing was revoked.",
-				config.ServiceAccountID.ValueString()),
-		)
+		resp.Diagnostics.AddWarning("No active service tokens", fmt.Sprintf("The service account ID %s has no active "+
+			"tokens, so nothing was revoked.", config.ServiceAccountID.ValueString()))
 	}
 }
 
@@ -129,11 +123,8 @@ func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
 	own, err := r.client.IsOwnToken(ctx, t, "")
 	switch {
 	case err != nil:
-		r.failures = append(
-			r.failures,
-			fmt.Sprintf("%s: it may be the token that the provider uses, and that could not be determined. %s",
-				tokenLabel(t), answerText(asError(err))),
-		)
+		r.failures = append(r.failures, fmt.Sprintf("%s: it may be the token that the provider uses, and that could "+
+			"not be determined. %s", tokenLabel(t), answerText(asError(err))))
 		r.progress("%s was not revoked: it may be the token that the provider uses.", label)
 		return
 	case own == qualytics.OwnYes:
@@ -142,9 +133,8 @@ func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
 		return
 	case own == qualytics.OwnUnknown:
 		r.skipped++
-		r.progress(
-			"%s was skipped: it may be the token that the provider uses. To revoke it, use the token of another "+
-				"account.", label)
+		r.progress("%s was skipped: it may be the token that the provider uses. To revoke it, use the token of "+
+			"another account.", label)
 		return
 	}
 	if err := r.client.RevokeToken(ctx, t.ID); err != nil {

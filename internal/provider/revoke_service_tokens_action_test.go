@@ -61,18 +61,10 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 		h.server.AddToken(qualyticstest.Token{Name: "c", UserID: u.ID})
 		config := values{"service_account_id": fmt.Sprint(u.ID)}
 		h.server.Fail(
-			qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodPut, fmt.Sprint("/user-tokens/", b.ID)),
-		)
+			qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodPut, fmt.Sprint("/user-tokens/", b.ID)))
 		progress, diags := h.invoke(config)
-		wantText(
-			t,
-			progress,
-			fmt.Sprintf(`Service token "a" (ID %d) was revoked.`, a.ID),
-			`Service token "b"`,
-			"could not be revoked",
-			`Service token "c"`,
-			"Revoked 2, skipped 0, failed 1.",
-		)
+		wantText(t, progress, fmt.Sprintf(`Service token "a" (ID %d) was revoked.`, a.ID), `Service token "b"`,
+			"could not be revoked", `Service token "c"`, "Revoked 2, skipped 0, failed 1.")
 		wantText(t, diags.errors(), "Unable to revoke all service tokens", "boom", "Run the action again")
 		progress, diags = h.invoke(config)
 		wantText(t, progress, "Revoked 1, skipped 0, failed 0.")
@@ -97,13 +89,8 @@ func TestRevokeTokensByID(t *testing.T) {
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
 		h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(own.ID)})
 		progress, diags := h.invoke(values{"token_ids": []string{fmt.Sprint(own.ID), fmt.Sprint(sibling.ID), "9999"}})
-		wantText(
-			t,
-			progress,
-			`"own"`,
-			"was skipped",
-			fmt.Sprintf(`Service token "sibling" (ID %d) was revoked.`, sibling.ID),
-		)
+		wantText(t, progress, `"own"`, "was skipped",
+			fmt.Sprintf(`Service token "sibling" (ID %d) was revoked.`, sibling.ID))
 		wantText(t, diags.errors(), "token ID 9999: no such service token", "1 tokens were revoked and 1 skipped")
 		progress, _ = h.invoke(values{"token_ids": []string{fmt.Sprint(sibling.ID)}})
 		wantText(t, progress, "was already revoked")

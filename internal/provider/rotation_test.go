@@ -209,8 +209,7 @@ func TestAccRotationWithTarget(t *testing.T) {
 			t.Parallel()
 			profile := qualyticstest.Build202609()
 			clock := &qualyticstest.Clock{}
-			clock.Advance(
-				-2 * day) // the provider uses the real clock, so a token created now is two days old for it
+			clock.Advance(-2 * day) // the provider uses the real clock, so a token created now is two days old for it
 			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
 			if err != nil {
 				t.Fatal(err)

@@ -43,14 +43,13 @@ func explainCreateError(ctx context.Context, client *qualytics.Client, plan serv
 		detail += fmt.Sprintf("The account %s uses the name. To manage it with Terraform, import it:%s",
 			userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
 	case len(similar) > 0:
-		detail += fmt.Sprintf(
-			"The server derives the user_id from the letters and digits of the name. The account %s has a similar "+
-				"name and may be the one. "+
-				"Choose another name, or, to manage that account with Terraform, import it:%s", userLabel(&similar[0]),
+		detail += fmt.Sprintf("The server derives the user_id from the letters and digits of the name. The account "+
+			"%s has a similar name and may be the one. Choose another name, or, to manage that account with "+
+			"Terraform, import it:%s", userLabel(&similar[0]),
 			importCommand("qualytics_service_account", similar[0].ID))
 	default:
-		detail += "An account with the same user_id exists, but the list of service accounts does not contain it: " +
-			"it may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
+		detail += "An account with the same user_id exists, but the list of service accounts does not contain it: it " +
+			"may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
 	}
 	diags.AddAttributeError(path.Root("name"), summary, detail)
 }
@@ -123,12 +122,11 @@ func explainActiveTokens(ctx context.Context, client *qualytics.Client, state se
 	for i := range tokens {
 		lines[i] = fmt.Sprintf("  - %s, last used %s", tokenLabel(&tokens[i]), lastUsedText(tokens[i].LastUsed))
 	}
-	diags.AddError(summary,
-		detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+strings.Join(lines, "\n")+
-			"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if the account is still in the "+
-			"configuration, set revoke_tokens_on_destroy = true, apply, "+
-			"and destroy it again. That has no effect on an account that is being replaced or was removed from the "+
-			"configuration: its setting in the state counts.")
+	diags.AddError(summary, detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+
+		strings.Join(lines, "\n")+"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if "+
+		"the account is still in the configuration, set revoke_tokens_on_destroy = true, apply, and destroy it "+
+		"again. That has no effect on an account that is being replaced or was removed from the configuration: "+
+		"its setting in the state counts.")
 }
 
 func lastUsedText(t *time.Time) string {

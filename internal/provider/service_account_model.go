@@ -113,12 +113,8 @@ func userLabel(u *qualytics.User) string {
 // the server ignored. If the teams are not managed, only lost ones count.
 func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
 	if got.Role != "" && got.Role != request.Role {
-		diags.AddAttributeError(
-			path.Root("role"),
-			"Role not applied",
-			fmt.Sprintf("The request had the role %q, and the answer has %q. %s", request.Role, got.Role,
-				notAppliedAdvice),
-		)
+		diags.AddAttributeError(path.Root("role"), "Role not applied", fmt.Sprintf("The request had the role %q, and "+
+			"the answer has %q. %s", request.Role, got.Role, notAppliedAdvice))
 	}
 	if len(got.Teams) == 0 { // the answer does not report teams
 		return
@@ -136,6 +132,6 @@ func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qua
 }
 
 const notAppliedAdvice = "The account exists, and the state contains what the server reports. Change the " +
-	"configuration to match it, or change the account in Qualytics. " +
-	"If Terraform marked a new account as tainted, run \"terraform untaint\" before the next apply: " +
-	"replacing the account would deactivate it, and its name might then stay in use."
+	"configuration to match it, or change the account in Qualytics. If Terraform marked a new account as " +
+	"tainted, run \"terraform untaint\" before the next apply: replacing the account would deactivate it, and " +
+	"its name might then stay in use."

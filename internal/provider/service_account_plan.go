@@ -94,13 +94,11 @@ func (p *accountPlan) warnOfNameInUse(ctx context.Context) {
 		return
 	}
 	if kept := p.data.names.keptAs(p.plan.Name.ValueString()); kept != "" {
-		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf(
-			"The name %q is used by the %s in the state. If this is a forced replacement of it, with -replace or "+
-				"replace_triggered_by, the apply would deactivate the account and then fail, because a deactivated "+
-				"account keeps its "+
-				"name. To give up the account deliberately, destroy it in a separate apply first, and choose another "+
-				"name.",
-			p.plan.Name.ValueString(), kept))
+		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q "+
+			"is used by the %s in the state. If this is a forced replacement of it, with -replace or "+
+			"replace_triggered_by, the apply would deactivate the account and then fail, because a deactivated "+
+			"account keeps its name. To give up the account deliberately, destroy it in a separate apply first, "+
+			"and choose another name.", p.plan.Name.ValueString(), kept))
 		return
 	}
 	using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
@@ -115,9 +113,8 @@ func (p *accountPlan) warnOfNameInUse(ctx context.Context) {
 // userOfNameText returns which account uses a name, and how to manage it.
 func userOfNameText(u *qualytics.User, format string) string {
 	if u.Deactivated() {
-		return fmt.Sprintf(format, "deactivated account "+userLabel(u)) +
-			" Reactivate it in Qualytics (Settings, Security), then import it:" +
-			importCommand("qualytics_service_account", u.ID)
+		return fmt.Sprintf(format, "deactivated account "+userLabel(u)) + " Reactivate it in Qualytics (Settings, " +
+			"Security), then import it:" + importCommand("qualytics_service_account", u.ID)
 	}
 	return fmt.Sprintf(format, "account "+userLabel(u)) + " To manage it with Terraform, import it:" +
 		importCommand("qualytics_service_account", u.ID)
@@ -146,10 +143,9 @@ func (p *accountPlan) checkReplace(ctx context.Context) {
 			return
 		}
 	}
-	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf(
-		"Changing the name of the %s deactivates it permanently and creates another account. Its tokens are replaced, "+
-			"and the old name may stay in use. If only the key of a resource instance changed, use a moved block "+
-			"instead.",
+	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf("Changing the "+
+		"name of the %s deactivates it permanently and creates another account. Its tokens are replaced, and the "+
+		"old name may stay in use. If only the key of a resource instance changed, use a moved block instead.",
 		p.state.label()))
 	p.use().warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
 		"Replacing the account ends the validity of its tokens.")
@@ -166,15 +162,13 @@ func (p *accountPlan) refuseReplacement(using []qualytics.User) {
 			break
 		}
 	}
-	p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf(
-		"The name %q is used by %s: the server derives the user_id from the letters and digits of a name, and a "+
-			"deactivated account "+
-			"keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to create "+
-			"the new account.\n\n"+
-			"Choose another name. If a resource instance only moved, for example because an element of a list was "+
-			"removed, use for_each "+
-			"with stable keys and moved blocks. To give up the account deliberately, destroy it in a separate apply "+
-			"first.", p.plan.Name.ValueString(), holder, p.state.label()))
+	p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q is "+
+		"used by %s: the server derives the user_id from the letters and digits of a name, and a deactivated "+
+		"account keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to "+
+		"create the new account.\n\nChoose another name. If a resource instance only moved, for example because "+
+		"an element of a list was removed, use for_each with stable keys and moved blocks. To give up the "+
+		"account deliberately, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
+		p.state.label()))
 }
 
 // checkUpdate warns about a role or team that is taken away.

@@ -64,19 +64,15 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 					trimmed(),
 				},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
-				MarkdownDescription: fmt.Sprintf(
-					"%s 1 to %d characters, without leading or trailing spaces. The server derives `user_id` from it. "+
-						"Changing this forces a new service account to be created.",
-					accountDescriptions["name"],
-					qualytics.MaxName,
-				),
+				MarkdownDescription: fmt.Sprintf("%s 1 to %d characters, without leading or trailing spaces. The "+
+					"server derives `user_id` from it. Changing this forces a new service account to be created.",
+					accountDescriptions["name"], qualytics.MaxName),
 			},
 			"role": schema.StringAttribute{
 				Required:   true,
 				Validators: []validator.String{oneOf(roles...)},
 				MarkdownDescription: accountDescriptions["role"] + " `Admin`, `Manager`, `Editor`, or `Member`. A " +
-					"change takes effect immediately for all of its tokens. " +
-					"Recent deployments refuse `Editor`.",
+					"change takes effect immediately for all of its tokens. Recent deployments refuse `Editor`.",
 			},
 			"teams": schema.SetAttribute{
 				ElementType: types.StringType,
@@ -88,18 +84,17 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 				},
 				PlanModifiers: []planmodifier.Set{sameTeamsModifier{}, setplanmodifier.UseStateForUnknown()},
 				MarkdownDescription: "Names of the service account's teams, case-insensitive. `Public` contains " +
-					"every user and makes no difference. " +
-					"`[]` removes the account from all other teams. If omitted, Terraform does not manage the " +
-					"membership.",
+					"every user and makes no difference. `[]` removes the account from all other teams. If " +
+					"omitted, Terraform does not manage the membership.",
 			},
 			"revoke_tokens_on_destroy": schema.BoolAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 				MarkdownDescription: "Whether destroying the service account first revokes all of its active tokens, " +
-					"including those that Terraform does not manage. " +
-					"If false, the server refuses to deactivate an account with active tokens. A change must be " +
-					"applied before the account is destroyed. Defaults to `false`.",
+					"including those that Terraform does not manage. If false, the server refuses to deactivate " +
+					"an account with active tokens. A change must be applied before the account is destroyed. " +
+					"Defaults to `false`.",
 			},
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -179,13 +174,8 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
 		return
 	case user != nil && !state.UserID.IsNull() && user.UserID != state.UserID.ValueString():
-		addOtherDeployment(
-			&resp.Diagnostics,
-			client,
-			state.label(),
-			fmt.Sprintf("Its user_id is %q in the state and %q on the server. A user_id never changes.",
-				state.UserID.ValueString(), user.UserID),
-		)
+		addOtherDeployment(&resp.Diagnostics, client, state.label(), fmt.Sprintf("Its user_id is %q in the state and "+
+			"%q on the server. A user_id never changes.", state.UserID.ValueString(), user.UserID))
 		return
 	case user == nil || user.Deactivated():
 		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
@@ -261,13 +251,9 @@ func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, pla
 	case err != nil:
 		addError(diags, "Unable to update service account", plan.label(), err)
 	case len(current.Teams) == 0: // every user is in Public
-		diags.AddError(
-			"Unable to determine current teams",
-			sentence(
-				plan.label()+" is unchanged: an update must contain all teams, and the server does not report the "+
-					"current ones")+
-				" Set teams in the configuration.",
-		)
+		diags.AddError("Unable to determine current teams", sentence(plan.label()+" is unchanged: an update must "+
+			"contain all teams, and the server does not report the current ones")+" Set teams in the "+
+			"configuration.")
 	}
 	if diags.HasError() {
 		return nil

@@ -150,14 +150,8 @@ func TestAccountServerIgnores(t *testing.T) {
 		o := h.none(accountType)
 		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
 		_, diags := h.run(o, config)
-		wantText(
-			t,
-			diags.errors(),
-			"Role not applied",
-			`had the role "Manager", and the answer has "Member"`,
-			`did not add "Data Quality"`,
-			"terraform untaint",
-		)
+		wantText(t, diags.errors(), "Role not applied", `had the role "Manager", and the answer has "Member"`,
+			`did not add "Data Quality"`, "terraform untaint")
 		if !o.exists() || get(o.state, "role") != "Member" || get(o.state, "teams") != "" {
 			t.Errorf("the state holds the role %q and the teams %q", get(o.state, "role"), get(o.state, "teams"))
 		}
@@ -245,14 +239,8 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 		h.must(o, config, "create")
 		token := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.server.ServiceAccounts()[0].ID})
 		_, diags := h.run(o, nil)
-		wantText(
-			t,
-			diags.errors(),
-			"Unable to deactivate",
-			"400",
-			fmt.Sprintf(`"by hand" (ID %d), last used never`, token.ID),
-			"revoke_tokens_on_destroy = true",
-		)
+		wantText(t, diags.errors(), "Unable to deactivate", "400",
+			fmt.Sprintf(`"by hand" (ID %d), last used never`, token.ID), "revoke_tokens_on_destroy = true")
 		if !o.exists() || len(h.server.ServiceAccounts()) != 1 {
 			t.Fatal("the account is gone")
 		}

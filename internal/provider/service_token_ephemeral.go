@@ -77,11 +77,8 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 				Optional:   true,
 				Computed:   true,
 				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
-				MarkdownDescription: fmt.Sprintf(
-					"Prefix of the generated name, 1 to %d characters. Defaults to `%s`.",
-					maxPrefix,
-					ephemeralPrefix,
-				),
+				MarkdownDescription: fmt.Sprintf("Prefix of the generated name, 1 to %d characters. Defaults to `%s`.",
+					maxPrefix, ephemeralPrefix),
 			},
 			"expires_in_days": schema.Int64Attribute{
 				Optional: true,
@@ -179,13 +176,10 @@ func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qua
 		}
 	}
 	if len(lines) > 0 {
-		diags.AddWarning(
-			"Ephemeral service tokens of another run are active",
-			fmt.Sprintf("The service account ID %d has active tokens with the name prefix %q:\n\n%s\n\n"+
-				"If no other run uses them now, a run that was killed left them: revoke and delete them in Qualytics "+
-				"(Settings, Tokens). Otherwise, they expire.",
-				accountID, prefix, strings.Join(lines, "\n")),
-		)
+		diags.AddWarning("Ephemeral service tokens of another run are active", fmt.Sprintf("The service account ID "+
+			"%d has active tokens with the name prefix %q:\n\n%s\n\nIf no other run uses them now, a run that "+
+			"was killed left them: revoke and delete them in Qualytics (Settings, Tokens). Otherwise, they expire.",
+			accountID, prefix, strings.Join(lines, "\n")))
 	}
 }
 
@@ -204,11 +198,9 @@ func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRe
 		return
 	}
 	if err := client.RevokeAndDeleteToken(ctx, number); err != nil {
-		resp.Diagnostics.AddWarning(
-			"Unable to delete ephemeral service token",
-			detailOf(fmt.Sprintf("ephemeral service token ID %d", number),
-				err)+"\n\nIt stays valid until it expires. Revoke it in Qualytics (Settings, Tokens).",
-		)
+		resp.Diagnostics.AddWarning("Unable to delete ephemeral service token", detailOf(
+			fmt.Sprintf("ephemeral service token ID %d", number), err)+"\n\nIt stays valid until it expires. "+
+			"Revoke it in Qualytics (Settings, Tokens).")
 		return
 	}
 	r.data.open.remove(number)

@@ -29,9 +29,8 @@ func explainTokenCreateError(ctx context.Context, client *qualytics.Client, acco
 		addError(diags, summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		diags.AddAttributeError(path.Root("service_account_id"), summary, detailOf(object, err)+
-			fmt.Sprintf(
-				"\n\nThe account with ID %d may not exist, may be deactivated, or may not be a service account.",
-				accountID))
+			fmt.Sprintf("\n\nThe account with ID %d may not exist, may be deactivated, or may not be a service "+
+				"account.", accountID))
 	default:
 		addError(diags, summary, object, err)
 	}
@@ -40,8 +39,7 @@ func explainTokenCreateError(ctx context.Context, client *qualytics.Client, acco
 // nameInUseText returns which token uses a name, and what to do about it.
 func nameInUseText(ctx context.Context, client *qualytics.Client, accountID int64, name string) string {
 	const rule = "The names of an account's tokens are unique, and a revoked token keeps its name. In a rotation " +
-		"with create_before_destroy, " +
-		"the old token still uses the name: use name_prefix instead of name there."
+		"with create_before_destroy, the old token still uses the name: use name_prefix instead of name there."
 	tokens, err := client.ServiceTokens(ctx)
 	if err != nil {
 		return rule + "\n\nThe token that uses the name could not be looked up. " + explainError(err)
@@ -88,23 +86,15 @@ func warnOfCreated(plan, created serviceTokenModel, t *qualytics.NewToken, diags
 			"The ID and the secret of the new service token are in the state; the next refresh reads the rest. "+
 				"The deployment may run a build that this version of the provider does not support.")
 	case requested.IsNull() == limited, differs:
-		diags.AddAttributeWarning(
-			path.Root("expires_in_days"),
-			"Lifetime not applied",
-			fmt.Sprintf("The request for %s was for %s, and the token expires %s.", created.label(),
-				lifetimeText(requested), expiryText(expires, limited)),
-		)
+		diags.AddAttributeWarning(path.Root("expires_in_days"), "Lifetime not applied", fmt.Sprintf("The request for "+
+			"%s was for %s, and the token expires %s.", created.label(), lifetimeText(requested),
+			expiryText(expires, limited)))
 	}
 	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime() {
-		diags.AddAttributeWarning(
-			path.Root("rotate_before_days"),
-			"Rotation window covers the whole lifetime",
-			fmt.Sprintf(
-				"The server limited the lifetime of %s, so that rotate_before_days = %d covers all of it. To avoid a "+
-					"rotation in every run, "+
-					"the token is replaced only after it has expired. Reduce rotate_before_days.", created.label(),
-				plan.RotateBeforeDays.ValueInt64()),
-		)
+		diags.AddAttributeWarning(path.Root("rotate_before_days"), "Rotation window covers the whole lifetime",
+			fmt.Sprintf("The server limited the lifetime of %s, so that rotate_before_days = %d covers all of "+
+				"it. To avoid a rotation in every run, the token is replaced only after it has expired. Reduce "+
+				"rotate_before_days.", created.label(), plan.RotateBeforeDays.ValueInt64()))
 	}
 	if !t.Active && !t.Partial {
 		diags.AddWarning("New service token is revoked",

@@ -31,23 +31,16 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 	case err != nil:
 		addError(diags, summary, fmt.Sprintf("import ID %q", wanted), err)
 	case len(found) == 0:
-		diags.AddError(
-			summary,
-			fmt.Sprintf(
-				"No service token has the import ID %q. The import ID is the numeric ID of the token, such as 456, "+
-					"or its account and name, such as api_access@service/ci or 123/ci. Deleted tokens and personal "+
-					"tokens cannot be imported.%s Deployment: %s.", wanted, tokenNamesText(tokens, wanted),
-				client.URL()),
-		)
+		diags.AddError(summary, fmt.Sprintf("No service token has the import ID %q. The import ID is the numeric ID "+
+			"of the token, such as 456, or its account and name, such as api_access@service/ci or 123/ci. "+
+			"Deleted tokens and personal tokens cannot be imported.%s Deployment: %s.", wanted,
+			tokenNamesText(tokens, wanted), client.URL()))
 	case len(found) > 1:
 		diags.AddError(summary,
 			fmt.Sprintf("%d service tokens have the import ID %q. Import by numeric ID instead.", len(found), wanted))
 	case found[0].User.UserType != "" && found[0].User.UserType != qualytics.UserTypeService:
-		diags.AddError(
-			summary,
-			fmt.Sprintf("The token belongs to %q, a user of type %s. Only tokens of service accounts can be managed.",
-				found[0].User.UserID, found[0].User.UserType),
-		)
+		diags.AddError(summary, fmt.Sprintf("The token belongs to %q, a user of type %s. Only tokens of service "+
+			"accounts can be managed.", found[0].User.UserID, found[0].User.UserType))
 	default:
 		return &found[0]
 	}

@@ -165,9 +165,8 @@ func (m serviceTokenModel) differenceFrom(t *qualytics.Token) string {
 	owner := formatID(t.User.ID)
 	switch {
 	case t.User.ID != 0 && !m.ServiceAccountID.IsNull() && m.ServiceAccountID.ValueString() != owner:
-		return fmt.Sprintf(
-			"On the server, the token with this ID belongs to the service account %s. The owner of a token never "+
-				"changes.", owner)
+		return fmt.Sprintf("On the server, the token with this ID belongs to the service account %s. The owner of a "+
+			"token never changes.", owner)
 	case t.Name != "" && !m.Name.IsNull() && m.Name.ValueString() != t.Name:
 		return fmt.Sprintf("On the server, the token with this ID has the name %q. The name of a token never changes.",
 			t.Name)

@@ -255,17 +255,14 @@ func (p *tokenPlan) replaceForStatus() {
 		p.rotate("Expired service token will be replaced",
 			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)))
 	case p.state.Status.ValueString() == statusRevoked && !p.history.RevokedByConfig:
-		p.rotate("Revoked service token will be replaced",
-			"the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not "+
-				"restored")
+		p.rotate("Revoked service token will be replaced", "the last refresh found it revoked, and not by this "+
+			"configuration. It may have leaked, so it is not restored")
 	case p.plan.RotateBeforeDays.IsUnknown() && p.hasOverlap() && p.state.works():
 		p.replace = append(p.replace, "status") // apply decides: what is planned as unknown may stay as it is
 	case p.isDue():
-		p.rotate(
-			"Service token will be rotated",
-			fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
-				formatTime(expires.Add(-p.plan.window())), p.plan.RotateBeforeDays.ValueInt64(), formatTime(expires)),
-		)
+		p.rotate("Service token will be rotated", fmt.Sprintf("its rotation has been due since %s "+
+			"(rotate_before_days = %d), and it expires at %s", formatTime(expires.Add(-p.plan.window())),
+			p.plan.RotateBeforeDays.ValueInt64(), formatTime(expires)))
 	}
 }
 
@@ -284,8 +281,8 @@ func (p *tokenPlan) isDue() bool {
 func (p *tokenPlan) rotate(summary, reason string) {
 	p.replace = append(p.replace, "status")
 	order := "With lifecycle { create_before_destroy = true }, the new token is created and everything that depends " +
-		"on it is updated before the old one is removed. " +
-		"Otherwise, the old one is removed first, and its consumers have no valid token in between."
+		"on it is updated before the old one is removed. Otherwise, the old one is removed first, and its " +
+		"consumers have no valid token in between."
 	switch {
 	case p.hasOverlap() && p.state.works():
 		order = fmt.Sprintf("The new token is created, and everything that depends on it is updated in the same "+
@@ -296,9 +293,9 @@ func (p *tokenPlan) rotate(summary, reason string) {
 			"one is removed."
 	case p.plan.NamePrefix.IsNull():
 		order = "Its name is fixed, so the old token is removed before the new one is created, and its consumers " +
-			"have no valid token in between. With create_before_destroy, " +
-			"the server refuses the new one. To rotate without an outage, use name_prefix instead of name, together " +
-			"with lifecycle { create_before_destroy = true }."
+			"have no valid token in between. With create_before_destroy, the server refuses the new one. To " +
+			"rotate without an outage, use name_prefix instead of name, together with lifecycle { " +
+			"create_before_destroy = true }."
 	}
 	p.warn(summary, "%s is replaced, because %s. %s", sentenceStart(p.state.label()), reason, order)
 }
@@ -312,14 +309,10 @@ func (p *tokenPlan) refuseReservedName() {
 		policy == policyDelete {
 		return
 	}
-	p.diags.AddAttributeError(
-		path.Root("name"),
-		"Service token name stays in use",
-		fmt.Sprintf("%s must be replaced because of %s. Its deletion_policy in the state is %q, "+
-			"so its record stays and keeps the name, and the server would refuse another token with that name. Use "+
-			"name_prefix instead of name, or another name.",
-			sentenceStart(p.state.label()), strings.Join(p.replace, " and "), policy),
-	)
+	p.diags.AddAttributeError(path.Root("name"), "Service token name stays in use", fmt.Sprintf("%s must be replaced "+
+		"because of %s. Its deletion_policy in the state is %q, so its record stays and keeps the name, and the "+
+		"server would refuse another token with that name. Use name_prefix instead of name, or another name.",
+		sentenceStart(p.state.label()), strings.Join(p.replace, " and "), policy))
 }
 
 // warnOfAdoption warns about configured values that are stored although the API
@@ -342,8 +335,7 @@ func (p *tokenPlan) warnOfAdoption() {
 		if !state.Token.IsNull() {
 			p.plan.EncryptedToken = types.StringUnknown()
 			text = "The secret of the imported %s is encrypted now, but earlier versions of the state contain it. " +
-				"Rotate the token to " +
-				"have a secret that was never in the state."
+				"Rotate the token to have a secret that was never in the state."
 		}
 		p.warn("Encryption of imported service token", text, state.label())
 	} else if !p.history.warned && state.Token.IsNull() && state.EncryptedToken.IsNull() &&
@@ -352,17 +344,15 @@ func (p *tokenPlan) warnOfAdoption() {
 			unknownSecretText(state))
 	}
 	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
-		p.warn("SCIM restriction of imported service token is not verified",
-			"The API does not report whether a token is limited to SCIM. Because %s was imported, "+
-				"scim_endpoints_only = %t is stored "+
-				"without a change on the server. To be certain, create a new token with \"terraform apply -replace\".",
+		p.warn("SCIM restriction of imported service token is not verified", "The API does not report whether a "+
+			"token is limited to SCIM. Because %s was imported, scim_endpoints_only = %t is stored without a "+
+			"change on the server. To be certain, create a new token with \"terraform apply -replace\".",
 			state.label(), plan.SCIMEndpointsOnly.ValueBool())
 	}
 	if prefix := plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() &&
 		!p.hasPrefix() {
-		p.warn("Name prefix applies from the next rotation on",
-			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is replaced.",
-			state.label(), prefix.ValueString())
+		p.warn("Name prefix applies from the next rotation on", "Because %s was imported, name_prefix = %q is "+
+			"stored, and the token keeps its name until it is replaced.", state.label(), prefix.ValueString())
 	}
 }
 

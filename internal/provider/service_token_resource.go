@@ -62,8 +62,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				Computed:      true,
 				PlanModifiers: keepState,
 				MarkdownDescription: "Numeric ID of the service token. It increases with every rotation, so " +
-					"`tonumber(qualytics_service_token.example.id)` can be " +
-					"the version of another resource's write-only argument.",
+					"`tonumber(qualytics_service_token.example.id)` can be the version of another resource's " +
+					"write-only argument.",
 			},
 			"service_account_id": schema.StringAttribute{
 				Required: true, Validators: []validator.String{referenceValidator{}},
@@ -77,20 +77,16 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					stringvalidator.UTF8LengthBetween(1, qualytics.MaxName), notBlank(), trimmed(),
 					stringvalidator.ExactlyOneOf(path.MatchRoot("name"), path.MatchRoot("name_prefix")),
 				},
-				MarkdownDescription: fmt.Sprintf(
-					"Name of the service token, unique for its account. 1 to %d characters, without leading or "+
-						"trailing spaces. "+
-						"Exactly one of `name` and `name_prefix` is required.",
-					qualytics.MaxName,
-				) + forcesNewToken,
+				MarkdownDescription: fmt.Sprintf("Name of the service token, unique for its account. 1 to %d "+
+					"characters, without leading or trailing spaces. Exactly one of `name` and `name_prefix` is "+
+					"required.", qualytics.MaxName) + forcesNewToken,
 			},
 			"name_prefix": schema.StringAttribute{
 				Optional:   true,
 				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
-				MarkdownDescription: fmt.Sprintf(
-					"Prefix of a generated name, 1 to %d characters. The suffix is unique and sorts by time, so the "+
-						"old and the new token of a rotation can "+
-						"exist at the same time.", maxPrefix) + forcesNewToken,
+				MarkdownDescription: fmt.Sprintf("Prefix of a generated name, 1 to %d characters. The suffix is "+
+					"unique and sorts by time, so the old and the new token of a rotation can exist at the same "+
+					"time.", maxPrefix) + forcesNewToken,
 			},
 			"expires_in_days": schema.Int64Attribute{
 				Optional: true,
@@ -115,8 +111,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
 				},
 				MarkdownDescription: "Number of days before the expiry from which a plan replaces the service token. " +
-					"1 to `expires_in_days` − 1; requires `expires_in_days`. " +
-					"If omitted, the token is replaced after it has expired.",
+					"1 to `expires_in_days` − 1; requires `expires_in_days`. If omitted, the token is replaced " +
+					"after it has expired.",
 			},
 			"rotate_when_changed": schema.MapAttribute{
 				ElementType: types.StringType,
@@ -132,8 +128,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 				MarkdownDescription: "Whether the service token is revoked. `true` revokes it in place. Changing it " +
-					"back to `false` restores a token that this configuration revoked; " +
-					"a token that someone else revoked is replaced, because it may have leaked. Defaults to `false`.",
+					"back to `false` restores a token that this configuration revoked; a token that someone else " +
+					"revoked is replaced, because it may have leaked. Defaults to `false`.",
 			},
 			"deletion_policy": schema.StringAttribute{
 				Optional:   true,
@@ -141,10 +137,10 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				Default:    stringdefault.StaticString(policyDelete),
 				Validators: []validator.String{oneOf(deletionPolicies...)},
 				MarkdownDescription: "What happens to the service token when it is destroyed or replaced: `delete` " +
-					"revokes and deletes it, `revoke` revokes it and keeps its record, " +
-					"`abandon` leaves it valid until it expires and requires `expires_in_days`. `revoke` and " +
-					"`abandon` require `name_prefix`, because the record keeps the name. " +
-					"A change must be applied before the token is destroyed. Defaults to `delete`.",
+					"revokes and deletes it, `revoke` revokes it and keeps its record, `abandon` leaves it valid " +
+					"until it expires and requires `expires_in_days`. `revoke` and `abandon` require " +
+					"`name_prefix`, because the record keeps the name. A change must be applied before the token " +
+					"is destroyed. Defaults to `delete`.",
 			},
 			"encryption": encryptionAttribute(),
 			"encrypted_token": schema.StringAttribute{
@@ -187,14 +183,10 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 	days, window := config.ExpiresInDays, config.RotateBeforeDays
 	if !window.IsNull() && !window.IsUnknown() && !days.IsNull() && !days.IsUnknown() &&
 		window.ValueInt64() >= days.ValueInt64() {
-		resp.Diagnostics.AddAttributeError(
-			path.Root("rotate_before_days"),
-			"Rotation window covers the whole lifetime",
-			fmt.Sprintf(
-				"rotate_before_days is %d and expires_in_days is %d, so every new token would be due for rotation "+
-					"immediately. rotate_before_days must be at most %d.", window.ValueInt64(), days.ValueInt64(),
-				days.ValueInt64()-1),
-		)
+		resp.Diagnostics.AddAttributeError(path.Root("rotate_before_days"), "Rotation window covers the whole lifetime",
+			fmt.Sprintf("rotate_before_days is %d and expires_in_days is %d, so every new token would be due for "+
+				"rotation immediately. rotate_before_days must be at most %d.", window.ValueInt64(), days.ValueInt64(),
+				days.ValueInt64()-1))
 	}
 	policy := config.DeletionPolicy.ValueString()
 	encrypterOf(ctx, config.Encryption, &resp.Diagnostics)
@@ -204,14 +196,10 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 				"indefinitely. Set expires_in_days, or use \"delete\" or \"revoke\".")
 	}
 	if (policy == policyAbandon || policy == policyRevoke) && config.hasFixedName() {
-		resp.Diagnostics.AddAttributeError(
-			path.Root("deletion_policy"),
-			"Deletion policy requires name_prefix",
-			fmt.Sprintf(
-				"With deletion_policy = %q, the record of the token stays and keeps its name, so the token could "+
-					"never be replaced by one with the same name. "+
-					"Use name_prefix instead of name, or deletion_policy = \"delete\".", policy),
-		)
+		resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Deletion policy requires name_prefix",
+			fmt.Sprintf("With deletion_policy = %q, the record of the token stays and keeps its name, so the "+
+				"token could never be replaced by one with the same name. Use name_prefix instead of name, or "+
+				"deletion_policy = \"delete\".", policy))
 	}
 	config.validateOverlap(&resp.Diagnostics)
 }
@@ -424,12 +412,8 @@ func restore(ctx context.Context, client *qualytics.Client, id int64, state serv
 		explainRestoreError(state, err, diags)
 		return qualytics.IsRefused(err), false
 	case !token.Active:
-		diags.AddAttributeError(
-			path.Root("revoked"),
-			"Service token not restored",
-			fmt.Sprintf("The server accepted the request to restore %s, but answered that the token is still revoked.",
-				state.label()),
-		)
+		diags.AddAttributeError(path.Root("revoked"), "Service token not restored", fmt.Sprintf("The server accepted "+
+			"the request to restore %s, but answered that the token is still revoked.", state.label()))
 		return false, false
 	}
 	return false, true
@@ -451,15 +435,10 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	policy := state.DeletionPolicy.ValueString()
 	if policy == policyAbandon {
 		if state.ExpiresAt.IsNull() {
-			resp.Diagnostics.AddAttributeError(
-				path.Root("deletion_policy"),
-				"Abandoned service token must expire",
-				sentence(
-					state.label()+" never expires on the server, whatever was requested, so it is not abandoned: it "+
-						"would stay valid indefinitely")+
-					" Apply deletion_policy = \"delete\" or \"revoke\" first, or revoke and delete the token in "+
-					"Qualytics (Settings, Tokens).",
-			)
+			resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Abandoned service token must expire",
+				sentence(state.label()+" never expires on the server, whatever was requested, so it is not "+
+					"abandoned: it would stay valid indefinitely")+" Apply deletion_policy = \"delete\" or "+
+					"\"revoke\" first, or revoke and delete the token in Qualytics (Settings, Tokens).")
 			return
 		}
 		// Retiring tokens are abandoned too, except those that must not stay valid.

@@ -52,11 +52,10 @@ func overlapDaysAttribute() schema.Int64Attribute {
 	return schema.Int64Attribute{
 		Optional:   true,
 		Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
-		MarkdownDescription: fmt.Sprintf(
-			"Number of days for which a replaced token stays valid after a rotation, 1 to %d; requires "+
-				"`name_prefix`. With it, a token that is due, expired, or revoked by someone else, and a "+
-				"change of `rotate_when_changed`, are updates in place. A change also applies to "+
-				"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
+		MarkdownDescription: fmt.Sprintf("Number of days for which a replaced token stays valid after a rotation, 1 "+
+			"to %d; requires `name_prefix`. With it, a token that is due, expired, or revoked by someone else, "+
+			"and a change of `rotate_when_changed`, are updates in place. A change also applies to "+
+			"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
 	}
 }
 
@@ -67,10 +66,9 @@ func retireUnusedAttribute() schema.Int64Attribute {
 			int64validator.Between(1, maxUnusedHours),
 			int64validator.AlsoRequires(path.MatchRoot("overlap_days")),
 		},
-		MarkdownDescription: fmt.Sprintf(
-			"Number of hours without use after which the overlap of a replaced token ends early, 1 to %d; "+
-				"requires `overlap_days`. It has no effect if the deployment does not report the last use.",
-			maxUnusedHours),
+		MarkdownDescription: fmt.Sprintf("Number of hours without use after which the overlap of a replaced token "+
+			"ends early, 1 to %d; requires `overlap_days`. It has no effect if the deployment does not report "+
+			"the last use.", maxUnusedHours),
 	}
 }
 
@@ -291,9 +289,8 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTo
 	if policy == policyRevoke {
 		action = "revoked"
 	}
-	diags.AddWarning("Retiring service tokens will be removed", fmt.Sprintf(
-		"Tokens that were replaced by %s are %s, and stop working:\n\n%s", state.label(), action,
-		strings.Join(lines, "\n")))
+	diags.AddWarning("Retiring service tokens will be removed", fmt.Sprintf("Tokens that were replaced by %s are %s, "+
+		"and stop working:\n\n%s", state.label(), action, strings.Join(lines, "\n")))
 }
 
 // allowsRetirement reports whether a retiring token of m may be removed. It is looked
@@ -303,11 +300,8 @@ func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, 
 	case guard.client.Uses(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
 		return true
 	case t.hash != "" && guard.client.UsesHash(t.hash):
-		guard.refuseToken(
-			"Operation would lock out the provider",
-			t.label(),
-			"this is the token that the provider uses",
-		)
+		guard.refuseToken("Operation would lock out the provider", t.label(), "this is the token that the provider "+
+			"uses")
 		return false
 	case t.hash != "":
 		return true
@@ -419,16 +413,9 @@ func (m serviceTokenModel) validateOverlap(diags *diag.Diagnostics) {
 		return
 	}
 	if !overlap.IsUnknown() && !window.IsNull() && !window.IsUnknown() && overlap.ValueInt64() > window.ValueInt64() {
-		diags.AddAttributeWarning(
-			path.Root("overlap_days"),
-			"Overlap is longer than the rotation window",
-			fmt.Sprintf(
-				"overlap_days is %d and rotate_before_days is %d: a token that is rotated in its window expires "+
-					"before the overlap ends. Set rotate_before_days to at least %d.",
-				overlap.ValueInt64(),
-				window.ValueInt64(),
-				overlap.ValueInt64(),
-			),
-		)
+		diags.AddAttributeWarning(path.Root("overlap_days"), "Overlap is longer than the rotation window", fmt.Sprintf(
+			"overlap_days is %d and rotate_before_days is %d: a token that is rotated in its window expires "+
+				"before the overlap ends. Set rotate_before_days to at least %d.", overlap.ValueInt64(),
+			window.ValueInt64(), overlap.ValueInt64()))
 	}
 }

@@ -314,10 +314,7 @@ func TestChangesDuringOverlap(t *testing.T) {
 				if diags := h.refresh(o); diags.errors() != "" {
 					t.Fatal(diags.errors())
 				}
-				if w := h.plan(
-					o,
-					config,
-				).diags.warnings(); tc.warns == "" && w != "" ||
+				if w := h.plan(o, config).diags.warnings(); tc.warns == "" && w != "" ||
 					!strings.Contains(w, tc.warns) {
 					t.Errorf("warned %q, want %q", w, tc.warns)
 				}
@@ -467,8 +464,7 @@ func TestOverlapOfImportedToken(t *testing.T) {
 		owner := h.account()
 		until := h.server.Clock.Now().AddDate(0, 0, 30)
 		created := h.server.AddToken(
-			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until},
-		)
+			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
 		o, diags := h.load(tokenType, fmt.Sprint(created.ID))
 		if diags.errors() != "" {
 			t.Fatal(diags.errors())
@@ -519,12 +515,8 @@ func TestRetiringOwnToken(t *testing.T) {
 			"due": config, "destroy": nil, "revoked": config.with(values{"revoked": true}),
 		} {
 			// The hash of its secret is known, so the plan refuses it.
-			wantText(
-				t,
-				h.plan(o, config).diags.errors(),
-				"Operation would lock out the provider",
-				"retiring service token",
-			)
+			wantText(t, h.plan(o, config).diags.errors(), "Operation would lock out the provider", "retiring service "+
+				"token")
 			if !h.active(mine) {
 				t.Fatalf("%s: the provider revoked its own token", name)
 			}
@@ -890,14 +882,8 @@ func TestPlannedSecret(t *testing.T) {
 		p := h.plan(h.none(tokenType), config.with(values{"encryption": tc.encryption}))
 		if token, encrypted := get(p.planned, "token"), get(p.planned, "encrypted_token"); token != tc.token ||
 			encrypted != tc.encrypted || p.diags.errors() != "" {
-			t.Errorf(
-				"%s: token %q, encrypted_token %q, want %q and %q",
-				tc.name,
-				token,
-				encrypted,
-				tc.token,
-				tc.encrypted,
-			)
+			t.Errorf("%s: token %q, encrypted_token %q, want %q and %q", tc.name, token, encrypted, tc.token,
+				tc.encrypted)
 		}
 		wantRetiring(t, retiringOf(p.planned))
 	}

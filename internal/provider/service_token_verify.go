@@ -30,22 +30,13 @@ func verifySCIM(ctx context.Context, client *qualytics.Client, plan serviceToken
 	}
 	switch e := asError(err); {
 	case err == nil:
-		diags.AddAttributeWarning(
-			path.Root("scim_endpoints_only"),
-			"Service token is not limited to SCIM",
-			fmt.Sprintf(
-				"%s also works outside of the SCIM endpoints, with all permissions of its account. It is in the "+
-					"state; if you do not want that, destroy it.", sentenceStart(tokenLabel(&t.Token))),
-		)
+		diags.AddAttributeWarning(path.Root("scim_endpoints_only"), "Service token is not limited to SCIM",
+			fmt.Sprintf("%s also works outside of the SCIM endpoints, with all permissions of its account. It is "+
+				"in the state; if you do not want that, destroy it.", sentenceStart(tokenLabel(&t.Token))))
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
-		diags.AddAttributeWarning(
-			path.Root("scim_endpoints_only"),
-			"Unable to verify SCIM restriction",
-			"The API does not report whether a token is limited to SCIM, and the attempt to use the token elsewhere "+
-				"failed. "+answerText(
-				e,
-			),
-		)
+		diags.AddAttributeWarning(path.Root("scim_endpoints_only"), "Unable to verify SCIM restriction", "The API "+
+			"does not report whether a token is limited to SCIM, and the attempt to use the token elsewhere "+
+			"failed. "+answerText(e))
 	}
 }
 
@@ -78,12 +69,8 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 			"The owner of the secret in "+envImportToken+" was requested. "+answerText(asError(meErr))+
 				" The secret may be expired, revoked, limited to SCIM, or of another deployment.")
 	case me.ID != t.User.ID:
-		diags.AddError(
-			notStored,
-			fmt.Sprintf(
-				"The secret in %s belongs to another account than %s. Set it to the secret of that token, or unset it.",
-				envImportToken, model.label()),
-		)
+		diags.AddError(notStored, fmt.Sprintf("The secret in %s belongs to another account than %s. Set it to the "+
+			"secret of that token, or unset it.", envImportToken, model.label()))
 	case err == nil && own == qualytics.OwnYes:
 		return types.StringValue(string(secret))
 	case err == nil && own == qualytics.OwnNo:

@@ -75,9 +75,8 @@ func (d *serviceTokensDataSource) Schema(_ context.Context, _ datasource.SchemaR
 						"Time of creation in UTC (RFC 3339). Null if the deployment does not report it."),
 					"expires_at": computedTime(
 						"Time of expiry in UTC (RFC 3339). Null if the service token never expires."),
-					"last_used_at": computedTime(
-						"Time of the last use in UTC (RFC 3339). Null if never, or if the deployment does not report " +
-							"it."),
+					"last_used_at": computedTime("Time of the last use in UTC (RFC 3339). Null if never, or if the " +
+						"deployment does not report it."),
 				}},
 			},
 		},

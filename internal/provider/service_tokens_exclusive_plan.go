@@ -117,10 +117,9 @@ func (r *serviceTokensExclusiveResource) warnOfNamed(plan serviceTokensExclusive
 	if len(ids) == 0 {
 		return
 	}
-	diags.AddWarning("Service tokens are left to their own resources", fmt.Sprintf(
-		"Other resources manage the active tokens with the ID %[2]s of the service account ID %[1]s, or token_ids "+
-			"named them before. They are not revoked here: the resource that created them has to remove them, for "+
-			"example after a rotation whose dependents failed. If no resource manages them, revoke them "+
-			"in Qualytics (Settings, Tokens).",
+	diags.AddWarning("Service tokens are left to their own resources", fmt.Sprintf("Other resources manage the "+
+		"active tokens with the ID %[2]s of the service account ID %[1]s, or token_ids named them before. They "+
+		"are not revoked here: the resource that created them has to remove them, for example after a rotation "+
+		"whose dependents failed. If no resource manages them, revoke them in Qualytics (Settings, Tokens).",
 		plan.ServiceAccountID.ValueString(), strings.Join(ids, ", ")))
 }

@@ -159,9 +159,8 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
 		return
 	case user != nil && history.UserID != "" && user.UserID != history.UserID:
-		addOtherDeployment(&resp.Diagnostics, client, state.label(),
-			fmt.Sprintf("The user_id of the account was %q and is %q on the server. A user_id never changes.",
-				history.UserID, user.UserID))
+		addOtherDeployment(&resp.Diagnostics, client, state.label(), fmt.Sprintf("The user_id of the account was %q "+
+			"and is %q on the server. A user_id never changes.", history.UserID, user.UserID))
 		return
 	case user == nil || user.Deactivated():
 		resp.Diagnostics.AddWarning("Service account of exclusive tokens not found",

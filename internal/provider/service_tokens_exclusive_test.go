@@ -473,10 +473,8 @@ func TestExclusiveOwnTokenAndUnknownNames(t *testing.T) {
 			t.Fatal(diags.errors())
 		}
 		p := h.plan(o, config.with(values{"token_ids": unknown{}}))
-		if _, diags := h.applyWith(
-			p,
-			config.with(values{"token_ids": []string{fmt.Sprint(own.ID)}}),
-		); diags.errors() != "" {
+		if _, diags := h.applyWith(p,
+			config.with(values{"token_ids": []string{fmt.Sprint(own.ID)}})); diags.errors() != "" {
 			t.Error(diags.errors())
 		}
 		if !h.active(fmt.Sprint(own.ID)) {

@@ -103,16 +103,14 @@ func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *di
 	for _, name := range planned {
 		found := spellingOf(name, state)
 		if isPublic(name) && found == "" {
-			diags.AddAttributeError(attribute, "Spelling of team differs from the state",
-				fmt.Sprintf("The configuration has the "+
-					"team %q together with names that are only known after apply. Remove it: every user is in Public.",
-					name))
+			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf("The "+
+				"configuration has the team %q together with names that are only known after apply. Remove it: "+
+				"every user is in Public.", name))
 		}
 		if found != "" && found != name {
-			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf(
-				"The state has the team %q, and the configuration has %q together with names that are only known "+
-					"after apply. "+
-					"Use the spelling of the state.", found, name))
+			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf("The state has "+
+				"the team %q, and the configuration has %q together with names that are only known after apply. "+
+				"Use the spelling of the state.", found, name))
 		}
 	}
 }

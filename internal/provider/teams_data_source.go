@@ -57,10 +57,8 @@ func teamAttributes() map[string]schema.Attribute {
 		"id":          computedString("Numeric ID of the team."),
 		"name":        computedString("Name of the team."),
 		"description": computedString("Description of the team. May be null."),
-		"permission": computedString(
-			"Permission of the team: `Editor`, `Author`, `Drafter`, `Viewer`, or `Reporter`. Null if the deployment " +
-				"does not report it.",
-		),
+		"permission": computedString("Permission of the team: `Editor`, `Author`, `Drafter`, `Viewer`, or " +
+			"`Reporter`. Null if the deployment does not report it."),
 	}
 }
 

@@ -64,10 +64,8 @@ func notBlank() validator.String {
 // trimmed refuses text that starts or ends with white space, because the server
 // may remove it.
 func trimmed() validator.String {
-	return stringvalidator.RegexMatches(
-		regexp.MustCompile(`(?s)^(\S(.*\S)?)?$|^\s*$`),
-		"must not start or end with a space",
-	)
+	return stringvalidator.RegexMatches(regexp.MustCompile(`(?s)^(\S(.*\S)?)?$|^\s*$`), "must not start or end with "+
+		"a space")
 }
 
 // idValidator refuses what cannot be an ID. It accepts any plain word, because

@@ -111,9 +111,7 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 				t.Errorf("created %+v", user)
 			}
 			if _, err := c.CreateServiceAccount(ctx,
-				ServiceAccountCreate{Name: "api access", Role: RoleMember}); !IsConflict(
-				err,
-			) {
+				ServiceAccountCreate{Name: "api access", Role: RoleMember}); !IsConflict(err) {
 				t.Errorf("name in use: got %v, want a conflict", err)
 			}
 			if _, err := c.CreateServiceAccount(ctx, ServiceAccountCreate{Name: "x", Role: "Owner"}); !IsInvalid(err) ||
@@ -456,8 +454,7 @@ func TestErrorsByStatus(t *testing.T) {
 		{"redirect away", qualyticstest.Fault{
 			Status: 302,
 			Header: http.Header{"Location": {"https://login.example.com/?secret"}},
-		}, false, "redirects to " +
-			"https://login.example.com,"},
+		}, false, "redirects to https://login.example.com,"},
 		{
 			"redirect in a loop",
 			qualyticstest.Fault{Status: 302, Header: http.Header{"Location": {"/api/users/me"}}},
@@ -801,9 +798,7 @@ func TestReplayedCreate(t *testing.T) {
 		}
 		s.Fail(replay)
 		if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "fixed", UserID: owner.ID},
-			false); !IsConflict(
-			err,
-		) {
+			false); !IsConflict(err) {
 			t.Errorf("%s, fixed name: %v, want a conflict", profile.Name, err)
 		}
 		for _, status := range []int{502, 503, 504} {

@@ -180,15 +180,11 @@ func TestWithCandidates(t *testing.T) {
 	err := withCandidates(original, []Candidate{{ID: 7}}, errors.New("refused"))
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !e.LookupFailed || len(e.Candidates) != 1 || original.LookupFailed ||
-		!strings.Contains(
-			e.Problem,
-			"the connection broke; and looking for what it may have created failed (refused)",
-		) {
+		!strings.Contains(e.Problem, "the connection broke; and looking for what it may have created failed "+
+			"(refused)") {
 		t.Errorf("%+v", e)
 	}
-	if e, _ := errors.AsType[*Error](
-		withCandidates(original, nil, nil),
-	); e.LookupFailed ||
+	if e, _ := errors.AsType[*Error](withCandidates(original, nil, nil)); e.LookupFailed ||
 		e.Problem != original.Problem {
 		t.Errorf("%+v", e)
 	}

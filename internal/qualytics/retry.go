@@ -106,9 +106,8 @@ func (c *Client) classify(err error) attemptResult {
 	reason := systemReason(err)
 	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return attemptResult{
-			problem: fmt.Sprintf(
-				"the certificate of %s is not trusted (%s): set ca_cert_file to the authority that signed it", host,
-				c.mask.clean(certificate.Err.Error())),
+			problem: fmt.Sprintf("the certificate of %s is not trusted (%s): set ca_cert_file to the authority that "+
+				"signed it", host, c.mask.clean(certificate.Err.Error())),
 		}
 	}
 	_, record := errors.AsType[tls.RecordHeaderError](err)

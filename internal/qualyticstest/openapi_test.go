@@ -25,10 +25,8 @@ func TestOpenAPI(t *testing.T) {
 			for _, o := range s.operations() {
 				documented = append(documented, o.pattern)
 			}
-			routed := slices.DeleteFunc(
-				slices.Clone(s.patterns),
-				func(p string) bool { return strings.Contains(p, "/scim/") },
-			)
+			routed := slices.DeleteFunc(slices.Clone(s.patterns),
+				func(p string) bool { return strings.Contains(p, "/scim/") })
 			slices.Sort(documented)
 			slices.Sort(routed)
 			if !slices.Equal(documented, routed) {

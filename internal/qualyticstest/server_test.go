@@ -178,14 +178,8 @@ func TestDifferencesBetweenProfiles(t *testing.T) {
 	}
 	for _, profile := range qualyticstest.Profiles() {
 		s := serve(t, qualyticstest.Options{Profile: &profile})
-		status, text := ask(
-			t,
-			s,
-			s.AdminToken(),
-			"POST",
-			"/users",
-			`{"name":"API Access","role":"Member","teams":["Data Quality"]}`,
-		)
+		status, text := ask(t, s, s.AdminToken(), "POST", "/users",
+			`{"name":"API Access","role":"Member","teams":["Data Quality"]}`)
 		var user map[string]any
 		if err := json.Unmarshal([]byte(text), &user); err != nil || status != profile.CreateStatus {
 			t.Fatalf("%s: %d %s", profile.Name, status, text)
@@ -200,10 +194,8 @@ func TestDifferencesBetweenProfiles(t *testing.T) {
 				t.Errorf("%s: has %s: %t", profile.Name, field, ok)
 			}
 		}
-		if _, text := ask(t, s, s.AdminToken(), "GET", "/users", ""); !strings.Contains(
-			text,
-			fmt.Sprintf(`"%s":`, want[2]),
-		) {
+		if _, text := ask(t, s, s.AdminToken(), "GET", "/users", ""); !strings.Contains(text,
+			fmt.Sprintf(`"%s":`, want[2])) {
 			t.Errorf("%s: page without %s: %s", profile.Name, want[2], text)
 		}
 	}
@@ -237,14 +229,7 @@ func TestFaultsAndLog(t *testing.T) {
 		t.Errorf("%d accounts, want the one whose answer was lost after the work", n)
 	}
 	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Replace, Status: 502})
-	if status, _ := ask(
-		t,
-		s,
-		s.AdminToken(),
-		"POST",
-		"/users",
-		`{"name":"y","role":"Member"}`,
-	); status != 502 ||
+	if status, _ := ask(t, s, s.AdminToken(), "POST", "/users", `{"name":"y","role":"Member"}`); status != 502 ||
 		len(s.ServiceAccounts()) != 2 {
 		t.Errorf("a replaced answer: %d, %d accounts", status, len(s.ServiceAccounts()))
 	}

@@ -38,9 +38,7 @@ type usage struct {
 // measureProvider runs the real provider in place of this program, and leaves
 // what it took in a file, one for each run: Terraform starts it several times.
 func measureProvider() int {
-	cmd := exec.CommandContext(
-		context.Background(),
-		os.Args[0]+realSuffix,
+	cmd := exec.CommandContext(context.Background(), os.Args[0]+realSuffix,
 		os.Args[1:]...) // the provider that this program built
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
@@ -152,9 +150,8 @@ func newBench(ctx context.Context, s settings, dir string) (*bench, error) {
 	if err := os.Symlink(self, b.provider()); err != nil {
 		return nil, err
 	}
-	rc := fmt.Sprintf(
-		"provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct {}\n}\n",
-		b.plugins)
+	rc := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct "+
+		"{}\n}\n", b.plugins)
 	return b, os.WriteFile(filepath.Join(dir, "rc"), []byte(rc), 0o600)
 }
 

@@ -42,32 +42,18 @@ func (r *report) svg() string {
 	py := func(s float64) float64 { return scale(s, low, high, plotHeight-plotBottom, plotTop) }
 
 	var b strings.Builder
-	fmt.Fprintf(
-		&b,
-		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n",
-		plotWidth,
-		plotHeight,
-	)
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+
+			"\n", plotWidth, plotHeight)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", plotWidth, plotHeight)
-	fmt.Fprintf(
-		&b,
-		`<text x="%d" y="18">Seconds by number of accounts and tokens; dashed: terraform_data</text>`+"\n",
-		plotLeft,
-	)
+	fmt.Fprintf(&b, `<text x="%d" y="18">Seconds by number of accounts and tokens; dashed: terraform_data</text>`+
+		"\n", plotLeft)
 	for tick := math.Pow(10, math.Floor(math.Log10(low))); tick <= high*1.01; tick *= 10 {
 		for _, m := range []float64{1, 2, 5} {
 			if v := tick * m; v >= low*0.99 && v <= high*1.01 {
-				fmt.Fprintf(
-					&b,
-					`<line x1="%d" x2="%d" y1="%.1f" y2="%.1[3]f" stroke="#ddd"/><text x="%d" y="%.1f" `+
-						`text-anchor="end">%g s</text>`+"\n",
-					plotLeft,
-					plotWidth-plotRight,
-					py(v),
-					plotLeft-6,
-					py(v)+4,
-					v,
-				)
+				fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1[3]f" stroke="#ddd"/><text x="%d" y="%.1f" `+
+					`text-anchor="end">%g s</text>`+"\n", plotLeft, plotWidth-plotRight, py(v), plotLeft-6,
+					py(v)+4, v)
 			}
 		}
 	}
@@ -82,35 +68,16 @@ func (r *report) svg() string {
 			ours = append(ours, fmt.Sprintf("%.1f,%.1f", px(x.n), py(x.seconds)))
 			theirs = append(theirs, fmt.Sprintf("%.1f,%.1f", px(x.n), py(x.floor)))
 			if i == 0 {
-				fmt.Fprintf(
-					&b,
-					`<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n",
-					px(x.n),
-					plotHeight-plotBottom+20,
-					x.n,
-				)
+				fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", px(x.n),
+					plotHeight-plotBottom+20, x.n)
 			}
 		}
-		fmt.Fprintf(
-			&b,
-			`<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
-			strings.Join(ours, " "),
-			colours[i],
-		)
-		fmt.Fprintf(
-			&b,
-			`<polyline points="%s" fill="none" stroke="%s" stroke-dasharray="4 4"/>`+"\n",
-			strings.Join(theirs, " "),
-			colours[i],
-		)
-		fmt.Fprintf(
-			&b,
-			`<text x="%d" y="%d" fill="%s">%s</text>`+"\n",
-			plotWidth-plotRight+14,
-			label,
-			colours[i],
-			op.name,
-		)
+		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
+			strings.Join(ours, " "), colours[i])
+		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-dasharray="4 4"/>`+"\n",
+			strings.Join(theirs, " "), colours[i])
+		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", plotWidth-plotRight+14, label, colours[i],
+			op.name)
 		label += 20
 	}
 	b.WriteString("</svg>\n")

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,25 +37,39 @@ var testPackages = []string{"internal/qualytics", "internal/provider"}
 // slowTests run only for mutants that all other tests missed.
 var slowTests = []string{"TestFaultMatrix", "TestTokenLife"}
 
-// helper is added to each mutated package.
+// helper is added to each mutated package. It activates one mutant, or records the mutants
+// whose code is executed.
 const helper = `package %s
 
 import (
+	"fmt"
 	"os"
 	"strconv"
+	"sync"
 )
 
-var activeMutant, _ = strconv.Atoi(os.Getenv("MUTANT"))
+var (
+	activeMutant, _ = strconv.Atoi(os.Getenv("MUTANT"))
+	reachedFile, _  = os.OpenFile(os.Getenv("MUTANTS_REACHED"), os.O_APPEND|os.O_WRONLY, 0)
+	reachedMutants  sync.Map
+)
 
-func mutantIs(id int) bool { return id == activeMutant }
+func mutantIs(id int) bool {
+	if reachedFile != nil {
+		if _, before := reachedMutants.Swap(id, true); !before {
+			fmt.Fprintln(reachedFile, id)
+		}
+	}
+	return id == activeMutant
+}
 `
 
 // test is a test function.
 type test struct {
-	pkg   string
-	name  string
-	took  time.Duration
-	lines map[string]bool // "file:line" that it executes
+	pkg     string
+	name    string
+	took    time.Duration
+	reaches map[int]bool // IDs of the mutants that it executes
 }
 
 func main() {
@@ -81,16 +94,16 @@ func run(ctx context.Context, only string, every, workers int, report string) er
 	if err := os.CopyFS(copied, os.DirFS(".")); err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "measuring which test executes which line")
-	tests, err := coverage(ctx, copied)
-	if err != nil {
-		return err
-	}
 	mutants, err := mutateAll(copied, only)
 	if err != nil {
 		return err
 	}
-	if err := buildTests(ctx, copied, ""); err != nil {
+	if err := buildTests(ctx, copied); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "recording which test executes which mutant")
+	tests, err := recordTests(ctx, copied)
+	if err != nil {
 		return err
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return m.ID%every != 0 })
@@ -113,10 +126,8 @@ func mutateAll(root, only string) ([]mutant, error) {
 	next := func() int { return len(all) + 1 }
 	for _, pkg := range testPackages {
 		for _, name := range mutated[pkg] {
-			if !slices.ContainsFunc(
-				strings.Split(only, ","),
-				func(part string) bool { return strings.Contains(name, part) },
-			) {
+			if !slices.ContainsFunc(strings.Split(only, ","),
+				func(part string) bool { return strings.Contains(name, part) }) {
 				continue
 			}
 			path := filepath.Join(root, pkg, name)
@@ -141,13 +152,9 @@ func mutateAll(root, only string) ([]mutant, error) {
 func binary(root, pkg string) string { return filepath.Join(root, filepath.Base(pkg)+".test") }
 
 // buildTests compiles the tests of each package.
-func buildTests(ctx context.Context, root, cover string) error {
+func buildTests(ctx context.Context, root string) error {
 	for _, pkg := range testPackages {
-		args := []string{"test", "-c", "-vet=off", "-o", binary(root, pkg)}
-		if cover != "" {
-			args = append(args, "-coverpkg="+cover)
-		}
-		cmd := exec.CommandContext(ctx, "go", append(args, "./"+pkg)...)
+		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-o", binary(root, pkg), "./"+pkg)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building the tests of %s: %w\n%s", pkg, err, out)
@@ -157,20 +164,17 @@ func buildTests(ctx context.Context, root, cover string) error {
 }
 
 // runTests runs tests of a package. It reports whether all of them passed.
-func runTests(ctx context.Context, root, pkg, pattern string, id int, more ...string) bool {
+func runTests(ctx context.Context, root, pkg, pattern string, env ...string) bool {
 	const limit = 2 * time.Minute
-	args := append([]string{"-test.run", pattern, "-test.failfast", "-test.timeout", limit.String()}, more...)
-	cmd := exec.CommandContext(ctx, binary(root, pkg), args...)
+	cmd := exec.CommandContext(ctx, binary(root, pkg),
+		"-test.run", pattern, "-test.failfast", "-test.timeout", limit.String())
 	cmd.Dir = filepath.Join(root, pkg)
-	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "TF_ACC=")
+	cmd.Env = append(append(os.Environ(), "TF_ACC="), env...)
 	return cmd.Run() == nil
 }
 
-// coverage runs every test by itself.
-func coverage(ctx context.Context, root string) ([]test, error) {
-	if err := buildTests(ctx, root, "./internal/..."); err != nil {
-		return nil, err
-	}
+// recordTests runs every test by itself, without a mutant, and returns the fastest first.
+func recordTests(ctx context.Context, root string) ([]test, error) {
 	var tests []test
 	for _, pkg := range testPackages {
 		cmd := exec.CommandContext(ctx, binary(root, pkg), "-test.list", "^(Test|Fuzz)")
@@ -182,53 +186,32 @@ func coverage(ctx context.Context, root string) ([]test, error) {
 			if strings.HasPrefix(name, "TestAcc") {
 				continue
 			}
-			profile := filepath.Join(root, "profile")
+			record := filepath.Join(root, "reached")
+			if err := os.WriteFile(record, nil, 0o600); err != nil {
+				return nil, err
+			}
 			start := time.Now()
-			if !runTests(ctx, root, pkg, "^"+name+"$", 0, "-test.coverprofile", profile) {
+			if !runTests(ctx, root, pkg, "^"+name+"$", "MUTANTS_REACHED="+record) {
 				return nil, errors.New(name + " fails without a mutant")
 			}
-			lines, err := executedLines(profile)
+			took := time.Since(start)
+			reached, err := os.ReadFile(record)
 			if err != nil {
 				return nil, err
 			}
-			tests = append(tests, test{pkg, name, time.Since(start), lines})
+			t := test{pkg: pkg, name: name, took: took, reaches: map[int]bool{}}
+			for line := range strings.FieldsSeq(string(reached)) {
+				id, err := strconv.Atoi(line)
+				if err != nil {
+					return nil, err
+				}
+				t.reaches[id] = true
+			}
+			tests = append(tests, t)
 		}
 	}
 	slices.SortStableFunc(tests, func(a, b test) int { return int(a.took - b.took) })
 	return tests, nil
-}
-
-// executedLines returns the lines in a coverage profile that were executed.
-func executedLines(profile string) (map[string]bool, error) {
-	file, err := os.Open(profile)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	lines := map[string]bool{}
-	for scanner := bufio.NewScanner(file); scanner.Scan(); {
-		name, rest, ok := strings.Cut(scanner.Text(), ":")
-		var from, to, c1, c2, statements, count int
-		if _, err := fmt.Sscanf(
-			rest,
-			"%d.%d,%d.%d %d %d",
-			&from,
-			&c1,
-			&to,
-			&c2,
-			&statements,
-			&count,
-		); !ok ||
-			err != nil {
-			continue
-		}
-		if at := strings.Index(name, "internal/"); at >= 0 && count > 0 {
-			for line := from; line <= to; line++ {
-				lines[name[at:]+":"+strconv.Itoa(line)] = true
-			}
-		}
-	}
-	return lines, nil
 }
 
 // testAll returns the mutants that no test notices.
@@ -262,17 +245,7 @@ func testAll(ctx context.Context, root string, mutants []mutant, tests []test, w
 	return survivors
 }
 
-// executes reports whether a test executes the function with a mutant.
-func (t test) executes(m mutant) bool {
-	for line := m.From; line <= m.To; line++ {
-		if t.lines[m.File+":"+strconv.Itoa(line)] {
-			return true
-		}
-	}
-	return false
-}
-
-// killed reports whether a test that executes the mutated function fails: first the fastest
+// killed reports whether a test that executes the mutant fails: first the fastest
 // tests, then the others, and the slow ones last.
 func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 	const first = 8
@@ -282,7 +255,7 @@ func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 	}
 	found := 0
 	for _, t := range tests {
-		if !t.executes(m) {
+		if !t.reaches[m.ID] {
 			continue
 		}
 		found++
@@ -297,7 +270,7 @@ func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 	for _, batch := range batches {
 		for _, pkg := range testPackages {
 			if names := batch[pkg]; len(names) > 0 &&
-				!runTests(ctx, root, pkg, "^("+strings.Join(names, "|")+")$", m.ID) {
+				!runTests(ctx, root, pkg, "^("+strings.Join(names, "|")+")$", "MUTANT="+strconv.Itoa(m.ID)) {
 				return true
 			}
 		}

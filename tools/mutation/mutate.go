@@ -21,9 +21,6 @@ type mutant struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	What string `json:"what"`
-	// From and To are the lines of the function around it.
-	From int `json:"-"`
-	To   int `json:"-"`
 }
 
 // insertion is text that is inserted at an offset of the original source.
@@ -39,7 +36,6 @@ type mutator struct {
 	source     []byte
 	files      *token.FileSet
 	next       func() int
-	from, to   int // lines of the current function
 	mutants    []mutant
 	insertions []insertion
 }
@@ -57,7 +53,6 @@ func mutateFile(path, name string, next func() int) ([]byte, []mutant, error) {
 	}
 	for _, decl := range file.Decls {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Body != nil {
-			m.from, m.to = m.files.Position(f.Pos()).Line, m.files.Position(f.End()).Line
 			m.function(f.Type, f.Body)
 		}
 	}
@@ -179,7 +174,7 @@ func (m *mutator) remove(s ast.Stmt) {
 func (m *mutator) add(n ast.Node, what string) int {
 	id := m.next()
 	m.mutants = append(m.mutants, mutant{
-		ID: id, File: m.file, Line: m.files.Position(n.Pos()).Line, What: what, From: m.from, To: m.to,
+		ID: id, File: m.file, Line: m.files.Position(n.Pos()).Line, What: what,
 	})
 	return id
 }

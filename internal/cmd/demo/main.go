@@ -123,9 +123,9 @@ func findCLI() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("neither terraform nor tofu is on PATH\n" +
-		"Install Terraform 1.0 or newer (https://developer.hashicorp.com/terraform/install)\n" +
-		"or OpenTofu 1.6 or newer (https://opentofu.org/docs/intro/install), then run make demo again")
+	return "", errors.New("neither terraform nor tofu is on PATH\nInstall Terraform 1.0 or newer " +
+		"(https://developer.hashicorp.com/terraform/install)\nor OpenTofu 1.6 or newer " +
+		"(https://opentofu.org/docs/intro/install), then run make demo again")
 }
 
 // prepare writes the configuration and the settings of Terraform and the provider.
@@ -133,8 +133,8 @@ func (d *demo) prepare(ctx context.Context, cli string) error {
 	rc := filepath.Join(d.dir, "terraform.rc")
 	for name, text := range map[string]string{
 		filepath.Join(d.dir, "main.tf"): configuration,
-		rc: fmt.Sprintf("provider_installation {\n  dev_overrides {\n    "+
-			"\"qualytics/qualytics\" = %q\n  }\n  direct {}\n}\n", filepath.Join(d.dir, "plugins")),
+		rc: fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct "+
+			"{}\n}\n", filepath.Join(d.dir, "plugins")),
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			return err

@@ -94,9 +94,8 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 	p := &prober{client: client, out: out, verbose: o.verbose, variants: map[string]string{}, timing: defaultTiming}
 	p.printf("Deployment: %s\n", client.URL())
 	if o.write {
-		p.printf("This run reads, and creates a throwaway account and tokens whose names begin with %s.\n"+
-			"It removes the tokens. The account stays as deactivated, because the API does not erase accounts.\n",
-			namePrefix)
+		p.printf("This run reads, and creates a throwaway account and tokens whose names begin with %s.\nIt removes "+
+			"the tokens. The account stays as deactivated, because the API does not erase accounts.\n", namePrefix)
 		if !o.yes && !confirmed(ctx, in, out) {
 			return nil
 		}

@@ -76,14 +76,10 @@ func (p *prober) connection(ctx context.Context) object {
 	}
 	slices.Sort(limits)
 	slices.Sort(ids)
-	p.check(
-		assumption{"rate_limit_headers", "Headers about the rate limit", "none", nil, ""},
-		strings.Join(limits, ", "),
-	)
-	p.check(
-		assumption{"request_id_headers", "Headers that identify a request", "none", nil, ""},
-		strings.Join(ids, ", "),
-	)
+	p.check(assumption{"rate_limit_headers", "Headers about the rate limit", "none", nil, ""},
+		strings.Join(limits, ", "))
+	p.check(assumption{"request_id_headers", "Headers that identify a request", "none", nil, ""},
+		strings.Join(ids, ", "))
 	me := asObject(a.value)
 	if !a.ok() {
 		return nil
@@ -166,10 +162,8 @@ func (p *prober) operations(d document) {
 		[]string{"none"},
 		"The provider does not use it: a deactivated account has to be reactivated by hand.",
 	}, listOr("", reactivate, "none"))
-	p.check(
-		assumption{"activity", "Paths of the activity log", "unknown", nil, ""},
-		listOr("", d.paths("activity"), ""),
-	)
+	p.check(assumption{"activity", "Paths of the activity log", "unknown", nil, ""},
+		listOr("", d.paths("activity"), ""))
 }
 
 // listOr returns the elements after a label, or text if there are none.
@@ -354,10 +348,8 @@ func (p *prober) users(ctx context.Context) {
 		[]string{"total", "total_count"},
 		"The provider requests pages until one is short.",
 	}, fieldOf(page, "total", "total_count"))
-	p.check(
-		assumption{"page_count", "Field with the number of pages", "pages or none", nil, ""},
-		fieldOf(page, "pages"),
-	)
+	p.check(assumption{"page_count", "Field with the number of pages", "pages or none", nil, ""},
+		fieldOf(page, "pages"))
 	p.check(assumption{
 		"teams_shape", "Teams of a user", "names or objects",
 		[]string{"names", "objects"},
@@ -486,10 +478,9 @@ func (p *prober) ownToken(ctx context.Context) {
 	claims := p.client.Claims()
 	kind := "not a JWT"
 	if claims != nil {
-		kind = listOr("JWT with ", slices.DeleteFunc(
-			slices.Sorted(maps.Keys(claims)),
-			func(name string) bool { return !slices.Contains([]string{"exp", "iat", "jti"}, name) },
-		), "JWT without jti, iat, and exp")
+		kind = listOr("JWT with ", slices.DeleteFunc(slices.Sorted(maps.Keys(claims)),
+			func(name string) bool { return !slices.Contains([]string{"exp", "iat", "jti"}, name) }), "JWT "+
+			"without jti, iat, and exp")
 	}
 	p.check(assumption{"bearer", "Format of the token", "JWT", nil, ""}, kind)
 	rows := p.get(ctx, "/user-tokens", nil)

@@ -128,8 +128,7 @@ func (w *writer) trimming(ctx context.Context) {
 func (w *writer) updates(ctx context.Context, account object) {
 	path := "/users/" + account.text("id")
 	put := func(body object) answer { return w.send(ctx, http.MethodPut, path, nil, body) }
-	unknown := w.post(ctx, "/users",
-		object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
+	unknown := w.post(ctx, "/users", object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
 	observed := unknown.outcome()
 	if unknown.ok() {
 		observed = "ignored"

@@ -42,8 +42,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	latency := flags.Duration("latency", 0, "latency of every answer")
 	rate := flags.Int("rate", 0, "rate limit in requests per second; 0 means none")
 	burst := flags.Int("burst", 250, "burst of the rate limit")
-	data := flags.String("data", "",
-		"file for the data, which a later start continues with; none keeps it in memory")
+	data := flags.String("data", "", "file for the data, which a later start continues with; none keeps it in memory")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -34,8 +34,7 @@ func main() {
 }
 
 func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writer) error {
-	cfg, _, err := provider.ResolveSettings("", "",
-		provider.Environment{LookupEnv: lookupEnv, HomeDir: os.UserHomeDir})
+	cfg, _, err := provider.ResolveSettings("", "", provider.Environment{LookupEnv: lookupEnv, HomeDir: os.UserHomeDir})
 	if err != nil {
 		return err
 	}
@@ -45,10 +44,8 @@ func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writ
 	}
 	var accounts []qualytics.User
 	for _, prefix := range prefixes {
-		found, err := client.ServiceAccounts(
-			ctx,
-			qualytics.UserFilter{Name: prefix},
-		) // part of the name, case-insensitive
+		found, err := client.ServiceAccounts(ctx,
+			qualytics.UserFilter{Name: prefix}) // part of the name, case-insensitive
 		if err != nil {
 			return err
 		}
