@@ -39,6 +39,33 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 	return nil, nil
 }
 
+const unableToReadAccount = "Unable to read service account"
+
+// accountByID returns the active service account with the ID in an attribute, or nil after
+// an error.
+func accountByID(ctx context.Context, client *qualytics.Client, value types.String, attribute string,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	id := parseID(value, attribute, diags)
+	if diags.HasError() {
+		return nil
+	}
+	user, err := client.ReadServiceAccount(ctx, id)
+	switch {
+	case err != nil:
+		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
+	case user == nil || user.Deactivated():
+		diags.AddAttributeError(path.Root(attribute), "Object not found",
+			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
+	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
+		diags.AddAttributeError(path.Root(attribute), "Not a service account",
+			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType))
+	default:
+		return user
+	}
+	return nil
+}
+
 // accountsWithUserID returns all service accounts, from a new list unless a recent one
 // has the user_id.
 func accountsWithUserID(ctx context.Context, client *qualytics.Client, userID string) ([]qualytics.User, error) {

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
@@ -14,7 +15,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -47,15 +47,13 @@ func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 	return nil
 }
 
-// warnOfInvalidID warns while planning that a value is not an ID, which is an error during
-// apply. Mocks of other objects may have any ID, so it is not an error before.
-func (b *base) warnOfInvalidID(attribute string, value types.String, diags *diag.Diagnostics) {
-	if _, ok := readID(value.ValueString()); ok || value.IsNull() || value.IsUnknown() || b.data.client == nil {
-		return
+// warnOfInvalidID warns while planning if one of the known values is not an ID, which is an
+// error during apply. Mocks of other objects may have any ID, so it is not an error before.
+func (b *base) warnOfInvalidID(attribute string, diags *diag.Diagnostics, known ...string) {
+	invalid := func(value string) bool { _, ok := readID(value); return !ok }
+	if b.data.client != nil && slices.ContainsFunc(known, invalid) {
+		diags.AddAttributeWarning(path.Root(attribute), invalidID, invalidIDText(path.Root(attribute)))
 	}
-	var invalid diag.Diagnostics
-	addInvalidID(path.Root(attribute), &invalid)
-	diags.AddAttributeWarning(path.Root(attribute), invalid[0].Summary(), invalid[0].Detail())
 }
 
 type resourceBase struct{ base }

@@ -57,27 +57,40 @@ func (m providerModel) unknown() []string {
 	return names
 }
 
+// Setting says where a setting of the provider comes from. It contains no value.
+type Setting struct {
+	Name   string // of the argument in the provider block
+	Source string // such as "environment variable QUALYTICS_URL"
+}
+
+// Sources of a setting that do not name a variable or a file.
+const (
+	SourceArgument = "argument"
+	sourceDefault  = "default"
+)
+
 // resolver looks up each setting in the provider block, then in the environment,
 // then in the file of the official CLI.
 type resolver struct {
-	block providerModel
-	env   Environment
-	file  cliFile
-	diags diag.Diagnostics
+	block    providerModel
+	env      Environment
+	file     cliFile
+	settings []Setting
+	diags    diag.Diagnostics
 }
 
-// resolve returns the client's configuration. It reads the environment, the CLI's
-// file, and the CA file, and sends no request.
-func resolve(block providerModel, env Environment) (qualytics.Config, diag.Diagnostics) {
+// resolve returns the client's configuration, and where each setting comes from. It
+// reads the environment, the CLI's file, and the CA file, and sends no request.
+func resolve(block providerModel, env Environment) (qualytics.Config, []Setting, diag.Diagnostics) {
 	r := &resolver{block: block, env: env}
 	r.file = readCLIFile(env)
 	cfg := qualytics.Config{Headers: r.headers()}
-	cfg.URL = firstNonEmpty(block.URL.ValueString(), r.getenv(envURL), r.file.URL)
-	fileHasURL := sameDeployment(cfg.URL, r.file.URL)
-	cfg.Token = qualytics.Secret(firstNonEmpty(block.Token.ValueString(), r.getenv(envToken)))
-	if cfg.Token == "" && fileHasURL {
-		cfg.Token = qualytics.Secret(r.file.Token)
+	cfg.URL = r.text("url", block.URL, envURL, r.file.URL)
+	fileHasURL, fileToken := sameDeployment(cfg.URL, r.file.URL), ""
+	if fileHasURL {
+		fileToken = r.file.Token
 	}
+	cfg.Token = qualytics.Secret(r.text("token", block.Token, envToken, fileToken))
 	r.checkToken(string(cfg.Token))
 	r.checkMissing(cfg)
 	cfg.APIPath = r.apiPath()
@@ -88,17 +101,29 @@ func resolve(block providerModel, env Environment) (qualytics.Config, diag.Diagn
 	if !r.diags.HasError() {
 		r.checkURL(cfg)
 	}
-	return cfg, r.diags
+	return cfg, r.settings, r.diags
 }
 
-func firstNonEmpty(values ...string) string {
-	for _, v := range values {
-		if v = strings.TrimSpace(v); v != "" {
-			return v
+// found records where a setting comes from.
+func (r *resolver) found(name, source string) { r.settings = append(r.settings, Setting{name, source}) }
+
+// text looks up a setting for which blank text counts as not set.
+func (r *resolver) text(name string, argument types.String, variable, inFile string) string {
+	for _, place := range []struct{ value, source string }{
+		{argument.ValueString(), SourceArgument},
+		{r.getenv(variable), sourceVariable(variable)},
+		{inFile, r.file.name},
+	} {
+		if value := strings.TrimSpace(place.value); value != "" {
+			r.found(name, place.source)
+			return value
 		}
 	}
+	r.found(name, sourceDefault)
 	return ""
 }
+
+func sourceVariable(name string) string { return "environment variable " + name }
 
 func (r *resolver) getenv(key string) string {
 	value, _ := r.env.LookupEnv(key)
@@ -204,36 +229,41 @@ func (r *resolver) headers() map[string]qualytics.Secret {
 
 // apiPath returns the API path, which may be set to "".
 func (r *resolver) apiPath() string {
-	if !r.block.APIPath.IsNull() {
-		return r.block.APIPath.ValueString()
+	value, source := qualytics.DefaultAPIPath, sourceDefault
+	if fromEnv, isSet := r.env.LookupEnv(envAPIPath); !r.block.APIPath.IsNull() {
+		value, source = r.block.APIPath.ValueString(), SourceArgument
+	} else if isSet {
+		value, source = fromEnv, sourceVariable(envAPIPath)
 	}
-	if value, ok := r.env.LookupEnv(envAPIPath); ok {
-		return value
-	}
-	return qualytics.DefaultAPIPath
+	r.found("api_path", source)
+	return value
 }
 
 // sslVerify returns whether to verify the certificate. The CLI's setting counts only
 // for the CLI's URL.
 func (r *resolver) sslVerify(fileHasURL bool) bool {
-	verify, source := true, ""
+	verify, source := true, sourceDefault
 	fromEnv := r.getenv(envSSLVerify)
 	switch {
 	case !r.block.SSLVerify.IsNull():
-		verify, source = r.block.SSLVerify.ValueBool(), "the argument \"ssl_verify\""
+		verify, source = r.block.SSLVerify.ValueBool(), SourceArgument
 	case fromEnv != "":
 		v, err := parseBool(fromEnv)
 		if err != nil {
 			r.diags.AddError("Invalid environment variable", envSSLVerify+" must be true or false.")
 		}
-		verify, source = v, "the environment variable "+envSSLVerify
+		verify, source = v, sourceVariable(envSSLVerify)
 	case r.file.SSLVerify != nil && (fileHasURL || r.file.URL == ""):
 		verify, source = *r.file.SSLVerify, r.file.name
 	}
+	r.found("ssl_verify", source)
 	if !verify && !r.diags.HasError() {
-		r.diags.AddWarning("Certificate verification is disabled", "It is disabled by "+source+". Anyone on the "+
-			"network can impersonate the server and obtain the provider's token. If a private authority signed "+
-			"the certificate, set ca_cert_file instead.")
+		r.diags.AddWarning(
+			"Certificate verification is disabled",
+			"ssl_verify is false (source: "+source+"). Anyone on the "+
+				"network can impersonate the server and obtain the provider's token. If a private authority signed "+
+				"the certificate, set ca_cert_file instead.",
+		)
 	}
 	return verify
 }
@@ -249,7 +279,7 @@ func parseBool(s string) (bool, error) {
 }
 
 func (r *resolver) rootCAs() *x509.CertPool {
-	name := firstNonEmpty(r.block.CACertFile.ValueString(), r.getenv(envCACertFile))
+	name := r.text("ca_cert_file", r.block.CACertFile, envCACertFile, "")
 	if name == "" {
 		return nil
 	}
@@ -276,10 +306,10 @@ func (r *resolver) rootCAs() *x509.CertPool {
 }
 
 func (r *resolver) timeout() time.Duration {
-	seconds := qualytics.DefaultTimeout.Seconds()
+	seconds, source := qualytics.DefaultTimeout.Seconds(), sourceDefault
 	switch fromEnv := r.getenv(envTimeout); {
 	case !r.block.Timeout.IsNull():
-		seconds = r.block.Timeout.ValueFloat64()
+		seconds, source = r.block.Timeout.ValueFloat64(), SourceArgument
 	case fromEnv != "":
 		v, err := strconv.ParseFloat(strings.TrimSpace(fromEnv), 64)
 		if err != nil || !(v >= minTimeoutSeconds && v <= maxTimeoutSeconds) { // also refuses NaN
@@ -287,25 +317,43 @@ func (r *resolver) timeout() time.Duration {
 				fmt.Sprintf("%s must be a number of seconds, at most %d.", envTimeout, maxTimeoutSeconds))
 			return 0
 		}
-		seconds = v
+		seconds, source = v, sourceVariable(envTimeout)
 	case r.file.Timeout >= minTimeoutSeconds && r.file.Timeout <= maxTimeoutSeconds:
-		seconds = r.file.Timeout
+		seconds, source = r.file.Timeout, r.file.name
 	}
+	r.found("timeout", source)
 	return time.Duration(seconds * float64(time.Second))
 }
 
 func (r *resolver) maxRetries() int {
-	if !r.block.MaxRetries.IsNull() {
-		return int(r.block.MaxRetries.ValueInt64())
+	retries, source := qualytics.DefaultMaxRetries, sourceDefault
+	switch fromEnv := r.getenv(envMaxRetries); {
+	case !r.block.MaxRetries.IsNull():
+		retries, source = int(r.block.MaxRetries.ValueInt64()), SourceArgument
+	case fromEnv != "":
+		v, err := strconv.Atoi(strings.TrimSpace(fromEnv))
+		if err != nil || v < 0 || v > maxMaxRetries {
+			r.diags.AddError("Invalid environment variable",
+				fmt.Sprintf("%s must be a whole number from 0 to %d.", envMaxRetries, maxMaxRetries))
+		}
+		retries, source = v, sourceVariable(envMaxRetries)
 	}
-	fromEnv := r.getenv(envMaxRetries)
-	if fromEnv == "" {
-		return qualytics.DefaultMaxRetries
+	r.found("max_retries", source)
+	return retries
+}
+
+// ResolveSettings returns the client's configuration as a provider block with the given
+// url and token would, for other programs, and where each setting comes from. Empty
+// arguments count as not set. The error contains every problem.
+func ResolveSettings(url, token string, env Environment) (qualytics.Config, []Setting, error) {
+	block := providerModel{URL: stringOrNull(url), Token: stringOrNull(token), Headers: types.MapNull(types.StringType)}
+	cfg, settings, diags := resolve(block, env.withDefaults())
+	var problems []string
+	for _, d := range diags.Errors() {
+		problems = append(problems, d.Summary()+": "+d.Detail())
 	}
-	v, err := strconv.Atoi(strings.TrimSpace(fromEnv))
-	if err != nil || v < 0 || v > maxMaxRetries {
-		r.diags.AddError("Invalid environment variable",
-			fmt.Sprintf("%s must be a whole number from 0 to %d.", envMaxRetries, maxMaxRetries))
+	if len(problems) > 0 {
+		return cfg, nil, errors.New(strings.Join(problems, "\n"))
 	}
-	return v
+	return cfg, settings, nil
 }

@@ -173,7 +173,7 @@ func TestConfigurationWarnings(t *testing.T) {
 			"no verification",
 			values{"url": "https://x", "token": "x", "ssl_verify": false},
 			nil, "",
-			`the argument "ssl_verify"`,
+			`ssl_verify is false (source: argument)`,
 		},
 		{
 			"no verification by environment",

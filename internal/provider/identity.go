@@ -110,9 +110,15 @@ func parseID(value types.String, attribute string, diags *diag.Diagnostics) int6
 	return id
 }
 
-// addInvalidID reports a value that is not an ID. It does not show the value,
-// which may be a secret.
+const invalidID = "Invalid ID"
+
+// invalidIDText explains a value that is not an ID. It does not show the value, which may
+// be a secret.
+func invalidIDText(attribute path.Path) string {
+	return fmt.Sprintf("The value of %s is not a numeric ID. Use the id of the object, such as "+
+		"qualytics_service_account.example.id, and not its user_id or name.", attribute)
+}
+
 func addInvalidID(attribute path.Path, diags *diag.Diagnostics) {
-	diags.AddAttributeError(attribute, "Invalid ID", fmt.Sprintf("The value of %s is not a numeric ID. Use the id of "+
-		"the object, such as qualytics_service_account.example.id, and not its user_id or name.", attribute))
+	diags.AddAttributeError(attribute, invalidID, invalidIDText(attribute))
 }

@@ -22,6 +22,15 @@ type lockout struct {
 	diags    *diag.Diagnostics
 }
 
+// whilePlanning and duringApply return the guard.
+func whilePlanning(client *qualytics.Client, diags *diag.Diagnostics) lockout {
+	return lockout{client, true, diags}
+}
+
+func duringApply(client *qualytics.Client, diags *diag.Diagnostics) lockout {
+	return lockout{client, false, diags}
+}
+
 // allowsRemoval reports whether an account may be destroyed or replaced.
 func (l lockout) allowsRemoval(ctx context.Context, account serviceAccountModel, operation string) bool {
 	own, ok := l.ownAccount(ctx, account)

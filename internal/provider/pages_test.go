@@ -270,7 +270,8 @@ func markdown(t *testing.T) []string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "templates" || d.Name() == "bin" || d.Name() == "dist"):
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" ||
+			slices.Contains([]string{"templates", "bin", "dist"}, d.Name())):
 			return filepath.SkipDir
 		case filepath.Ext(path) == ".md":
 			out = append(out, path)

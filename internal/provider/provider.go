@@ -214,7 +214,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	if len(data.unknown) > 0 {
 		return
 	}
-	cfg, diags := resolve(block, p.env)
+	cfg, _, diags := resolve(block, p.env)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return

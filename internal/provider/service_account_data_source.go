@@ -86,7 +86,7 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 	var user *qualytics.User
 	switch {
 	case !config.ID.IsNull():
-		user = accountByID(ctx, client, config.ID, &resp.Diagnostics)
+		user = accountByID(ctx, client, config.ID, "id", &resp.Diagnostics)
 	case !config.UserID.IsNull():
 		user = accountByUserID(ctx, client, config.UserID.ValueString(), &resp.Diagnostics)
 	default:
@@ -95,32 +95,6 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 	if user != nil {
 		resp.Diagnostics.Append(resp.State.Set(ctx, newServiceAccountView(user))...)
 	}
-}
-
-const unableToReadAccount = "Unable to read service account"
-
-// accountByID returns the active service account with an ID, or nil after an error.
-func accountByID(ctx context.Context, client *qualytics.Client, value types.String,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	id := parseID(value, "id", diags)
-	if diags.HasError() {
-		return nil
-	}
-	user, err := client.User(ctx, id)
-	switch {
-	case qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err), err == nil && user.Deactivated():
-		diags.AddAttributeError(path.Root("id"), "Object not found",
-			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
-	case err != nil:
-		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
-	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
-		diags.AddAttributeError(path.Root("id"), "Not a service account",
-			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType))
-	default:
-		return user
-	}
-	return nil
 }
 
 // accountByUserID returns the active service account with a user_id, or nil after

@@ -84,7 +84,7 @@ func (r *serviceAccountResource) keepName(
 	r.data.names.keep(state.Name.ValueString(), state.label())
 }
 
-func (p *accountPlan) guard() lockout { return lockout{p.client, true, p.diags} }
+func (p *accountPlan) guard() lockout { return whilePlanning(p.client, p.diags) }
 
 func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
 

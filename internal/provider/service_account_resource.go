@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -51,7 +50,6 @@ func (r *serviceAccountResource) IdentitySchema(_ context.Context, _ resource.Id
 }
 
 func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	keepState := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A service account: the identity with which a machine uses Qualytics. It authenticates " +
 			"with service tokens.",
@@ -96,30 +94,11 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 					"an account with active tokens. A change must be applied before the account is destroyed. " +
 					"Defaults to `false`.",
 			},
-			"id": schema.StringAttribute{
-				Computed:            true,
-				PlanModifiers:       keepState,
-				MarkdownDescription: accountDescriptions["id"],
-			},
-			"email": schema.StringAttribute{
-				Computed:            true,
-				PlanModifiers:       keepState,
-				MarkdownDescription: accountDescriptions["email"],
-			},
-			"user_id": schema.StringAttribute{
-				Computed:            true,
-				PlanModifiers:       keepState,
-				MarkdownDescription: accountDescriptions["user_id"],
-			},
-			"user_name": schema.StringAttribute{
-				Computed:            true,
-				PlanModifiers:       keepState,
-				MarkdownDescription: accountDescriptions["user_name"],
-			},
-			"created_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
-				MarkdownDescription: accountDescriptions["created_at"],
-			},
+			"id":         keptString(accountDescriptions["id"]),
+			"email":      keptString(accountDescriptions["email"]),
+			"user_id":    keptString(accountDescriptions["user_id"]),
+			"user_name":  keptString(accountDescriptions["user_name"]),
+			"created_at": keptTime(accountDescriptions["created_at"]),
 		},
 	}
 }
@@ -216,7 +195,7 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 		plan.Teams = state.Teams
 	}
 	if !plan.Role.Equal(state.Role) || !plan.Teams.Equal(state.Teams) {
-		if plan.Role.IsNull() || !(lockout{client, false, &resp.Diagnostics}).allowsRole(ctx, state, plan.Role) {
+		if plan.Role.IsNull() || !duringApply(client, &resp.Diagnostics).allowsRole(ctx, state, plan.Role) {
 			return
 		}
 		teams := teamsForUpdate(ctx, client, id, plan, managed, &resp.Diagnostics)
@@ -270,7 +249,7 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	client := r.client(&resp.Diagnostics)
 	id := parseID(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() ||
-		!(lockout{client, false, &resp.Diagnostics}).allowsRemoval(ctx, state, "Destroying") {
+		!duringApply(client, &resp.Diagnostics).allowsRemoval(ctx, state, "Destroying") {
 		return
 	}
 	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {

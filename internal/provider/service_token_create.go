@@ -129,7 +129,7 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	policy := plan.removalPolicy()
 	keeps := keepsRotated(state, plan)
 	if diags.HasError() || !keeps && policy != policyAbandon &&
-		!(lockout{client, false, diags}).allowsRevocationOf(ctx, state) {
+		!duringApply(client, diags).allowsRevocationOf(ctx, state) {
 		return
 	}
 	stay := staying(state, plan, retiring)

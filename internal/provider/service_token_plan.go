@@ -24,18 +24,12 @@ func (r *serviceTokenResource) ModifyPlan(
 	if r.data == nil {
 		return
 	}
-	var state, plan serviceTokenModel
-	var configName types.String
 	if req.State.Raw.IsNull() {
-		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-		r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
-		plan.planSecret()
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("token"), plan.Token)...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("encrypted_token"), plan.EncryptedToken)...)
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("retiring_tokens"), retiringList(nil))...)
-		r.warnOfInvalidID("service_account_id", plan.ServiceAccountID, &resp.Diagnostics)
+		r.planNew(ctx, req, resp)
 		return
 	}
+	var state, plan serviceTokenModel
+	var configName types.String
 	var history tokenHistory
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isSettled(ctx, req, resp) {
@@ -51,13 +45,9 @@ func (r *serviceTokenResource) ModifyPlan(
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	end := endOfToken{
-		revokes: state.DeletionPolicy.ValueString() != policyAbandon,
-		effect:  "It is destroyed, and stops working.",
-	}
-	policy, removed, rotates := state.DeletionPolicy.ValueString(), retiring, false
+	p := &tokenPlan{state: state, destroys: true, removed: retiring}
 	if !req.Plan.Raw.IsNull() {
-		p := planToken(state, plan, configName, retiring, history)
+		p = planToken(state, plan, configName, retiring, history)
 		resp.Diagnostics.Append(p.diags...)
 		if len(p.replace) > 0 || p.inPlace || plan.isReconfigured(state) {
 			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
@@ -69,18 +59,29 @@ func (r *serviceTokenResource) ModifyPlan(
 			resp.RequiresReplace.Append(path.Root(attribute))
 		}
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
-		end = p.end()
-		if len(p.replace) == 0 {
-			policy, removed, rotates = plan.removalPolicy(), p.removed, p.inPlace
-		}
 	}
-	r.checkRemoved(ctx, state, policy, removed, rotates, &resp.Diagnostics)
-	if end.revokes && r.data.client != nil {
-		guard := lockout{r.data.client, true, &resp.Diagnostics}
+	r.checkRemoved(ctx, p, &resp.Diagnostics)
+	if end := p.end(); end.revokes && r.data.client != nil {
+		guard := whilePlanning(r.data.client, &resp.Diagnostics)
 		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
 			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
 		}
 	}
+}
+
+// planNew plans a new token.
+func (r *serviceTokenResource) planNew(
+	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
+) {
+	var plan serviceTokenModel
+	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+		return
+	}
+	r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
+	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownString(plan.ServiceAccountID)...)
+	plan.planSecret()
+	plan.RetiringTokens = retiringList(nil)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
 // isReconfigured reports whether the configuration changes a token that stays, other than
@@ -104,8 +105,10 @@ type endOfToken struct {
 
 func (p *tokenPlan) end() endOfToken {
 	switch {
-	case len(p.replace) > 0 && p.state.DeletionPolicy.ValueString() == policyAbandon:
+	case p.removesAll() && p.state.DeletionPolicy.ValueString() == policyAbandon:
 		return endOfToken{}
+	case p.destroys:
+		return endOfToken{true, "It is destroyed, and stops working."}
 	case len(p.replace) > 0 && p.configName.IsNull():
 		return endOfToken{revokes: true}
 	case len(p.replace) > 0:
@@ -113,7 +116,7 @@ func (p *tokenPlan) end() endOfToken {
 			true,
 			"It is replaced, and stops working before the new token exists, because its name is fixed.",
 		}
-	case p.inPlace && !keepsRotated(p.state, p.plan) && p.plan.removalPolicy() != policyAbandon:
+	case p.inPlace && !keepsRotated(p.state, p.plan) && p.removalPolicy() != policyAbandon:
 		return endOfToken{true, "It is rotated and removed, and stops working immediately."}
 	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
 		return endOfToken{true, "It is revoked, and stops working immediately."}
@@ -141,10 +144,22 @@ type tokenPlan struct {
 	retiring   []retiringToken   // in the state
 	history    tokenHistory
 
-	replace []string        // attributes that force a new token
-	inPlace bool            // the new token takes the place of the old one, which may stay valid
-	removed []retiringToken // retiring tokens that do not stay
-	diags   diag.Diagnostics
+	destroys bool            // there is no new token
+	replace  []string        // attributes that force a new token
+	inPlace  bool            // the new token takes the place of the old one, which may stay valid
+	removed  []retiringToken // retiring tokens that do not stay
+	diags    diag.Diagnostics
+}
+
+// removesAll reports whether the whole resource instance is deleted, as its state says.
+func (p *tokenPlan) removesAll() bool { return p.destroys || len(p.replace) > 0 }
+
+// removalPolicy returns how retiring tokens are removed.
+func (p *tokenPlan) removalPolicy() string {
+	if p.removesAll() {
+		return p.state.DeletionPolicy.ValueString()
+	}
+	return p.plan.removalPolicy()
 }
 
 // planToken decides from the state as of the last refresh, the proposed plan, and

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -143,11 +142,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					"is destroyed. Defaults to `delete`.",
 			},
 			"encryption": encryptionAttribute(),
-			"encrypted_token": schema.StringAttribute{
-				Computed: true, PlanModifiers: keepState,
-				MarkdownDescription: "The bearer token, encrypted to `encryption.public_key`. Null without " +
-					"`encryption`. It may be shown in outputs.",
-			},
+			"encrypted_token": keptString("The bearer token, encrypted to `encryption.public_key`. Null without " +
+				"`encryption`. It may be shown in outputs."),
 			"token": schema.StringAttribute{
 				Computed:      true,
 				Sensitive:     true,
@@ -159,14 +155,8 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				Computed:            true,
 				MarkdownDescription: "Status at the last refresh: `active`, `rotation_due`, `expired`, or `revoked`.",
 			},
-			"created_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
-				MarkdownDescription: "Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
-			},
-			"expires_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true, PlanModifiers: keepState,
-				MarkdownDescription: "Time of expiry in UTC (RFC 3339). Null if the service token never expires.",
-			},
+			"created_at": keptTime("Time of creation in UTC (RFC 3339). Null if the deployment does not report it."),
+			"expires_at": keptTime("Time of expiry in UTC (RFC 3339). Null if the service token never expires."),
 		},
 	}
 }
@@ -249,24 +239,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 		addError(&resp.Diagnostics, "Unable to read service token", state.label(), err)
 		return
 	case !found:
-		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
-			return
-		}
-		deleted := sentence(state.label()+" was deleted outside of Terraform") +
-			" The next apply creates a new token. Deployment: " + client.URL() + "."
-		refreshRetiring(ctx, client, &state, &resp.Diagnostics)
-		switch {
-		case resp.Diagnostics.HasError():
-		case len(state.RetiringTokens.Elements()) > 0: // no other state would know them
-			resp.Diagnostics.AddWarning("Current service token not found", deleted+
-				" The resource stays in the state because of its retiring tokens.")
-			state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
-			resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-			r.storeHistory(ctx, resp.Private, state, tokenHistory{}, &resp.Diagnostics)
-		default:
-			resp.Diagnostics.AddWarning("Service token not found", deleted+" It is removed from the state.")
-			resp.State.RemoveResource(ctx)
-		}
+		r.readMissing(ctx, client, state, req, resp)
 		return
 	}
 	if difference := state.differenceFrom(token); difference != "" {
@@ -286,6 +259,32 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	if !reflect.DeepEqual(before, state) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 	}
+}
+
+// readMissing removes a token that was deleted outside of Terraform from the state. With
+// retiring tokens, the resource stays, because no other state would know them.
+func (r *serviceTokenResource) readMissing(ctx context.Context, client *qualytics.Client, state serviceTokenModel,
+	req resource.ReadRequest, resp *resource.ReadResponse,
+) {
+	if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+		return
+	}
+	refreshRetiring(ctx, client, &state, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	deleted := sentence(state.label()+" was deleted outside of Terraform") +
+		" The next apply creates a new token. Deployment: " + client.URL() + "."
+	if len(state.RetiringTokens.Elements()) == 0 {
+		resp.Diagnostics.AddWarning("Service token not found", deleted+" It is removed from the state.")
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	resp.Diagnostics.AddWarning("Current service token not found",
+		deleted+" The resource stays in the state because of its retiring tokens.")
+	state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	r.storeHistory(ctx, resp.Private, state, tokenHistory{}, &resp.Diagnostics)
 }
 
 // Update rotates, revokes, or restores the token, and then removes the retiring tokens
@@ -384,7 +383,7 @@ func (r *serviceTokenResource) encryptImported(ctx context.Context, plan *servic
 func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
-	if !(lockout{client, false, diags}).allowsRevocationOf(ctx, state) {
+	if !duringApply(client, diags).allowsRevocationOf(ctx, state) {
 		return false, false
 	}
 	token, found, err := client.FindServiceToken(ctx, id)
@@ -431,34 +430,26 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
-	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
 	policy := state.DeletionPolicy.ValueString()
-	if policy == policyAbandon {
-		if state.ExpiresAt.IsNull() {
-			resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Abandoned service token must expire",
-				sentence(state.label()+" never expires on the server, whatever was requested, so it is not "+
-					"abandoned: it would stay valid indefinitely")+" Apply deletion_policy = \"delete\" or "+
-					"\"revoke\" first, or revoke and delete the token in Qualytics (Settings, Tokens).")
-			return
-		}
-		// Retiring tokens are abandoned too, except those that must not stay valid.
-		retire(ctx, client, &state, nil, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
-			resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-		}
+	if policy == policyAbandon && state.ExpiresAt.IsNull() {
+		resp.Diagnostics.AddAttributeError(path.Root("deletion_policy"), "Abandoned service token must expire",
+			sentence(state.label()+" never expires on the server, whatever was requested, so it is not abandoned: it "+
+				"would stay valid indefinitely")+" Apply deletion_policy = \"delete\" or \"revoke\" first, or "+
+				"revoke and delete the token in Qualytics (Settings, Tokens).")
 		return
 	}
-	if !(lockout{client, false, &resp.Diagnostics}).allowsRevocationOf(ctx, state) ||
+	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
+	if policy != policyAbandon && !duringApply(client, &resp.Diagnostics).allowsRevocationOf(ctx, state) ||
 		len(state.mayBeOwn(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
 		return
 	}
 	retire(ctx, client, &state, nil, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
-		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-		return
+	if !resp.Diagnostics.HasError() && policy != policyAbandon {
+		if err := removeToken(ctx, client, policy, id); err != nil {
+			addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)
+		}
 	}
-	if err := removeToken(ctx, client, policy, id); err != nil {
-		addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)
+	if resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 	}
 }

@@ -244,6 +244,7 @@ func staying(state, plan serviceTokenModel, retiring []retiringToken) []retiring
 func (p *tokenPlan) planRetiring() {
 	p.plan.RetiringTokens = retiringList(nil)
 	if len(p.replace) > 0 { // Delete removes all of them
+		p.removed = p.retiring
 		return
 	}
 	stay := staying(p.state, p.plan, p.retiring)
@@ -270,16 +271,15 @@ func (p *tokenPlan) isUncertain() bool {
 
 // checkRemoved guards against removing the provider's own token, unless a rotation is
 // more important, and warns which retiring tokens a plan removes.
-func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTokenModel, policy string,
-	removed []retiringToken, rotates bool, diags *diag.Diagnostics,
-) {
-	if len(removed) == 0 || policy == policyAbandon || r.data.client == nil {
+func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *diag.Diagnostics) {
+	policy := p.removalPolicy()
+	if len(p.removed) == 0 || policy == policyAbandon || r.data.client == nil {
 		return
 	}
-	lines := make([]string, len(removed))
+	lines := make([]string, len(p.removed))
 	use := tokenUse{r.data, diags}
-	for i, t := range removed {
-		if !rotates && !state.allowsRetirement(ctx, lockout{r.data.client, true, diags}, t) {
+	for i, t := range p.removed {
+		if !p.inPlace && !p.state.allowsRetirement(ctx, whilePlanning(r.data.client, diags), t) {
 			return
 		}
 		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
@@ -290,7 +290,7 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, state serviceTo
 		action = "revoked"
 	}
 	diags.AddWarning("Retiring service tokens will be removed", fmt.Sprintf("Tokens that were replaced by %s are %s, "+
-		"and stop working:\n\n%s", state.label(), action, strings.Join(lines, "\n")))
+		"and stop working:\n\n%s", p.state.label(), action, strings.Join(lines, "\n")))
 }
 
 // allowsRetirement reports whether a retiring token of m may be removed. It is looked
@@ -335,7 +335,7 @@ func (m serviceTokenModel) mayBeOwn(ctx context.Context, client *qualytics.Clien
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(tokens),
-		func(t retiringToken) bool { return m.allowsRetirement(ctx, lockout{client, false, diags}, t) })
+		func(t retiringToken) bool { return m.allowsRetirement(ctx, duringApply(client, diags), t) })
 }
 
 // retire removes the retiring tokens of m that do not stay. Those that could not be

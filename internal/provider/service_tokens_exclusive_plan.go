@@ -27,10 +27,8 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	var state, plan serviceTokensExclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	r.warnOfInvalidID("service_account_id", plan.ServiceAccountID, &resp.Diagnostics)
-	for _, id := range stringsOf(plan.TokenIDs) {
-		r.warnOfInvalidID("token_ids", types.StringValue(id), &resp.Diagnostics)
-	}
+	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownString(plan.ServiceAccountID)...)
+	r.warnOfInvalidID("token_ids", &resp.Diagnostics, stringsOf(plan.TokenIDs)...)
 	if req.State.Raw.IsNull() || resp.Diagnostics.HasError() {
 		return
 	}

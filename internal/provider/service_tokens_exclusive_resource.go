@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
@@ -55,11 +54,7 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 		MarkdownDescription: "The only service tokens of a service account that may be active. All others are " +
 			"reported as `foreign_tokens`, and the next apply revokes them.",
 		Attributes: map[string]schema.Attribute{
-			"id": schema.StringAttribute{
-				Computed:            true,
-				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
-				MarkdownDescription: "Numeric ID of the service account.",
-			},
+			"id": keptString("Numeric ID of the service account."),
 			"service_account_id": schema.StringAttribute{
 				Required:      true,
 				Validators:    []validator.String{referenceValidator{}},
@@ -105,22 +100,15 @@ func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resourc
 	var plan serviceTokensExclusiveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	plan.checkTokenIDs(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	user, err := client.ReadServiceAccount(ctx, id)
-	switch {
-	case err != nil:
-		addError(&resp.Diagnostics, "Unable to read service account", plan.label(), err)
-		return
-	case user == nil || user.Deactivated():
-		resp.Diagnostics.AddAttributeError(path.Root("service_account_id"), "Object not found",
-			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
+	user := accountByID(ctx, client, plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	if user == nil {
 		return
 	}
-	plan.ID = idValue(id)
+	plan.ID = idValue(user.ID)
 	history := exclusiveHistory{UserID: user.UserID}
 	if !r.refresh(ctx, client, &plan, &history, &resp.Diagnostics) {
 		return
@@ -238,7 +226,7 @@ func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, clie
 	switch {
 	case err == nil && !found:
 		return true
-	case err == nil && !(lockout{client, false, diags}).allowsRevocation(ctx, listed, "", t.label()):
+	case err == nil && !duringApply(client, diags).allowsRevocation(ctx, listed, "", t.label()):
 		return false
 	case err == nil:
 		err = client.RevokeToken(ctx, id)

@@ -12,6 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	datasource "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	resource "github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
@@ -30,6 +33,14 @@ func timeOf(value timetypes.RFC3339) (time.Time, bool) {
 	}
 	t, diags := value.ValueRFC3339Time()
 	return t, !diags.HasError()
+}
+
+// knownString returns the string, or none if it is null or unknown.
+func knownString(value types.String) []string {
+	if value.IsNull() || value.IsUnknown() {
+		return nil
+	}
+	return []string{value.ValueString()}
 }
 
 // stringsOf returns the known elements of a set of strings.
@@ -76,6 +87,22 @@ func computedTime(description string) datasource.StringAttribute {
 		Computed:            true,
 		MarkdownDescription: description,
 	}
+}
+
+// keptString returns a computed attribute of a resource that keeps its value.
+func keptString(description string) resource.StringAttribute {
+	return resource.StringAttribute{
+		Computed:            true,
+		PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+		MarkdownDescription: description,
+	}
+}
+
+// keptTime returns a computed attribute of a resource for a time that keeps its value.
+func keptTime(description string) resource.StringAttribute {
+	attribute := keptString(description)
+	attribute.CustomType = timetypes.RFC3339Type{}
+	return attribute
 }
 
 // formatTime returns a time as in attributes: RFC 3339 in UTC.

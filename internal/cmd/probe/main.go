@@ -40,7 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the clean-up
-	if err := run(ctx, os.Args[1:], provider.SystemEnvironment(), os.Stdin, os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], provider.Environment{}, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
 		stop()
 		os.Exit(1)
@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 		p.printf("This run only reads: it sends GET requests and changes nothing.\n")
 	}
 	for i, s := range settings {
-		if s.Source == "argument" {
+		if s.Source == provider.SourceArgument {
 			settings[i].Source = map[string]string{"url": "-url", "token": "-token-file"}[s.Name]
 		}
 	}
