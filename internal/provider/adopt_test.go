@@ -177,7 +177,7 @@ resource "qualytics_service_token" "airflow" {
 				}
 				example := string(text)
 				if !strings.Contains(example, ids[0]) {
-					t.Fatalf("the example of %s has not the id %s", kind, ids[0])
+					t.Fatalf("the example of %s does not have the ID %s", kind, ids[0])
 				}
 				writeFile(t, filepath.Join(tf.WorkingDir(), kind+".tf"), strings.Replace(example, ids[0], ids[1], 1))
 			}

@@ -328,7 +328,7 @@ func TestErrorsOfWrongSettings(t *testing.T) {
 			_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Member"})
 			wantText(t, diags.errors(), append(tc.want, `Unable to create service account`, "Request: ")...)
 			if strings.Contains(diags.errors(), "bug") {
-				t.Errorf("reads like a bug of the provider: %s", diags.errors())
+				t.Errorf("looks like a bug in the provider: %s", diags.errors())
 			}
 		})
 	}

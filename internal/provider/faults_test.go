@@ -429,9 +429,9 @@ func requestsOf(t *testing.T, op operation, profile qualyticstest.Profile) int {
 
 // The outcomes of a case.
 const (
-	carriedOn = "carried on"   // the operation succeeded in spite of the fault
-	repaired  = "repaired"     // it failed, and the next apply put it right
-	byHand    = "said by name" // it failed and said what to look for; a person did
+	succeeded = "succeeded"     // the operation succeeded despite the fault
+	repaired  = "repaired"      // it failed, and the next apply repaired everything
+	manual    = "manual repair" // it failed, and its error says what to import or remove
 )
 
 // runCase runs a case and checks the invariants after it.
@@ -451,7 +451,7 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 	h.server.Fail(fault)
 	before := o.state
 	diags := op.run(h, o)
-	outcome := carriedOn
+	outcome := succeeded
 	if said := diags.errors() + diags.warnings(); said != "" {
 		outcome = repaired
 		for _, canary := range []string{admin, admin[:20], canaryHeader} {
@@ -474,8 +474,8 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 	h.ctx = t.Context()
 	h.server.EditToken(h.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = true })
 	h.reconnect()
-	if h.byHand(op, o, diags) {
-		outcome = byHand
+	if h.followAdvice(op, o, diags) {
+		outcome = manual
 	}
 	h.settle(op, o)
 	h.holds(op, o)
@@ -485,9 +485,9 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 	return outcome
 }
 
-// byHand does what an error tells the user to do: import or remove what a create with
+// followAdvice does what an error tells the user to do: import or remove what a create with
 // a lost answer may have created. It reports whether there was anything to do.
-func (h *harness) byHand(op operation, o *object, diags diagnostics) bool {
+func (h *harness) followAdvice(op operation, o *object, diags diagnostics) bool {
 	said := diags.errors()
 	if !strings.Contains(said, "looking for it failed") && !strings.Contains(said, "may have created:") &&
 		!strings.Contains(said, "whose secret is lost") &&
@@ -644,10 +644,10 @@ func TestFaultMatrix(t *testing.T) {
 	}
 	table := &strings.Builder{}
 	fmt.Fprintf(table, "\n%d cases: orphans 0, ghosts 0, lost secrets 0, leaks 0\n\n%-48s %12s %12s %14s\n", cases,
-		"fault", carriedOn, repaired, byHand)
+		"fault", succeeded, repaired, manual)
 	for _, c := range list {
 		row := outcomes[c.name]
-		fmt.Fprintf(table, "%-48s %12d %12d %14d\n", c.name, row[carriedOn], row[repaired], row[byHand])
+		fmt.Fprintf(table, "%-48s %12d %12d %14d\n", c.name, row[succeeded], row[repaired], row[manual])
 	}
 	_, _ = os.Stderr.WriteString(table.String())
 }

@@ -163,9 +163,8 @@ func buildTests(ctx context.Context, root string) error {
 	return nil
 }
 
-// runTests runs tests of a package. It reports whether all of them passed.
-func runTests(ctx context.Context, root, pkg, pattern string, env ...string) bool {
-	const limit = 2 * time.Minute
+// runTests runs tests of a package. It reports whether all of them passed within a limit.
+func runTests(ctx context.Context, root, pkg, pattern string, limit time.Duration, env ...string) bool {
 	cmd := exec.CommandContext(ctx, binary(root, pkg),
 		"-test.run", pattern, "-test.failfast", "-test.timeout", limit.String())
 	cmd.Dir = filepath.Join(root, pkg)
@@ -191,7 +190,7 @@ func recordTests(ctx context.Context, root string) ([]test, error) {
 				return nil, err
 			}
 			start := time.Now()
-			if !runTests(ctx, root, pkg, "^"+name+"$", "MUTANTS_REACHED="+record) {
+			if !runTests(ctx, root, pkg, "^"+name+"$", 5*time.Minute, "MUTANTS_REACHED="+record) {
 				return nil, errors.New(name + " fails without a mutant")
 			}
 			took := time.Since(start)
@@ -250,8 +249,9 @@ func testAll(ctx context.Context, root string, mutants []mutant, tests []test, w
 func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 	const first = 8
 	var batches [3]map[string][]string
+	var limits [3]time.Duration
 	for i := range batches {
-		batches[i] = map[string][]string{}
+		batches[i], limits[i] = map[string][]string{}, 10*time.Second
 	}
 	found := 0
 	for _, t := range tests {
@@ -266,11 +266,12 @@ func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 			batch = 0
 		}
 		batches[batch][t.pkg] = append(batches[batch][t.pkg], t.name)
+		limits[batch] += 4 * t.took // a mutant may loop
 	}
-	for _, batch := range batches {
+	for i, batch := range batches {
 		for _, pkg := range testPackages {
 			if names := batch[pkg]; len(names) > 0 &&
-				!runTests(ctx, root, pkg, "^("+strings.Join(names, "|")+")$", "MUTANT="+strconv.Itoa(m.ID)) {
+				!runTests(ctx, root, pkg, "^("+strings.Join(names, "|")+")$", limits[i], "MUTANT="+strconv.Itoa(m.ID)) {
 				return true
 			}
 		}

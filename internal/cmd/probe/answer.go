@@ -107,7 +107,7 @@ func (a answer) items() []object {
 	return out
 }
 
-// keys returns the first of the keys that one of the objects has, or "none". It returns
+// firstKey returns the first of the keys that one of the objects has, or "none". It returns
 // "" if there are no objects.
 func firstKey(objects []object, keys ...string) string {
 	if len(objects) == 0 {
