@@ -43,11 +43,7 @@ func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstes
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			env := provider.Environment{
 				LookupEnv: func(string) (string, bool) { return "", false },
 				HomeDir:   func() (string, error) { return "", errors.New("none") },

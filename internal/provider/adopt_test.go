@@ -75,11 +75,7 @@ func addOfEveryShape(s *qualyticstest.Server) {
 // Terraform with an empty state.
 func newAdoption(t *testing.T, profile qualyticstest.Profile) (*qualyticstest.Server, *terraformCLI) {
 	t.Helper()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	addOfEveryShape(s)
 	return s, cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
 }
@@ -148,11 +144,7 @@ func TestAccImportByIdentity(t *testing.T) {
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			account := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Member"})
 			token := s.AddToken(qualyticstest.Token{Name: "nightly", UserID: account.ID})
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`

@@ -219,11 +219,7 @@ func TestAccAudit(t *testing.T) {
 func TestAccEphemeralExample(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "ephemeral-resources/qualytics_service_token"))
 	skipBelow(t, tf, "1.10.0")
@@ -298,11 +294,7 @@ func TestAccScenarios(t *testing.T) {
 // The scenario with for_each, which the testing framework does not support.
 func TestAccInfraRepo(t *testing.T) {
 	t.Parallel()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "scenarios/infra-repo"))
 	if err := tf.Apply(t.Context()); err != nil {
 		t.Fatal(err)
@@ -327,11 +319,7 @@ func TestAccModule(t *testing.T) {
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
 			skipBelow(t, tf, "1.6.0")
 			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {

@@ -76,6 +76,17 @@ type object struct {
 
 func (o *object) exists() bool { return o != nil && !o.state.IsNull() }
 
+// newServer starts a deployment, which ends with the test.
+func newServer(t tb, options qualyticstest.Options) *qualyticstest.Server {
+	t.Helper()
+	s, err := qualyticstest.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
 // newHarness starts a deployment with a profile. The provider does not wait.
 func newHarness(t tb, profile qualyticstest.Profile) *harness {
 	t.Helper()

@@ -22,11 +22,7 @@ import (
 // without it, the test creates one.
 func TestAccInstall(t *testing.T) {
 	t.Parallel()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "getting-started"))
 	mirror := t.TempDir()
 	host := "registry.terraform.io"

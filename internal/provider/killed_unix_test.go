@@ -22,11 +22,7 @@ import (
 func TestAccExclusiveAfterKill(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "resources/qualytics_service_tokens_exclusive"))
 	// The account is in the state before: a kill may lose what the CLI has not saved yet.
 	if err := tf.Apply(t.Context(), tfexec.Target("qualytics_service_account.airflow")); err != nil {

@@ -79,11 +79,7 @@ func TestEphemeralTokensThatStay(t *testing.T) {
 // The provider removes it when its process ends, also after an interrupt.
 func TestAccEphemeralTokenOfFailedRun(t *testing.T) {
 	t.Parallel()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{})
 	admin := s.AddUser(qualyticstest.User{Name: "Runner", Role: "Admin"})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
 provider "qualytics" {}

@@ -112,11 +112,7 @@ func TestAccRevokeAction(t *testing.T) {
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			example, err := os.ReadFile("../../examples/actions/qualytics_revoke_service_tokens/action.tf")
 			if err != nil {
 				t.Fatal(err)

@@ -210,11 +210,7 @@ func TestAccRotationWithTarget(t *testing.T) {
 			profile := qualyticstest.Build202609()
 			clock := &qualyticstest.Clock{}
 			clock.Advance(-2 * day) // the provider uses the real clock, so a token created now is two days old for it
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: clock})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile, Clock: clock})
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
 variable "window" { default = 14 }
 resource "qualytics_service_account" "test" {

@@ -38,11 +38,7 @@ func forms(secret string) []string {
 func TestAccNoSecretIsShown(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
+	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), `
 provider "qualytics" {
   headers = { X-Gateway = "`+canaryHeader+`" }
@@ -170,11 +166,7 @@ func TestAccEncryptedSecretIsNowhere(t *testing.T) {
 		t.Run(pair.algorithm, func(t *testing.T) {
 			t.Parallel()
 			profile := qualyticstest.Build202609()
-			s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
+			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
 variable "generation" { default = 1 }
 resource "qualytics_service_account" "test" {

@@ -218,3 +218,23 @@ func TestLostAnswerAndInterrupt(t *testing.T) {
 		t.Errorf("got %+v, %v, want the account", user, err)
 	}
 }
+
+// Without an answer to GET /users/me, nothing can tell later what a create has created, so
+// nothing is created.
+func TestCreateWithoutOwnAccount(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+	c, _ := newClient(t, s, nil)
+	s.Fail(qualyticstest.JSON(403, `{"detail":"x"}`).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever))
+	if _, err := c.CreateServiceAccount(t.Context(), wanted); asError(t, err).Status != 403 {
+		t.Errorf("account: %v", err)
+	}
+	if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID}, false); asError(t,
+		err).Status != 403 {
+		t.Errorf("token: %v", err)
+	}
+	if writes := s.Writes(); len(writes) > 0 {
+		t.Errorf("sent %v", writes)
+	}
+}

@@ -237,3 +237,46 @@ func TestClaimsMatch(t *testing.T) {
 		t.Errorf("a claim without a listed time: %d, want %d", got, matchNone)
 	}
 }
+
+func TestMayHaveTakenEffect(t *testing.T) {
+	t.Parallel()
+	conflict := &Error{Status: http.StatusConflict, FromAPI: true}
+	for _, tc := range []struct {
+		name    string
+		err     error
+		attempt int
+		unique  bool
+		want    bool
+	}{
+		{"lost answer", &Error{MaybeDone: true}, 1, false, true},
+		{"refused", &Error{Status: http.StatusBadRequest, FromAPI: true}, 2, true, false},
+		{"another error", errors.New("x"), 2, true, false},
+		{"name in use", conflict, 1, false, false},
+		{"conflict with an earlier attempt", conflict, 2, false, true},
+		{"conflict with an earlier copy", conflict, 1, true, true},
+	} {
+		if got := mayHaveTakenEffect(tc.err, tc.attempt, tc.unique); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestAccountMatchesRequest(t *testing.T) {
+	t.Parallel()
+	request := ServiceAccountCreate{Role: RoleMember, Teams: []string{"Data Quality"}}
+	for _, tc := range []struct {
+		name string
+		user User
+		want bool
+	}{
+		{"as requested", User{Role: RoleMember, Teams: []string{TeamPublic, "data quality"}}, true},
+		{"team ignored", User{Role: RoleMember, Teams: []string{TeamPublic}}, true},
+		{"another team", User{Role: RoleMember, Teams: []string{"Data Quality", "Finance"}}, false},
+		{"another role", User{Role: RoleAdmin}, false},
+		{"role not reported", User{}, true},
+	} {
+		if got := request.matches(&tc.user); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
+		}
+	}
+}
