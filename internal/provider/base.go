@@ -6,8 +6,11 @@ package provider
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -18,6 +21,27 @@ import (
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
+
+// providerData is what a configured provider passes to its resources.
+type providerData struct {
+	client *qualytics.Client
+	// unknown contains the arguments with unknown values; client is nil then.
+	unknown    []string
+	open       *openTokens
+	names      *accountNames
+	planTokens *planTokens
+	// imported contains the IDs of tokens whose import in this run warned that the secret
+	// is unknown, so that the plan does not repeat it.
+	imported *sync.Map
+	// managed contains the IDs of tokens that a resource has read in this run.
+	managed *sync.Map
+	// guardrails limits what a plan may create or change. Unknown values are not
+	// checked.
+	guardrails guardrailsModel
+	lookupEnv  func(key string) (string, bool)
+	now        func() time.Time
+	random     io.Reader
+}
 
 // base contains the configured provider. Every kind of object embeds it through
 // one of the types below.

@@ -4,9 +4,12 @@
 package provider
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,6 +35,52 @@ const (
 	envConfigHome = "QUALYTICS_CONFIG_HOME"
 	// envImportToken may contain the secret of an imported token.
 	envImportToken = "QUALYTICS_IMPORT_TOKEN" // #nosec G101 -- a name, not a credential.
+)
+
+// Environment is what the provider uses of its surroundings. Tests replace it; nil
+// fields mean the real ones.
+type Environment struct {
+	LookupEnv func(key string) (string, bool)
+	HomeDir   func() (string, error)
+	Now       func() time.Time
+	Random    io.Reader
+	Sleep     func(ctx context.Context, d time.Duration) error
+}
+
+func (e Environment) withDefaults() Environment {
+	if e.LookupEnv == nil {
+		e.LookupEnv = os.LookupEnv
+	}
+	if e.HomeDir == nil {
+		e.HomeDir = os.UserHomeDir
+	}
+	if e.Now == nil {
+		e.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
+	}
+	if e.Random == nil {
+		e.Random = rand.Reader
+	}
+	return e
+}
+
+// providerModel is the provider block.
+type providerModel struct {
+	URL        types.String  `tfsdk:"url"`
+	Token      types.String  `tfsdk:"token"`
+	APIPath    types.String  `tfsdk:"api_path"`
+	SSLVerify  types.Bool    `tfsdk:"ssl_verify"`
+	CACertFile types.String  `tfsdk:"ca_cert_file"`
+	Headers    types.Map     `tfsdk:"headers"`
+	Timeout    types.Float64 `tfsdk:"timeout"`
+	MaxRetries types.Int64   `tfsdk:"max_retries"`
+	Guardrails types.Object  `tfsdk:"guardrails"`
+}
+
+// Limits of the provider configuration.
+const (
+	minTimeoutSeconds = 0.001
+	maxTimeoutSeconds = 3600
+	maxMaxRetries     = 100
 )
 
 // unknown returns the names of the arguments with unknown values.

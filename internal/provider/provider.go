@@ -7,12 +7,8 @@ package provider
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"io"
-	"os"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -38,32 +34,6 @@ var (
 	_ provider.ProviderWithListResources      = (*qualyticsProvider)(nil)
 )
 
-// Environment is what the provider uses of its surroundings. Tests replace it; nil
-// fields mean the real ones.
-type Environment struct {
-	LookupEnv func(key string) (string, bool)
-	HomeDir   func() (string, error)
-	Now       func() time.Time
-	Random    io.Reader
-	Sleep     func(ctx context.Context, d time.Duration) error
-}
-
-func (e Environment) withDefaults() Environment {
-	if e.LookupEnv == nil {
-		e.LookupEnv = os.LookupEnv
-	}
-	if e.HomeDir == nil {
-		e.HomeDir = os.UserHomeDir
-	}
-	if e.Now == nil {
-		e.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
-	}
-	if e.Random == nil {
-		e.Random = rand.Reader
-	}
-	return e
-}
-
 // New returns the constructor of the provider with a version such as "1.2.3".
 func New(version string, env Environment) func() provider.Provider {
 	return func() provider.Provider { return newProvider(version, env) }
@@ -78,47 +48,6 @@ type qualyticsProvider struct {
 	env     Environment
 	open    *openTokens
 }
-
-// providerData is what a configured provider passes to its resources.
-type providerData struct {
-	client *qualytics.Client
-	// unknown contains the arguments with unknown values; client is nil then.
-	unknown    []string
-	open       *openTokens
-	names      *accountNames
-	planTokens *planTokens
-	// imported contains the IDs of tokens whose import in this run warned that the secret
-	// is unknown, so that the plan does not repeat it.
-	imported *sync.Map
-	// managed contains the IDs of tokens that a resource has read in this run.
-	managed *sync.Map
-	// guardrails limits what a plan may create or change. Unknown values are not
-	// checked.
-	guardrails guardrailsModel
-	lookupEnv  func(key string) (string, bool)
-	now        func() time.Time
-	random     io.Reader
-}
-
-// providerModel is the provider block.
-type providerModel struct {
-	URL        types.String  `tfsdk:"url"`
-	Token      types.String  `tfsdk:"token"`
-	APIPath    types.String  `tfsdk:"api_path"`
-	SSLVerify  types.Bool    `tfsdk:"ssl_verify"`
-	CACertFile types.String  `tfsdk:"ca_cert_file"`
-	Headers    types.Map     `tfsdk:"headers"`
-	Timeout    types.Float64 `tfsdk:"timeout"`
-	MaxRetries types.Int64   `tfsdk:"max_retries"`
-	Guardrails types.Object  `tfsdk:"guardrails"`
-}
-
-// Limits of the provider configuration.
-const (
-	minTimeoutSeconds = 0.001
-	maxTimeoutSeconds = 3600
-	maxMaxRetries     = 100
-)
 
 func (p *qualyticsProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
 	resp.TypeName = "qualytics"

@@ -266,18 +266,6 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	}
 }
 
-// activeTokens returns the tokens of an account that are not revoked.
-func activeTokens(ctx context.Context, client *qualytics.Client, accountID int64) ([]qualytics.Token, error) {
-	tokens, err := client.ServiceTokens(ctx)
-	var active []qualytics.Token
-	for _, t := range tokens {
-		if t.User.ID == accountID && t.Active {
-			active = append(active, t)
-		}
-	}
-	return active, err
-}
-
 // revokeTokensOf revokes every active token of an account. It reports whether
 // all of them are revoked.
 func revokeTokensOf(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64,

@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -35,6 +38,8 @@ var deletionPolicies = []string{policyDelete, policyRevoke, policyAbandon}
 
 const day = 24 * time.Hour
 
+const forcesNewToken = " Changing this forces a new service token to be created."
+
 // serviceTokenModel is a service token in configuration, plan, and state.
 type serviceTokenModel struct {
 	ID                     types.String      `tfsdk:"id"`
@@ -57,6 +62,22 @@ type serviceTokenModel struct {
 	ExpiresAt              timetypes.RFC3339 `tfsdk:"expires_at"`
 	RetiringTokens         types.List        `tfsdk:"retiring_tokens"`
 }
+
+// retiringToken is an element of retiring_tokens: a replaced token that is still valid.
+type retiringToken struct {
+	ID       types.String      `tfsdk:"id"`
+	Name     types.String      `tfsdk:"name"`
+	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
+	Due      types.Bool        `tfsdk:"due"`
+
+	// hash is that of the secret, from private data; "" if it is not known. It tells the
+	// token apart from the provider's own.
+	hash string
+}
+
+var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
+	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
+}}
 
 // tokenHistory is the private data of a token: what the API does not report and
 // the plan needs. It contains no secret.
@@ -286,4 +307,31 @@ func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) 
 		return "", fmt.Errorf("no random data is available: %w", err)
 	}
 	return prefix + strings.Replace(now.UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), nil
+}
+
+// listStatus returns the status of a token without a configuration.
+func listStatus(t *qualytics.Token, now time.Time) string {
+	m := serviceTokenModel{Revoked: types.BoolValue(false)}
+	m.refresh(t, now)
+	return m.Status.ValueString()
+}
+
+// retiringList returns the value of retiring_tokens.
+func retiringList(tokens []retiringToken) types.List {
+	values := make([]attr.Value, len(tokens))
+	for i, t := range tokens {
+		values[i] = types.ObjectValueMust(retiringTokenType.AttrTypes, map[string]attr.Value{
+			"id": t.ID, "name": t.Name, "retire_at": t.RetireAt, "due": t.Due,
+		})
+	}
+	return types.ListValueMust(retiringTokenType, values)
+}
+
+// retiring returns the elements of retiring_tokens, none if it is null or unknown.
+func (m serviceTokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
+	var tokens []retiringToken
+	if len(m.RetiringTokens.Elements()) > 0 {
+		diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
+	}
+	return tokens
 }

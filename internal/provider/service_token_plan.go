@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -405,3 +406,33 @@ func (p *tokenPlan) decideStatus() {
 
 // sentenceStart returns text with a capital first letter.
 func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
+// values, and if it removes tokens: one that cannot be removed stays in the list.
+func (p *tokenPlan) planRetiring() {
+	p.plan.RetiringTokens = retiringList(nil)
+	if len(p.replace) > 0 { // Delete removes all of them
+		p.removed = p.retiring
+		return
+	}
+	stay := staying(p.state, p.plan, p.retiring)
+	p.removed = withoutTokens(p.retiring, stay)
+	unknown := len(p.retiring) > 0 && (p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown())
+	if p.inPlace {
+		old := p.state.retired(time.Time{}, 0, false)
+		old.RetireAt = timetypes.NewRFC3339Unknown()
+		stay = append(stay, old)
+		unknown = unknown || len(p.removed) > 0 || !keepsRotated(p.state, p.plan) || p.isUncertain()
+	}
+	p.plan.RetiringTokens = retiringList(stay)
+	if unknown {
+		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
+	}
+}
+
+// isUncertain reports whether a rotation in place depends on a value that is only known
+// during apply.
+func (p *tokenPlan) isUncertain() bool {
+	return p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown() || p.plan.RotateBeforeDays.IsUnknown() ||
+		hasUnknown(p.plan.RotateWhenChanged)
+}

@@ -49,8 +49,6 @@ func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.Iden
 	resp.IdentitySchema = identitySchema("service token")
 }
 
-const forcesNewToken = " Changing this forces a new service token to be created."
-
 // Schema has no RequiresReplace: planToken decides what forces a new token.
 func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	keepState := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -26,24 +25,8 @@ import (
 // old one, which stays valid as one of the retiring tokens. A refresh decides which
 // of them are due, a plan which of them stay, and apply removes the others.
 
-// retiringToken is an element of retiring_tokens: a replaced token that is still valid.
-type retiringToken struct {
-	ID       types.String      `tfsdk:"id"`
-	Name     types.String      `tfsdk:"name"`
-	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
-	Due      types.Bool        `tfsdk:"due"`
-
-	// hash is that of the secret, from private data; "" if it is not known. It tells the
-	// token apart from the provider's own.
-	hash string
-}
-
 // retiredKey is the key of the hashes of retiring tokens by ID in the private data.
 const retiredKey = "retired"
-
-var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
-	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
-}}
 
 // maxUnusedHours is the maximum of retire_unused_after_hours: a year.
 const maxUnusedHours = 365 * 24
@@ -91,26 +74,6 @@ func retiringTokensAttribute() schema.ListNestedAttribute {
 			},
 		}},
 	}
-}
-
-// retiringList returns the value of retiring_tokens.
-func retiringList(tokens []retiringToken) types.List {
-	values := make([]attr.Value, len(tokens))
-	for i, t := range tokens {
-		values[i] = types.ObjectValueMust(retiringTokenType.AttrTypes, map[string]attr.Value{
-			"id": t.ID, "name": t.Name, "retire_at": t.RetireAt, "due": t.Due,
-		})
-	}
-	return types.ListValueMust(retiringTokenType, values)
-}
-
-// retiring returns the elements of retiring_tokens, none if it is null or unknown.
-func (m serviceTokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
-	var tokens []retiringToken
-	if len(m.RetiringTokens.Elements()) > 0 {
-		diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
-	}
-	return tokens
 }
 
 // retiringWithHashes returns the elements of retiring_tokens with the hashes of their
@@ -237,36 +200,6 @@ func staying(state, plan serviceTokenModel, retiring []retiringToken) []retiring
 		stay = append(stay, t)
 	}
 	return stay
-}
-
-// planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
-// values, and if it removes tokens: one that cannot be removed stays in the list.
-func (p *tokenPlan) planRetiring() {
-	p.plan.RetiringTokens = retiringList(nil)
-	if len(p.replace) > 0 { // Delete removes all of them
-		p.removed = p.retiring
-		return
-	}
-	stay := staying(p.state, p.plan, p.retiring)
-	p.removed = withoutTokens(p.retiring, stay)
-	unknown := len(p.retiring) > 0 && (p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown())
-	if p.inPlace {
-		old := p.state.retired(time.Time{}, 0, false)
-		old.RetireAt = timetypes.NewRFC3339Unknown()
-		stay = append(stay, old)
-		unknown = unknown || len(p.removed) > 0 || !keepsRotated(p.state, p.plan) || p.isUncertain()
-	}
-	p.plan.RetiringTokens = retiringList(stay)
-	if unknown {
-		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
-	}
-}
-
-// isUncertain reports whether a rotation in place depends on a value that is only known
-// during apply.
-func (p *tokenPlan) isUncertain() bool {
-	return p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown() || p.plan.RotateBeforeDays.IsUnknown() ||
-		hasUnknown(p.plan.RotateWhenChanged)
 }
 
 // checkRemoved guards against removing the provider's own token, unless a rotation is

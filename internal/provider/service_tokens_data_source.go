@@ -103,22 +103,6 @@ func (d *serviceTokensDataSource) Read(ctx context.Context, req datasource.ReadR
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
-// listTokens returns the tokens of an account and with a status by ID; "" matches
-// all.
-func listTokens(ctx context.Context, client *qualytics.Client, accountID, status string,
-	now time.Time,
-) ([]qualytics.Token, error) {
-	tokens, err := client.ReadServiceTokens(ctx)
-	var found []qualytics.Token
-	for i := range tokens {
-		t := &tokens[i]
-		if (accountID == "" || accountID == formatID(t.User.ID)) && (status == "" || status == listStatus(t, now)) {
-			found = append(found, *t)
-		}
-	}
-	return found, err
-}
-
 func newServiceTokenItem(t *qualytics.Token, now time.Time) serviceTokenItem {
 	m := serviceTokenModel{Revoked: types.BoolValue(false)}
 	m.refresh(t, now)
@@ -126,8 +110,4 @@ func newServiceTokenItem(t *qualytics.Token, now time.Time) serviceTokenItem {
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),
 	}
-}
-
-func listStatus(t *qualytics.Token, now time.Time) string {
-	return newServiceTokenItem(t, now).Status.ValueString()
 }
