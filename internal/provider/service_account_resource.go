@@ -145,7 +145,7 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Also for an account that is then removed: an older Terraform stores no identity.
+	// Set even if the account is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	user, err := client.ReadServiceAccount(ctx, id)
 	switch {

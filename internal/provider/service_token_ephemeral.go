@@ -218,7 +218,7 @@ func (m *ephemeralTokenModel) setDefaults() {
 	}
 }
 
-// createRequest is the request of the resource.
+// createRequest returns the request for a new token with the given name.
 func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
 	return serviceTokenModel{
 		ExpiresInDays:     m.ExpiresInDays,

@@ -227,7 +227,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	// Also for a token that is then removed: an older Terraform stores no identity.
+	// Set even if the token is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	now, before := r.data.now(), state
 	r.data.managed.Store(state.ID.ValueString(), true)

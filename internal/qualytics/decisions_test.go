@@ -280,3 +280,59 @@ func TestAccountMatchesRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestNextWait(t *testing.T) {
+	t.Parallel()
+	c := &Client{maxRetries: 2, jitter: func() float64 { return 1 }}
+	get := func(after time.Duration) *Error {
+		return &Error{Method: http.MethodGet, transient: true, retryAfter: after}
+	}
+	for _, tc := range []struct {
+		name    string
+		err     *Error
+		attempt int
+		asked   time.Duration // waited before because of Retry-After
+		wait    time.Duration
+		again   bool
+	}{
+		{"first retry", get(0), 1, 0, firstBackoff, true},
+		{"last retry", get(0), 2, 0, 2 * firstBackoff, true},
+		{"retries used up", get(0), 3, 0, 0, false},
+		{"not transient", &Error{Method: http.MethodGet}, 1, 0, 0, false},
+		{"create that was sent", &Error{Method: http.MethodPost, transient: true, MaybeDone: true}, 1, 0, 0, false},
+		{"create that was rejected", &Error{Method: http.MethodPost, transient: true}, 1, 0, firstBackoff, true},
+		{"asked to wait", get(time.Minute), 1, 0, time.Minute + firstBackoff/10, true},
+		{"the whole budget", get(retryAfterBudget), 1, 0, retryAfterBudget + firstBackoff/10, true},
+		{"the rest of it", get(time.Minute), 1, retryAfterBudget - time.Minute, time.Minute + firstBackoff/10, true},
+		{"more", get(time.Minute), 1, retryAfterBudget - time.Minute + 1, 0, false},
+	} {
+		asked := tc.asked
+		wait, again := c.nextWait(tc.err, tc.attempt, &asked)
+		if wait != tc.wait || again != tc.again {
+			t.Errorf("%s: %s %t, want %s %t", tc.name, wait, again, tc.wait, tc.again)
+		}
+		if explained := strings.Contains(tc.err.Problem, "longer than this request may wait"); explained !=
+			(tc.name == "more") {
+			t.Errorf("%s: the problem is %q", tc.name, tc.err.Problem)
+		}
+		if again && asked != tc.asked+tc.err.retryAfter {
+			t.Errorf("%s: asked to wait %s so far", tc.name, asked)
+		}
+	}
+}
+
+func TestClassifyStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]attemptResult{
+		301: {}, 400: {}, 401: {}, 403: {}, 404: {}, 409: {}, 413: {}, 422: {}, 499: {},
+		408: {received: true},
+		429: {transient: true},
+		500: {received: true}, 501: {received: true}, 507: {received: true},
+		502: {transient: true, received: true}, 503: {transient: true, received: true},
+		504: {transient: true, received: true},
+	} {
+		if got := classifyStatus(status); got != want {
+			t.Errorf("%d: %+v, want %+v", status, got, want)
+		}
+	}
+}

@@ -27,18 +27,18 @@ type Profile struct {
 	// NoTokenCreated omits created from every token.
 	NoTokenCreated bool
 
-	// Open points.
+	// Behavior that the documentation leaves open.
 	CreateStatus           int    // 200 or 201
 	DeleteStatus           int    // 204, or 200 or 202 with a body
 	DeactivatedIsNotFound  bool   // GET of a deactivated user: 404 instead of deleted_at
-	DeactivatedFreesUserID bool   // its user_id may be taken again
+	DeactivatedFreesUserID bool   // its user_id may be used again
 	UnknownTeam            string // "400", "404", "422", "drop", or "create"
 	MergePut               bool   // PUT of a user leaves absent fields alone
 	DeleteActiveToken      int    // status for deleting a token that is not revoked: 400, 409, or 204
 	RevokeTwiceFails       bool   // revoking a revoked token: 400
 	RestoreExpired         bool   // an expired token can be restored
 	ExpiredIsInactive      bool   // an expired token does not keep its owner from being deactivated
-	RevokedFreesName       bool   // a revoked token's name may be taken again
+	RevokedFreesName       bool   // a revoked token's name may be used again
 	TokenEnvelope          bool   // the list of service tokens comes in an envelope
 	TokenPages             bool   // and in pages
 	KeepHyphens            bool   // in a user_id
@@ -65,7 +65,7 @@ type Profile struct {
 	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool
 
-	// What no known build does.
+	// Behavior that no known build has.
 	TeamIDs              bool   // teams of a user as IDs
 	MaxPageSize          int    // 0: 100
 	NoIncludeDeleted     bool   // GET /users refuses include_deleted

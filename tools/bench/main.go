@@ -1,9 +1,9 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Command bench times the provider next to terraform_data, which does nothing:
-// the same number of objects in the same graph, driven by the same Terraform
-// against an emulated deployment. It prints a table and writes a report.
+// Bench compares the provider with terraform_data, which does nothing: the same Terraform
+// manages the same number of objects in the same graph, against an emulated deployment.
+// It prints a table and writes a report.
 package main
 
 import (
@@ -21,8 +21,7 @@ import (
 )
 
 func main() {
-	if _, name := filepath.Split(
-		os.Args[0]); name == providerName { // Terraform starts the copy that stands for the provider
+	if filepath.Base(os.Args[0]) == providerName { // Terraform starts this program as the provider
 		os.Exit(measureProvider())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -34,38 +33,38 @@ func main() {
 	}
 }
 
-// settings of a run.
+// settings are the flags.
 type settings struct {
 	sizes   []int
 	rounds  int
 	latency time.Duration
 	out     string // folder of the report; "" writes none
 	foreign bool
-	from    string // results to report again, in place of measuring
+	from    string // results of an earlier run to report again; "" measures
 }
 
 func parse(args []string) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	sizes := flags.String("n", "10,100,300,1000,2000", "how many accounts, and as many tokens")
-	flags.IntVar(&s.rounds, "rounds", 3, "how often each is run")
-	flags.DurationVar(&s.latency, "latency", 10*time.Millisecond, "how long the deployment takes for an answer")
-	flags.StringVar(&s.out, "out", "", "folder for the report as JSON, Markdown and SVG; none writes nothing")
+	sizes := flags.String("n", "10,100,300,1000,2000", "numbers of accounts, and of tokens")
+	flags.IntVar(&s.rounds, "rounds", 3, "number of runs of each operation")
+	flags.DurationVar(&s.latency, "latency", 10*time.Millisecond, "latency of the deployment")
+	flags.StringVar(&s.out, "out", "", "folder for the report (JSON, Markdown, SVG); if empty, none is written")
 	flags.BoolVar(&s.foreign, "foreign", true,
-		"also 20 of each in a deployment with 20,000 accounts and 50,000 tokens of others")
-	flags.StringVar(&s.from, "from", "", "results.json of an earlier run to report again, in place of measuring")
+		"also measure 20 + 20 objects in a deployment with 20,000 other accounts and 50,000 other tokens")
+	flags.StringVar(&s.from, "from", "", "results.json of an earlier run to report again instead of measuring")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	for _, text := range strings.Split(*sizes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || n < 1 {
-			return s, fmt.Errorf("-n: %q is not a number of objects", text)
+			return s, fmt.Errorf("-n: %q is not a positive number", text)
 		}
 		s.sizes = append(s.sizes, n)
 	}
 	if s.rounds < 1 {
-		return s, fmt.Errorf("-rounds: %d is too few", s.rounds)
+		return s, fmt.Errorf("-rounds: %d is less than 1", s.rounds)
 	}
 	return s, nil
 }
@@ -110,7 +109,7 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	if s.foreign {
-		fmt.Fprintf(os.Stderr, "%s: among the objects of others\n", time.Now().Format(time.TimeOnly))
+		fmt.Fprintf(os.Stderr, "%s: 20 + 20 in a large deployment\n", time.Now().Format(time.TimeOnly))
 		if err := b.measure(ctx, amongOthers(), report); err != nil {
 			return err
 		}

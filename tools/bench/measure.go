@@ -29,26 +29,21 @@ const (
 	usageSuffix  = "-usage"
 )
 
-// usage is what a run of the provider took.
+// usage is the memory and processor time that a run of the provider used.
 type usage struct {
 	PeakMB     float64
 	CPUSeconds float64
 }
 
-// measureProvider runs the real provider in place of this program, and leaves
-// what it took in a file, one for each run: Terraform starts it several times.
+// measureProvider runs the real provider, and writes its usage to a file of this run:
+// Terraform starts the provider several times. It returns the exit code.
 func measureProvider() int {
-	cmd := exec.CommandContext(context.Background(), os.Args[0]+realSuffix,
-		os.Args[1:]...) // the provider that this program built
+	cmd := exec.CommandContext(context.Background(), os.Args[0]+realSuffix, os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok { // Maxrss is in KiB
-		text, _ := json.Marshal(
-			usage{
-				float64(r.Maxrss) * 1024 / 1e6,
-				(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(),
-			},
-		)
+		cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		text, _ := json.Marshal(usage{PeakMB: float64(r.Maxrss) * 1024 / 1e6, CPUSeconds: cpu.Seconds()})
 		_ = os.WriteFile(fmt.Sprintf("%s%s-%d", os.Args[0], usageSuffix, os.Getpid()), text, 0o600)
 	}
 	var exit *exec.ExitError
@@ -61,19 +56,19 @@ func measureProvider() int {
 	return 0
 }
 
-// workload is a configuration, and the deployment that it meets.
+// workload is a configuration, and the size of the deployment.
 type workload struct {
 	name     string
 	n        int
 	config   string
-	accounts int // of others
-	tokens   int // of others
+	accounts int // other accounts in the deployment
+	tokens   int // their tokens
 }
 
 const (
 	floorName  = "terraform_data"
 	oursName   = "qualytics"
-	othersName = "among others"
+	othersName = "in a large deployment"
 )
 
 func floor(n int) workload {
@@ -157,7 +152,7 @@ func newBench(ctx context.Context, s settings, dir string) (*bench, error) {
 
 func (b *bench) provider() string { return filepath.Join(b.plugins, providerName) }
 
-// machine says what it was measured on.
+// machine describes the versions and the machine.
 func (b *bench) machine(ctx context.Context) string {
 	out, _ := exec.CommandContext(ctx, b.cli, "version").Output()
 	version, _, _ := strings.Cut(string(out), "\n")
@@ -192,7 +187,7 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 	}
 	for _, op := range operations {
 		s.ClearRequests()
-		if _, err := b.usage(); err != nil { // of what ran before
+		if _, err := b.usage(); err != nil { // discards that of earlier runs
 			return err
 		}
 		began := time.Now()
@@ -202,7 +197,7 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 			return fmt.Errorf("%s of %d %s: %w", op.name, w.n, w.name, err)
 		}
 		if !strings.Contains(out, op.says) {
-			return fmt.Errorf("%s of %d %s does not say %q: %s", op.name, w.n, w.name, op.says,
+			return fmt.Errorf("%s of %d %s does not print %q: %s", op.name, w.n, w.name, op.says,
 				out[max(0, len(out)-2000):])
 		}
 		run := measurement{
@@ -227,8 +222,8 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 	return nil
 }
 
-// usage takes what the provider's runs since the last call used: the highest peak,
-// and the sum of the time.
+// usage returns what the provider used since the last call: the highest peak of all runs,
+// and the sum of their processor time.
 func (b *bench) usage() (usage, error) {
 	var all usage
 	files, err := filepath.Glob(b.provider() + usageSuffix + "-*")
@@ -258,7 +253,7 @@ var ids = regexp.MustCompile(`/[0-9]+`)
 var operations = []struct {
 	name string
 	args []string
-	says string // proof that it did its work
+	says string // output that proves success
 }{
 	{"apply", []string{"apply", "-auto-approve"}, "Apply complete!"},
 	{"plan", []string{"plan"}, "No changes."},
@@ -276,8 +271,8 @@ func (b *bench) terraform(ctx context.Context, dir string, env []string, args ..
 	return string(out), nil
 }
 
-// emulatorAlone is how many requests a second the emulator answers with no
-// provider in between: plain clients, as many as Terraform's parallelism.
+// emulatorAlone returns the number of requests per second that the emulator answers to
+// plain clients, as many as Terraform's parallelism.
 func emulatorAlone(ctx context.Context, latency time.Duration) (float64, error) {
 	const clients, each = 10, 200
 	s, err := qualyticstest.NewServer(qualyticstest.Options{Latency: latency})

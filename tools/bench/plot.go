@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The plot's size, and the room for its labels, in pixels.
+// Size and margins of the plot in pixels.
 const (
 	plotWidth, plotHeight = 760, 460
 	plotLeft, plotBottom  = 60, 50
@@ -57,7 +57,7 @@ func (r *report) svg() string {
 			}
 		}
 	}
-	colours := []string{"#1b6ca8", "#d1495b", "#66a182", "#edae49"}
+	colors := []string{"#1b6ca8", "#d1495b", "#66a182", "#edae49"}
 	label := plotTop + 10
 	for i, op := range operations {
 		var ours, theirs []string
@@ -73,10 +73,10 @@ func (r *report) svg() string {
 			}
 		}
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
-			strings.Join(ours, " "), colours[i])
+			strings.Join(ours, " "), colors[i])
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-dasharray="4 4"/>`+"\n",
-			strings.Join(theirs, " "), colours[i])
-		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", plotWidth-plotRight+14, label, colours[i],
+			strings.Join(theirs, " "), colors[i])
+		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", plotWidth-plotRight+14, label, colors[i],
 			op.name)
 		label += 20
 	}

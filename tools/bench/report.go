@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// report is everything that a run measured.
+// report contains all measurements.
 type report struct {
 	Machine  string        `json:"machine"`
 	Latency  time.Duration `json:"latency_ns"`
@@ -30,7 +30,7 @@ type report struct {
 type row struct {
 	workload, operation string
 	n                   int
-	seconds, floor      float64 // floor is 0 where there is none
+	seconds, floor      float64 // floor is that of terraform_data; 0: not measured
 	requests, bytes     int
 	routes              map[string]int
 	peak, cpu           float64
@@ -51,7 +51,7 @@ func (r *report) rows() []row {
 			x.floor = medianOf(r.of(floorName, run.N, run.Operation), func(m measurement) float64 { return m.Seconds })
 		}
 		x.cpu = medianOf(mine, func(m measurement) float64 { return m.CPUSeconds })
-		for _, m := range mine { // what is counted is shown at its worst
+		for _, m := range mine { // of counts, the largest
 			if m.Requests >= x.requests {
 				x.requests, x.routes = m.Requests, m.Routes
 			}
@@ -88,8 +88,8 @@ func median(all []float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// slope is how fast a quantity grows with n: the exponent of n that fits best,
-// 1 for linear growth. It is NaN for fewer than two sizes.
+// slope returns the exponent of n that fits the growth of a quantity best: 1 for linear
+// growth. It returns NaN for fewer than two sizes.
 func slope(ns []int, values []float64) float64 {
 	var sx, sy, sxx, sxy, k float64
 	for i, n := range ns {
@@ -105,8 +105,8 @@ func slope(ns []int, values []float64) float64 {
 	return (k*sxy - sx*sy) / (k*sxx - sx*sx)
 }
 
-// slopes are the growth of a share of each operation's time, from a hundred
-// objects on, where it is more than noise.
+// slopes returns the growth of a part of each operation's time, for 100 objects or more,
+// because smaller values are noise.
 func (r *report) slopes(share func(row) float64) map[string]float64 {
 	out := map[string]float64{}
 	for _, op := range operations {
@@ -179,7 +179,7 @@ func routesText(x row) string {
 }
 
 func readReport(file string) (*report, error) {
-	text, err := os.ReadFile(file) // #nosec G304 -- the file that was asked for.
+	text, err := os.ReadFile(file) // #nosec G304 -- the file is the argument.
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func readReport(file string) (*report, error) {
 	return &r, json.Unmarshal(text, &r)
 }
 
-// publish prints the report, and writes it into a folder when there is one.
+// publish prints the report, and writes it to a folder unless dir is "".
 func (r *report) publish(dir string) error {
 	fmt.Println(r.markdown())
 	if dir == "" {

@@ -23,8 +23,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 )
 
-// start is the size of the provider's binary in MB, and how many milliseconds
-// pass from starting it to its being configured: the median of a few.
+// start returns the size of the provider's binary in MB, and the median time in ms from
+// its start until it is configured.
 func (b *bench) start(ctx context.Context) (size, ms float64, err error) {
 	info, err := os.Stat(b.provider() + realSuffix)
 	if err != nil {
@@ -53,7 +53,7 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 	cmd.Env = append(
 		os.Environ(),
 		"PLUGIN_PROTOCOL_VERSIONS=6",
-		// how Terraform greets every provider
+		// Terraform sets it for every plugin.
 		"TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2",
 		"QUALYTICS_URL=http://127.0.0.1:1",
 		"QUALYTICS_TOKEN=not-used",
@@ -70,7 +70,7 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 	line, err := bufio.NewReader(out).ReadString('\n')
 	fields := strings.Split(strings.TrimSpace(line), "|") // core | protocol | network | address | kind | certificate
 	if err != nil || len(fields) < 4 {
-		return 0, fmt.Errorf("the provider greets with %q: %w", line, err)
+		return 0, fmt.Errorf("the provider printed %q as its handshake: %w", line, err)
 	}
 	conn, err := grpc.NewClient("unix://"+fields[3], grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(64<<20)))
@@ -93,8 +93,8 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 	return time.Since(began), nil
 }
 
-// emptyConfig is the protocol's ConfigureProvider request for a provider block
-// without arguments: field 2, a DynamicValue, whose field 1 is in MessagePack.
+// emptyConfig returns a ConfigureProvider request for a provider block without arguments:
+// field 2 is a DynamicValue, whose field 1 is the value in MessagePack.
 func emptyConfig(ctx context.Context) ([]byte, error) {
 	server, err := provider.NewServer("bench", provider.Environment{})
 	if err != nil {
@@ -119,13 +119,13 @@ func emptyConfig(ctx context.Context) ([]byte, error) {
 	return field(2, field(1, value.MsgPack)), nil
 }
 
-// field is a length-delimited field of a protobuf message.
+// field returns a length-delimited field of a protobuf message.
 func field(number byte, content []byte) []byte {
 	head := binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(content)))
 	return append(head, content...)
 }
 
-// raw passes messages through as they are.
+// raw is a codec that does not change the messages.
 type raw struct{}
 
 func (raw) Name() string { return "proto" }

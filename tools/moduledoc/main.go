@@ -1,19 +1,22 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Command moduledoc writes the inputs and outputs of a module into its README,
+// Moduledoc writes the inputs and outputs of a Terraform module into its README,
 // between two comments.
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/terraform-config-inspect/tfconfig"
 )
 
 const (
@@ -23,7 +26,7 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: moduledoc <folder of a module>")
+		fmt.Fprintln(os.Stderr, "usage: moduledoc FOLDER")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
@@ -33,37 +36,12 @@ func main() {
 }
 
 func run(dir string) error {
-	inputs, err := blocks(filepath.Join(dir, "variables.tf"), "variable")
-	if err != nil {
-		return err
+	module, diags := tfconfig.LoadModule(dir)
+	if diags.HasErrors() {
+		return diags
 	}
-	outputs, err := blocks(filepath.Join(dir, "outputs.tf"), "output")
-	if err != nil {
-		return err
-	}
-	var b strings.Builder
-	b.WriteString("\n| input | type | default | |\n| --- | --- | --- | --- |\n")
-	for _, in := range inputs {
-		value := in["default"]
-		if value == "" {
-			value = "required"
-		} else {
-			value = "`" + value + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", in["name"], in["type"], value, in["description"])
-	}
-	b.WriteString("\n| output | |\n| --- | --- |\n")
-	for _, out := range outputs {
-		note := ""
-		if out["sensitive"] == "true" {
-			note = " Sensitive."
-		}
-		fmt.Fprintf(&b, "| `%s` | %s%s |\n", out["name"], out["description"], note)
-	}
-	b.WriteString("\n")
-
 	readme := filepath.Join(dir, "README.md")
-	text, err := os.ReadFile(readme) // #nosec G304 -- the folder that was asked for.
+	text, err := os.ReadFile(readme) // #nosec G304 -- the folder is the argument.
 	if err != nil {
 		return err
 	}
@@ -72,36 +50,38 @@ func run(dir string) error {
 	if !found || !closed {
 		return errors.New("the README has no place for the generated part")
 	}
-	return os.WriteFile(readme, []byte(before+begin+b.String()+end+after),
-		0o644) // #nosec G306 G703 -- part of the repository.
+	generated := before + begin + inputs(module) + outputs(module) + end + after
+	return os.WriteFile(readme, []byte(generated), 0o644) // #nosec G306 G703 -- part of the repository.
 }
 
-// blocks are the blocks of a kind in a file, each attribute as it is written.
-func blocks(file, kind string) ([]map[string]string, error) {
-	text, err := os.ReadFile(file) // #nosec G304 -- the folder that was asked for.
-	if err != nil {
-		return nil, err
-	}
-	parsed, diags := hclsyntax.ParseConfig(text, file, hcl.InitialPos)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	body, ok := parsed.Body.(*hclsyntax.Body)
-	if !ok {
-		return nil, fmt.Errorf("%s is not in HCL's native syntax", file)
-	}
-	var out []map[string]string
-	for _, block := range body.Blocks {
-		if block.Type != kind {
-			continue
+// inputs returns the table of the variables, in the order of the source.
+func inputs(module *tfconfig.Module) string {
+	var b strings.Builder
+	b.WriteString("\n| input | type | default | |\n| --- | --- | --- | --- |\n")
+	for _, v := range slices.SortedFunc(maps.Values(module.Variables),
+		func(a, b *tfconfig.Variable) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) }) {
+		value := "required"
+		if !v.Required {
+			text, _ := json.Marshal(v.Default)
+			value = "`" + string(text) + "`"
 		}
-		one := map[string]string{"name": block.Labels[0]}
-		for name, attribute := range block.Body.Attributes {
-			r := attribute.Expr.Range()
-			one[name] = strings.Join(strings.Fields(string(text[r.Start.Byte:r.End.Byte])), " ")
-		}
-		one["description"] = strings.Trim(one["description"], `"`)
-		out = append(out, one)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", v.Name, strings.Join(strings.Fields(v.Type), " "), value,
+			v.Description)
 	}
-	return out, nil
+	return b.String()
+}
+
+// outputs returns the table of the outputs, in the order of the source.
+func outputs(module *tfconfig.Module) string {
+	var b strings.Builder
+	b.WriteString("\n| output | |\n| --- | --- |\n")
+	for _, o := range slices.SortedFunc(maps.Values(module.Outputs),
+		func(a, b *tfconfig.Output) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) }) {
+		note := ""
+		if o.Sensitive {
+			note = " Sensitive."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s%s |\n", o.Name, o.Description, note)
+	}
+	return b.String() + "\n"
 }

@@ -245,11 +245,12 @@ func testAll(ctx context.Context, root string, mutants []mutant, tests []test, w
 }
 
 // killed reports whether a test that executes the mutant fails: first the fastest
-// tests, then the others, and the slow ones last.
+// tests, then the others of its package, those of the other package, and the slow ones.
 func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 	const first = 8
-	var batches [3]map[string][]string
-	var limits [3]time.Duration
+	const longest = 2 * time.Minute // a mutant may loop
+	var batches [4]map[string][]string
+	var limits [4]time.Duration
 	for i := range batches {
 		batches[i], limits[i] = map[string][]string{}, 10*time.Second
 	}
@@ -259,14 +260,17 @@ func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 			continue
 		}
 		found++
-		batch := 1
-		if slices.Contains(slowTests, t.name) {
-			batch = 2
-		} else if found <= first {
+		batch := 2
+		switch {
+		case slices.Contains(slowTests, t.name):
+			batch = 3
+		case found <= first:
 			batch = 0
+		case strings.HasPrefix(m.File, t.pkg):
+			batch = 1
 		}
 		batches[batch][t.pkg] = append(batches[batch][t.pkg], t.name)
-		limits[batch] += 4 * t.took // a mutant may loop
+		limits[batch] = min(longest, limits[batch]+4*t.took)
 	}
 	for i, batch := range batches {
 		for _, pkg := range testPackages {

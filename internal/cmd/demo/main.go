@@ -70,7 +70,7 @@ func main() {
 	}
 }
 
-// demo is a run of the demo.
+// demo is one run of the command.
 type demo struct {
 	dir    string
 	server *qualyticstest.Server
