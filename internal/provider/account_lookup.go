@@ -50,7 +50,7 @@ func accountByID(ctx context.Context, client *qualytics.Client, value types.Stri
 	if diags.HasError() {
 		return nil
 	}
-	user, err := client.ReadServiceAccount(ctx, id)
+	user, err := client.FindUser(ctx, id)
 	switch {
 	case err != nil:
 		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)

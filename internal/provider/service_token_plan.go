@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -91,11 +92,15 @@ func (m serviceTokenModel) isReconfigured(state serviceTokenModel) bool {
 	if m.Revoked.ValueBool() && !state.Revoked.ValueBool() {
 		return false
 	}
-	return !m.Revoked.Equal(state.Revoked) || !m.NamePrefix.Equal(state.NamePrefix) ||
-		!m.ExpiresInDays.Equal(state.ExpiresInDays) || !m.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) ||
-		!m.RotateBeforeDays.Equal(state.RotateBeforeDays) || !m.RotateWhenChanged.Equal(state.RotateWhenChanged) ||
-		!m.OverlapDays.Equal(state.OverlapDays) || !m.RetireUnusedAfterHours.Equal(state.RetireUnusedAfterHours) ||
-		!m.DeletionPolicy.Equal(state.DeletionPolicy) || !m.Encryption.Equal(state.Encryption)
+	return !slices.EqualFunc(m.arguments(), state.arguments(), attr.Value.Equal)
+}
+
+// arguments returns the arguments that can change without a new token.
+func (m serviceTokenModel) arguments() []attr.Value {
+	return []attr.Value{
+		m.NamePrefix, m.ExpiresInDays, m.SCIMEndpointsOnly, m.RotateBeforeDays, m.RotateWhenChanged, m.OverlapDays,
+		m.RetireUnusedAfterHours, m.Revoked, m.DeletionPolicy, m.Encryption,
+	}
 }
 
 // endOfToken is how a plan ends the validity of a token.

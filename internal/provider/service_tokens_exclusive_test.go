@@ -247,6 +247,9 @@ func TestExclusiveWithoutAccount(t *testing.T) {
 		}
 		_, diags = h.run(o, config)
 		wantText(t, diags.errors(), "No active service account has the ID")
+		person := fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: "Ada", Type: "Human"}).ID)
+		_, diags = h.run(h.none(exclusiveType), config.with(values{"service_account_id": person}))
+		wantText(t, diags.errors(), "Not a service account", "of type Human")
 	})
 }
 

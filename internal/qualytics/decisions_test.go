@@ -5,10 +5,16 @@ package qualytics
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -333,6 +339,57 @@ func TestClassifyStatus(t *testing.T) {
 	} {
 		if got := classifyStatus(status); got != want {
 			t.Errorf("%d: %+v, want %+v", status, got, want)
+		}
+	}
+}
+
+func TestSystemReason(t *testing.T) {
+	t.Parallel()
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{&net.DNSError{Err: "no such host"}, " (no such host)"},
+		{dial(syscall.ECONNREFUSED), " (connection refused)"},
+		{dial(os.ErrDeadlineExceeded), " (timed out)"},
+		{dial(errors.New("x")), ""},
+		{errors.New("x"), ""},
+	} {
+		if got := systemReason(tc.err); got != tc.want {
+			t.Errorf("%v: %q, want %q", tc.err, got, tc.want)
+		}
+	}
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	c := &Client{base: &url.URL{Scheme: "https", Host: "q.example"}, http: &http.Client{Timeout: time.Second}}
+	operation := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
+	for _, tc := range []struct {
+		name                string
+		err                 error
+		problem             string
+		transient, received bool
+	}{
+		{"certificate", &tls.CertificateVerificationError{Err: errors.New("x")}, "set ca_cert_file", false, false},
+		{"no TLS", tls.RecordHeaderError{}, "does not speak TLS", false, false},
+		{"http to a TLS port", http.ErrSchemeMismatch, "does not speak TLS", false, false},
+		{"web page", errWebPage, "web page", false, true},
+		{"empty", errEmptyAnswer, "empty", false, true},
+		{"too large", errTooLarge, "larger than", false, true},
+		{"wrong shape", &shapeError{"the answer is odd"}, "the answer is odd", false, true},
+		{"proxy", operation("proxyconnect", syscall.ECONNREFUSED), "no connection to the proxy", true, false},
+		{"name", operation("dial", &net.DNSError{Err: "no such host"}), "cannot be resolved", true, false},
+		{"refused", operation("dial", syscall.ECONNREFUSED), "no connection to q.example", true, false},
+		{"connection timed out", operation("dial", os.ErrDeadlineExceeded), "(timed out)", true, false},
+		{"timeout", os.ErrDeadlineExceeded, "no answer within 1s", true, true},
+		{"truncated", &bodyError{io.ErrUnexpectedEOF}, "in the middle of the answer", true, true},
+		{"closed", io.EOF, "closed before an answer arrived", true, true},
+	} {
+		got := c.classify(tc.err)
+		if !strings.Contains(got.problem, tc.problem) || got.transient != tc.transient || got.received != tc.received {
+			t.Errorf("%s: %+v, want %q, transient %t, received %t", tc.name, got, tc.problem, tc.transient, tc.received)
 		}
 	}
 }
