@@ -20,14 +20,14 @@ import (
 // findAccount returns the user with an ID, or the service account with a user_id,
 // or nil.
 func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (*qualytics.User, error) {
-	if id, ok := readID(wanted); ok {
+	if id, ok := parseID(wanted); ok {
 		user, err := client.User(ctx, id)
 		if qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err) {
 			return nil, nil
 		}
 		return user, err
 	}
-	accounts, err := accountsWithUserID(ctx, client, wanted)
+	accounts, err := accountsIncluding(ctx, client, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ const unableToReadAccount = "Unable to read service account"
 func accountByID(ctx context.Context, client *qualytics.Client, value types.String, attribute string,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
-	id := parseID(value, attribute, diags)
+	id := idAttribute(value, attribute, diags)
 	if diags.HasError() {
 		return nil
 	}
@@ -66,10 +66,51 @@ func accountByID(ctx context.Context, client *qualytics.Client, value types.Stri
 	return nil
 }
 
-// accountsWithUserID returns all service accounts, from a new list unless a recent one
+// accountByUserID returns the active service account with a user_id, or nil after
+// an error.
+func accountByUserID(ctx context.Context, client *qualytics.Client, userID string,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	accounts, err := accountsIncluding(ctx, client, userID)
+	if err != nil {
+		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
+		return nil
+	}
+	return exactlyOne(client, activeAccounts(accounts), "service account", "user_id", userID,
+		func(u *qualytics.User) string { return u.UserID }, diags)
+}
+
+// accountByName returns the active service account with a name, or nil after an
+// error.
+func accountByName(ctx context.Context, client *qualytics.Client, name string,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	accounts, err := client.CachedAccountsNamed(ctx, name)
+	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {
+		accounts, err = listAccounts(ctx, client, qualytics.UserFilter{}) // also for the nearest names
+	}
+	if err != nil {
+		addError(diags, unableToReadAccount, fmt.Sprintf("name %q", name), err)
+		return nil
+	}
+	return exactlyOne(client, accounts, "service account", "name", name,
+		func(u *qualytics.User) string { return u.Name }, diags)
+}
+
+func activeAccounts(accounts []qualytics.User) []qualytics.User {
+	var active []qualytics.User
+	for i := range accounts {
+		if matchesFilter(qualytics.UserFilter{}, &accounts[i]) {
+			active = append(active, accounts[i])
+		}
+	}
+	return active
+}
+
+// accountsIncluding returns all service accounts, from a new list unless a recent one
 // has the user_id.
-func accountsWithUserID(ctx context.Context, client *qualytics.Client, userID string) ([]qualytics.User, error) {
-	accounts, err := client.ReadServiceAccounts(ctx)
+func accountsIncluding(ctx context.Context, client *qualytics.Client, userID string) ([]qualytics.User, error) {
+	accounts, err := client.CachedServiceAccounts(ctx)
 	has := func(u qualytics.User) bool { return u.UserID == userID }
 	if err == nil && slices.ContainsFunc(accounts, has) {
 		return accounts, nil
@@ -113,7 +154,7 @@ func accountFilter(ctx context.Context, client *qualytics.Client,
 	if err != nil {
 		return filter, true // the server's filter remains
 	}
-	filter.Team = spellingOf(filter.Team, names)
+	filter.Team = matchTeam(filter.Team, names)
 	return filter, filter.Team != ""
 }
 

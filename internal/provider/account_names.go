@@ -152,3 +152,42 @@ func wordsOf(name string) []string {
 	})
 	return words
 }
+
+// accountsUsing returns the accounts with exactly this name, and those with a
+// similar one, active accounts first. Only the server knows how it derives the
+// user_id, so names with the same letters and digits are similar.
+func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
+	for _, u := range accounts {
+		switch {
+		case u.Name == name:
+			exact = append(exact, u)
+		case lettersAndDigits(u.Name) == lettersAndDigits(name):
+			similar = append(similar, u)
+		}
+	}
+	slices.SortStableFunc(exact, activeFirst)
+	slices.SortStableFunc(similar, activeFirst)
+	return exact, similar
+}
+
+// activeFirst compares accounts so that active ones come before deactivated ones.
+func activeFirst(a, b qualytics.User) int {
+	switch {
+	case a.Deactivated() == b.Deactivated():
+		return 0
+	case b.Deactivated():
+		return -1
+	default:
+		return 1
+	}
+}
+
+// lettersAndDigits returns the letters and digits of a name in lower case.
+func lettersAndDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}

@@ -74,7 +74,7 @@ func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
 // warnOfInvalidID warns while planning if one of the known values is not an ID, which is an
 // error during apply. Mocks of other objects may have any ID, so it is not an error before.
 func (b *base) warnOfInvalidID(attribute string, diags *diag.Diagnostics, known ...string) {
-	invalid := func(value string) bool { _, ok := readID(value); return !ok }
+	invalid := func(value string) bool { _, ok := parseID(value); return !ok }
 	if b.data.client != nil && slices.ContainsFunc(known, invalid) {
 		diags.AddAttributeWarning(path.Root(attribute), invalidID, invalidIDText(path.Root(attribute)))
 	}

@@ -224,7 +224,7 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 		line := fmt.Sprintf(ways, "token", "token", envToken, "token", r.file.name) + r.emptyText(r.block.Token,
 			envToken)
 		if r.file.Token != "" && cfg.URL != "" {
-			line += ". That file has a token, but for another URL than " + withoutUserInfo(cfg.URL) +
+			line += ". That file has a token, but for another URL than " + displayURL(cfg.URL) +
 				", so it is not sent there"
 		}
 		missing = append(missing, line)
@@ -244,8 +244,8 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 	}
 }
 
-// withoutUserInfo returns a URL without user name and password.
-func withoutUserInfo(raw string) string {
+// displayURL returns a URL without user name and password.
+func displayURL(raw string) string {
 	u, err := qualytics.BaseURL(raw, "")
 	if err != nil {
 		return "the configured one"

@@ -69,6 +69,6 @@ func (d *currentUserDataSource) Read(ctx context.Context, _ datasource.ReadReque
 		Email:    stringOrNull(me.Email),
 		Role:     stringOrNull(me.Role),
 		UserType: types.StringValue(me.UserType),
-		Teams:    setOf(inSpellingOf(nil, me.Teams)),
+		Teams:    setOf(withoutPublic(me.Teams)),
 	})...)
 }

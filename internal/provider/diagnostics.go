@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -178,4 +179,14 @@ func printable(name string) string {
 		}
 		return r
 	}, name)
+}
+
+// sentenceStart returns text with a capital first letter.
+func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// nothingListed warns that a query found nothing, and where it looked.
+func nothingListed(objects string, client *qualytics.Client) func(func(list.ListResult) bool) {
+	var diags diag.Diagnostics
+	diags.AddWarning("Query found nothing", fmt.Sprintf("No %s match. Deployment: %s.", objects, client.URL()))
+	return list.ListResultsStreamDiagnostics(diags)
 }

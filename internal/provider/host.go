@@ -5,7 +5,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -17,33 +16,7 @@ import (
 // that a wrong url does not empty a state. The identity contains it too, but only
 // since Terraform 1.12.
 
-// privateData is the framework's access to the private data of a resource.
-type privateData interface {
-	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
-	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
-}
-
 const hostKey = "host"
-
-// readPrivate decodes a key of private data into value, and leaves value unchanged
-// if there is none.
-func readPrivate(ctx context.Context, private privateData, key string, value any, diags *diag.Diagnostics) {
-	text, d := private.GetKey(ctx, key)
-	diags.Append(d...)
-	if len(text) > 0 && json.Unmarshal(text, value) != nil {
-		diags.AddError("Provider bug", fmt.Sprintf("The private data %q is invalid. Please report this.", key))
-	}
-}
-
-// writePrivate encodes value into a key of private data.
-func writePrivate(ctx context.Context, private privateData, key string, value any, diags *diag.Diagnostics) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		diags.AddError("Provider bug", fmt.Sprintf("The private data %q cannot be encoded. Please report this.", key))
-		return
-	}
-	diags.Append(private.SetKey(ctx, key, text)...)
-}
 
 // rememberHost stores the host of the provider's deployment.
 func rememberHost(ctx context.Context, client *qualytics.Client, private privateData, diags *diag.Diagnostics) {

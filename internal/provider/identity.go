@@ -94,16 +94,16 @@ func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 // idValue returns an ID of the API as a value.
 func idValue(id int64) types.String { return types.StringValue(formatID(id)) }
 
-// readID returns the ID that text contains, in its only spelling. It reports
+// parseID returns the ID that text contains, in its only spelling. It reports
 // false for any other text.
-func readID(text string) (int64, bool) {
+func parseID(text string) (int64, bool) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	return id, err == nil && formatID(id) == text
 }
 
-// parseID returns the ID in an attribute, or 0 after an error.
-func parseID(value types.String, attribute string, diags *diag.Diagnostics) int64 {
-	id, ok := readID(value.ValueString())
+// idAttribute returns the ID in an attribute, or 0 after an error.
+func idAttribute(value types.String, attribute string, diags *diag.Diagnostics) int64 {
+	id, ok := parseID(value.ValueString())
 	if !ok {
 		addInvalidID(path.Root(attribute), diags)
 	}
@@ -121,4 +121,9 @@ func invalidIDText(attribute path.Path) string {
 
 func addInvalidID(attribute path.Path, diags *diag.Diagnostics) {
 	diags.AddAttributeError(attribute, invalidID, invalidIDText(attribute))
+}
+
+// importCommand returns the command that imports an object.
+func importCommand(resourceType string, id int64) string {
+	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
 }

@@ -22,12 +22,12 @@ type lockout struct {
 	diags    *diag.Diagnostics
 }
 
-// whilePlanning and duringApply return the guard.
-func whilePlanning(client *qualytics.Client, diags *diag.Diagnostics) lockout {
+// planGuard and applyGuard return the guard.
+func planGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
 	return lockout{client, true, diags}
 }
 
-func duringApply(client *qualytics.Client, diags *diag.Diagnostics) lockout {
+func applyGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
 	return lockout{client, false, diags}
 }
 
@@ -83,14 +83,14 @@ func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
 func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, secret qualytics.Secret,
 	label string,
 ) bool {
-	own, err := l.client.IsOwnToken(ctx, token, secret)
+	own, err := l.client.TokenOwnership(ctx, token, secret)
 	switch {
-	case own == qualytics.OwnNo, l.planning && own == qualytics.OwnUnknown:
+	case own == qualytics.NotOwn, l.planning && own == qualytics.MaybeOwn:
 		return true
 	case err != nil:
 		addError(l.diags, "Unable to determine the provider's own token",
 			label+" is unchanged, because it may be the token that the provider uses", err)
-	case own == qualytics.OwnYes:
+	case own == qualytics.Own:
 		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
 	default:
 		l.refuseToken("Operation might lock out the provider", label, "it belongs to the account that the provider "+

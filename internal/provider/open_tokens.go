@@ -44,8 +44,8 @@ func (o *openTokens) add(id int64, name string, client *qualytics.Client) {
 	o.tokens[id] = openToken{client, name}
 }
 
-// announce records the name of a token before it is created.
-func (o *openTokens) announce(name string) {
+// recordName records the name of a token before it is created.
+func (o *openTokens) recordName(name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.names == nil {
@@ -54,8 +54,8 @@ func (o *openTokens) announce(name string) {
 	o.names[name] = true
 }
 
-// announced reports whether this process opened the token with a name.
-func (o *openTokens) announced(name string) bool {
+// openedHere reports whether this process opened the token with a name.
+func (o *openTokens) openedHere(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.names[name]

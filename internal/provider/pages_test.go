@@ -61,7 +61,7 @@ var summaryArgument = map[string]int{
 	"refuseToken":         0,
 	"warnOfAccount":       2,
 	"addError":            1,
-	"explainRoleError":    1,
+	"addRoleError":        1,
 }
 
 // diagnosticSummaries returns the summaries in the provider's source, with … for

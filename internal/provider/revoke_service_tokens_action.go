@@ -66,8 +66,8 @@ func (a *revokeServiceTokensAction) Schema(_ context.Context, _ action.SchemaReq
 	}
 }
 
-// revocation is the state of an invocation.
-type revocation struct {
+// revocationRun is the state of an invocation.
+type revocationRun struct {
 	client           *qualytics.Client
 	progress         func(format string, args ...any)
 	revoked, skipped int
@@ -92,7 +92,7 @@ func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.Invok
 		!accountExists(ctx, client, config.ServiceAccountID, &resp.Diagnostics) {
 		return
 	}
-	r := &revocation{client: client, progress: func(format string, args ...any) {
+	r := &revocationRun{client: client, progress: func(format string, args ...any) {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf(format, args...)})
 	}}
 	for _, id := range missing {
@@ -114,24 +114,24 @@ func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.Invok
 }
 
 // revoke revokes a token unless it is, or may be, the provider's own.
-func (r *revocation) revoke(ctx context.Context, t *qualytics.Token) {
+func (r *revocationRun) revoke(ctx context.Context, t *qualytics.Token) {
 	label := sentenceStart(tokenLabel(t))
 	if !t.Active {
 		r.progress("%s was already revoked.", label)
 		return
 	}
-	own, err := r.client.IsOwnToken(ctx, t, "")
+	own, err := r.client.TokenOwnership(ctx, t, "")
 	switch {
 	case err != nil:
 		r.failures = append(r.failures, fmt.Sprintf("%s: it may be the token that the provider uses, and that could "+
 			"not be determined. %s", tokenLabel(t), answerText(asError(err))))
 		r.progress("%s was not revoked: it may be the token that the provider uses.", label)
 		return
-	case own == qualytics.OwnYes:
+	case own == qualytics.Own:
 		r.skipped++
 		r.progress("%s was skipped: it is the token that the provider uses.", label)
 		return
-	case own == qualytics.OwnUnknown:
+	case own == qualytics.MaybeOwn:
 		r.skipped++
 		r.progress("%s was skipped: it may be the token that the provider uses. To revoke it, use the token of "+
 			"another account.", label)
@@ -166,7 +166,7 @@ func selectTokens(config revokeServiceTokensModel,
 // accountExists reports whether there is a service account with an ID. It reports
 // an error if there is none.
 func accountExists(ctx context.Context, client *qualytics.Client, value types.String, diags *diag.Diagnostics) bool {
-	id := parseID(value, "service_account_id", diags)
+	id := idAttribute(value, "service_account_id", diags)
 	if diags.HasError() {
 		return false
 	}

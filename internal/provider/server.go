@@ -62,56 +62,56 @@ func (s *Server) StopProvider(ctx context.Context,
 func (s *Server) ValidateResourceConfig(ctx context.Context,
 	req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.ValidateResourceConfig)
+	return withDetachableContext(ctx, req, s.protocol.ValidateResourceConfig)
 }
 
 // UpgradeResourceState decodes the state of an object.
 func (s *Server) UpgradeResourceState(ctx context.Context,
 	req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceState)
+	return withDetachableContext(ctx, req, s.protocol.UpgradeResourceState)
 }
 
 // UpgradeResourceIdentity decodes the identity of an object.
 func (s *Server) UpgradeResourceIdentity(ctx context.Context,
 	req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.UpgradeResourceIdentity)
+	return withDetachableContext(ctx, req, s.protocol.UpgradeResourceIdentity)
 }
 
 // ReadResource refreshes an object.
 func (s *Server) ReadResource(ctx context.Context,
 	req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.ReadResource)
+	return withDetachableContext(ctx, req, s.protocol.ReadResource)
 }
 
 // PlanResourceChange plans a change of an object.
 func (s *Server) PlanResourceChange(ctx context.Context,
 	req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.PlanResourceChange)
+	return withDetachableContext(ctx, req, s.protocol.PlanResourceChange)
 }
 
 // ApplyResourceChange applies a change of an object.
 func (s *Server) ApplyResourceChange(ctx context.Context,
 	req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.ApplyResourceChange)
+	return withDetachableContext(ctx, req, s.protocol.ApplyResourceChange)
 }
 
 // ImportResourceState imports an object.
 func (s *Server) ImportResourceState(ctx context.Context,
 	req *tfprotov6.ImportResourceStateRequest,
 ) (*tfprotov6.ImportResourceStateResponse, error) {
-	return withReleasedContext(ctx, req, s.protocol.ImportResourceState)
+	return withDetachableContext(ctx, req, s.protocol.ImportResourceState)
 }
 
-// withReleasedContext calls a method with a context that releases ctx afterwards.
-func withReleasedContext[Req, Resp any](ctx context.Context, req Req,
+// withDetachableContext calls a method with a context that releases ctx afterwards.
+func withDetachableContext[Req, Resp any](ctx context.Context, req Req,
 	call func(context.Context, Req) (Resp, error),
 ) (Resp, error) {
-	released := &releasedContext{}
+	released := &detachableContext{}
 	released.ctx.Store(&ctx)
 	defer released.ctx.Store(&ended) //nolint:contextcheck // What remains must not refer to ctx.
 	return call(released, req)       //nolint:contextcheck // It is ctx during the call.
@@ -124,13 +124,13 @@ var ended = func() context.Context {
 	return ctx
 }()
 
-// releasedContext is a context whose parent can be replaced.
-type releasedContext struct {
+// detachableContext is a context whose parent can be replaced.
+type detachableContext struct {
 	ctx atomic.Pointer[context.Context]
 }
 
-func (r *releasedContext) parent() context.Context     { return *r.ctx.Load() }
-func (r *releasedContext) Deadline() (time.Time, bool) { return r.parent().Deadline() }
-func (r *releasedContext) Done() <-chan struct{}       { return r.parent().Done() }
-func (r *releasedContext) Err() error                  { return r.parent().Err() }
-func (r *releasedContext) Value(key any) any           { return r.parent().Value(key) }
+func (r *detachableContext) parent() context.Context     { return *r.ctx.Load() }
+func (r *detachableContext) Deadline() (time.Time, bool) { return r.parent().Deadline() }
+func (r *detachableContext) Done() <-chan struct{}       { return r.parent().Done() }
+func (r *detachableContext) Err() error                  { return r.parent().Err() }
+func (r *detachableContext) Value(key any) any           { return r.parent().Value(key) }

@@ -5,12 +5,10 @@ package provider
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -95,45 +93,4 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 	if user != nil {
 		resp.Diagnostics.Append(resp.State.Set(ctx, newServiceAccountView(user))...)
 	}
-}
-
-// accountByUserID returns the active service account with a user_id, or nil after
-// an error.
-func accountByUserID(ctx context.Context, client *qualytics.Client, userID string,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	accounts, err := accountsWithUserID(ctx, client, userID)
-	if err != nil {
-		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
-		return nil
-	}
-	return exactlyOne(client, activeAccounts(accounts), "service account", "user_id", userID,
-		func(u *qualytics.User) string { return u.UserID }, diags)
-}
-
-// accountByName returns the active service account with a name, or nil after an
-// error.
-func accountByName(ctx context.Context, client *qualytics.Client, name string,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	accounts, err := client.ReadAccountsNamed(ctx, name)
-	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {
-		accounts, err = listAccounts(ctx, client, qualytics.UserFilter{}) // also for the nearest names
-	}
-	if err != nil {
-		addError(diags, unableToReadAccount, fmt.Sprintf("name %q", name), err)
-		return nil
-	}
-	return exactlyOne(client, accounts, "service account", "name", name,
-		func(u *qualytics.User) string { return u.Name }, diags)
-}
-
-func activeAccounts(accounts []qualytics.User) []qualytics.User {
-	var active []qualytics.User
-	for i := range accounts {
-		if matchesFilter(qualytics.UserFilter{}, &accounts[i]) {
-			active = append(active, accounts[i])
-		}
-	}
-	return active
 }

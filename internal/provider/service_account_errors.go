@@ -6,10 +6,8 @@ package provider
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -17,12 +15,12 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// explainCreateError reports why an account was not created.
-func explainCreateError(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error,
+// addCreateError reports why an account was not created.
+func addCreateError(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error,
 	diags *diag.Diagnostics,
 ) {
 	if !qualytics.IsConflict(err) {
-		explainRoleError(plan, "Unable to create service account", err, diags)
+		addRoleError(plan, "Unable to create service account", err, diags)
 		return
 	}
 	const summary = "Service account name already in use"
@@ -54,51 +52,9 @@ func explainCreateError(ctx context.Context, client *qualytics.Client, plan serv
 	diags.AddAttributeError(path.Root("name"), summary, detail)
 }
 
-// importCommand returns the command that imports an object.
-func importCommand(resourceType string, id int64) string {
-	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
-}
-
-// accountsUsing returns the accounts with exactly this name, and those with a
-// similar one, active accounts first. Only the server knows how it derives the
-// user_id, so names with the same letters and digits are similar.
-func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
-	for _, u := range accounts {
-		switch {
-		case u.Name == name:
-			exact = append(exact, u)
-		case lettersAndDigits(u.Name) == lettersAndDigits(name):
-			similar = append(similar, u)
-		}
-	}
-	slices.SortStableFunc(exact, activeFirst)
-	slices.SortStableFunc(similar, activeFirst)
-	return exact, similar
-}
-
-func activeFirst(a, b qualytics.User) int {
-	switch {
-	case a.Deactivated() == b.Deactivated():
-		return 0
-	case b.Deactivated():
-		return -1
-	default:
-		return 1
-	}
-}
-
-func lettersAndDigits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, s)
-}
-
-// explainRoleError reports a failed create or update, and says if the role was
+// addRoleError reports a failed create or update, and says if the role was
 // the reason.
-func explainRoleError(plan serviceAccountModel, summary string, err error, diags *diag.Diagnostics) {
+func addRoleError(plan serviceAccountModel, summary string, err error, diags *diag.Diagnostics) {
 	if qualytics.IsInvalid(err) && plan.Role.ValueString() == qualytics.RoleEditor {
 		diags.AddAttributeError(path.Root("role"), summary, detailOf(plan.label(), err)+
 			"\n\nRecent deployments do not have the role \"Editor\". Use \"Member\" with teams that have the "+
@@ -108,8 +64,8 @@ func explainRoleError(plan serviceAccountModel, summary string, err error, diags
 	addError(diags, summary, plan.label(), err)
 }
 
-// explainActiveTokens reports which tokens prevent the deactivation of an account.
-func explainActiveTokens(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64, err error,
+// addActiveTokensError reports which tokens prevent the deactivation of an account.
+func addActiveTokensError(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64, err error,
 	diags *diag.Diagnostics,
 ) {
 	const summary = "Unable to deactivate service account"

@@ -112,10 +112,3 @@ func (l *serviceAccountList) result(ctx context.Context, client *qualytics.Clien
 	}
 	return result
 }
-
-// nothingListed warns that a query found nothing, and where it looked.
-func nothingListed(objects string, client *qualytics.Client) func(func(list.ListResult) bool) {
-	var diags diag.Diagnostics
-	diags.AddWarning("Query found nothing", fmt.Sprintf("No %s match. Deployment: %s.", objects, client.URL()))
-	return list.ListResultsStreamDiagnostics(diags)
-}

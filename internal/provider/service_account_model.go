@@ -15,6 +15,9 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
+// roles that can be configured, in descending order of permissions.
+var roles = []string{qualytics.RoleAdmin, qualytics.RoleManager, qualytics.RoleEditor, qualytics.RoleMember}
+
 // accountModel is what the resource and the data sources have in common.
 type accountModel struct {
 	ID        types.String      `tfsdk:"id"`
@@ -88,7 +91,7 @@ func (m *accountModel) refresh(u *qualytics.User) {
 	}
 	// Every user is in Public, so an answer without teams does not report them.
 	if len(u.Teams) > 0 || m.Teams.IsNull() || m.Teams.IsUnknown() {
-		m.Teams = setOf(inSpellingOf(stringsOf(m.Teams), u.Teams))
+		m.Teams = setOf(keepSpelling(stringsOf(m.Teams), u.Teams))
 	}
 	m.UserID = types.StringValue(u.UserID)
 	m.UserName = types.StringValue(u.UserName)

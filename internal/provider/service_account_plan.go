@@ -61,7 +61,7 @@ func (r *serviceAccountResource) ModifyPlan(
 	}
 	switch {
 	case creates:
-		p.warnOfNameInUse(ctx)
+		p.checkNewName(ctx)
 	case destroys:
 		p.checkDestroy(ctx)
 	case replaces:
@@ -84,12 +84,12 @@ func (r *serviceAccountResource) keepName(
 	r.data.names.keep(state.Name.ValueString(), state.label())
 }
 
-func (p *accountPlan) guard() lockout { return whilePlanning(p.client, p.diags) }
+func (p *accountPlan) guard() lockout { return planGuard(p.client, p.diags) }
 
 func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
 
-// warnOfNameInUse warns that the name of a new account is used.
-func (p *accountPlan) warnOfNameInUse(ctx context.Context) {
+// checkNewName warns that the name of a new account is used.
+func (p *accountPlan) checkNewName(ctx context.Context) {
 	if p.plan.Name.IsUnknown() {
 		return
 	}

@@ -34,9 +34,6 @@ func newServiceAccountResource() resource.Resource { return &serviceAccountResou
 
 type serviceAccountResource struct{ resourceBase }
 
-// roles that can be configured, in descending order of permissions.
-var roles = []string{qualytics.RoleAdmin, qualytics.RoleManager, qualytics.RoleEditor, qualytics.RoleMember}
-
 func (r *serviceAccountResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
@@ -123,7 +120,7 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 	}
 	user, err := client.CreateServiceAccount(ctx, plan.createRequest(teams))
 	if err != nil {
-		explainCreateError(ctx, client, plan, err, &resp.Diagnostics)
+		addCreateError(ctx, client, plan, err, &resp.Diagnostics)
 		return
 	}
 	created := plan
@@ -141,13 +138,13 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 	var state serviceAccountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	// Set even if the account is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
-	user, err := client.ReadServiceAccount(ctx, id)
+	user, err := client.CachedServiceAccount(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
@@ -183,7 +180,7 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -195,7 +192,7 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 		plan.Teams = state.Teams
 	}
 	if !plan.Role.Equal(state.Role) || !plan.Teams.Equal(state.Teams) {
-		if plan.Role.IsNull() || !duringApply(client, &resp.Diagnostics).allowsRole(ctx, state, plan.Role) {
+		if plan.Role.IsNull() || !applyGuard(client, &resp.Diagnostics).allowsRole(ctx, state, plan.Role) {
 			return
 		}
 		teams := teamsForUpdate(ctx, client, id, plan, managed, &resp.Diagnostics)
@@ -205,7 +202,7 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 		request := plan.updateRequest(teams)
 		user, err := client.UpdateServiceAccount(ctx, id, request)
 		if err != nil {
-			explainRoleError(plan, "Unable to update service account", err, &resp.Diagnostics)
+			addRoleError(plan, "Unable to update service account", err, &resp.Diagnostics)
 			return
 		}
 		checkApplied(request, managed, user, &resp.Diagnostics)
@@ -237,7 +234,7 @@ func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, pla
 	if diags.HasError() {
 		return nil
 	}
-	return inSpellingOf(nil, current.Teams)
+	return withoutPublic(current.Teams)
 }
 
 // Delete deactivates the account: the API does not erase accounts.
@@ -247,9 +244,9 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	var state serviceAccountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() ||
-		!duringApply(client, &resp.Diagnostics).allowsRemoval(ctx, state, "Destroying") {
+		!applyGuard(client, &resp.Diagnostics).allowsRemoval(ctx, state, "Destroying") {
 		return
 	}
 	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
@@ -260,7 +257,7 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	}
 	switch err := client.DeactivateServiceAccount(ctx, id); {
 	case qualytics.IsBadRequest(err):
-		explainActiveTokens(ctx, client, state, id, err, &resp.Diagnostics)
+		addActiveTokensError(ctx, client, state, id, err, &resp.Diagnostics)
 	case err != nil:
 		addError(&resp.Diagnostics, "Unable to deactivate service account", state.label(), err)
 	}

@@ -5,9 +5,12 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -16,8 +19,8 @@ import (
 
 // Create and a rotation in place create tokens in the same way.
 
-// tokenRecord is where Create and Update store a token.
-type tokenRecord struct {
+// tokenOutput is where Create and Update store a token.
+type tokenOutput struct {
 	state    *tfsdk.State
 	identity *tfsdk.ResourceIdentity
 	private  privateData
@@ -26,7 +29,7 @@ type tokenRecord struct {
 // issue creates the planned token. It stores the secret in the state before anything
 // else can fail. It returns the stored token, or false after an error.
 func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Client, plan serviceTokenModel,
-	accountID int64, record tokenRecord, diags *diag.Diagnostics,
+	accountID int64, out tokenOutput, diags *diag.Diagnostics,
 ) (serviceTokenModel, bool) {
 	encrypt := encrypterOf(ctx, plan.Encryption, diags) // before any request
 	if diags.HasError() {
@@ -38,24 +41,23 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 	}
 	created := plan
 	created.applyCreated(&token.Token, r.data.now())
-	created.Revoked = types.BoolValue(false)
 	if err := created.setSecret(string(token.Bearer), encrypt, r.data.random); err != nil {
 		removeUnencrypted(ctx, client, token.ID, created, diags)
 		return created, false
 	}
 	r.data.managed.Store(created.ID.ValueString(), true)
-	diags.Append(record.state.Set(ctx, created)...)
-	diags.Append(record.identity.Set(ctx, newIdentity(client, created.ID))...)
-	rememberHost(ctx, client, record.private, diags)
-	r.storeHistory(ctx, record.private, created, tokenHistory{}, diags)
+	diags.Append(out.state.Set(ctx, created)...)
+	diags.Append(out.identity.Set(ctx, newIdentity(client, created.ID))...)
+	rememberHost(ctx, client, out.private, diags)
+	r.storeHistory(ctx, out.private, created, tokenHistory{}, diags)
 
 	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
 		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
 			created.applyCreated(listed, r.data.now())
-			diags.Append(record.state.Set(ctx, created)...)
+			diags.Append(out.state.Set(ctx, created)...)
 		}
 	}
-	warnOfCreated(plan, created, token, diags)
+	warnIfNotAsRequested(plan, created, token, diags)
 	verifySCIM(ctx, client, plan, token, diags)
 
 	if plan.Revoked.ValueBool() {
@@ -65,9 +67,9 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 		}
 		created.Revoked = types.BoolValue(true)
 		created.decideStatus(r.data.now())
-		diags.Append(record.state.Set(ctx, created)...)
+		diags.Append(out.state.Set(ctx, created)...)
 	}
-	r.storeHistory(ctx, record.private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()}, diags)
+	r.storeHistory(ctx, out.private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()}, diags)
 	return created, !diags.HasError()
 }
 
@@ -101,7 +103,7 @@ func (r *serviceTokenResource) createToken(ctx context.Context, client *qualytic
 	}
 	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, plan.Name.ValueString()), generated)
 	if err != nil {
-		explainTokenCreateError(ctx, client, accountID, plan.Name.ValueString(), err, diags)
+		addTokenCreateError(ctx, client, accountID, plan.Name.ValueString(), err, diags)
 		return nil
 	}
 	return token
@@ -110,26 +112,24 @@ func (r *serviceTokenResource) createToken(ctx context.Context, client *qualytic
 // applyCreated copies the server's description of a new token. Name and owner stay
 // as requested. Whether it is revoked is not read: a new token is not.
 func (m *serviceTokenModel) applyCreated(t *qualytics.Token, now time.Time) {
-	name, owner, revoked := m.Name, m.ServiceAccountID, m.Revoked
-	active := *t
-	active.Active = true
-	m.Revoked = types.BoolValue(false)
-	m.refresh(&active, now)
-	m.Name, m.ServiceAccountID, m.Revoked = name, owner, revoked
+	m.ID, m.Revoked = idValue(t.ID), types.BoolValue(false)
+	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
+	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
+	m.decideStatus(now)
 }
 
 // rotateInPlace creates a new token, and stores it together with the old one. Then it
 // removes the retiring tokens that do not stay. Failures of that are warnings, because
 // after an error, Terraform would not update what depends on the new token.
 func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
-	plan, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
+	plan, state serviceTokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) {
-	accountID := parseID(plan.ServiceAccountID, "service_account_id", diags)
-	retiring := state.retiringWithHashes(ctx, record.private, diags)
+	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", diags)
+	retiring := state.retiringWithHashes(ctx, out.private, diags)
 	policy := plan.removalPolicy()
 	keeps := keepsRotated(state, plan)
 	if diags.HasError() || !keeps && policy != policyAbandon &&
-		!duringApply(client, diags).allowsRevocationOf(ctx, state) {
+		!applyGuard(client, diags).allowsRevocationOf(ctx, state) {
 		return
 	}
 	stay := staying(state, plan, retiring)
@@ -139,7 +139,7 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	}
 	var failures diag.Diagnostics
 	stay = append(stay, state.mayBeOwn(ctx, client, policy, due, &failures)...)
-	_, _ = client.Me(ctx) // an answer tells the server's clock
+	client.SyncClock(ctx)
 	old := state.retired(client.ServerTime(), plan.overlap(), !keeps)
 	if keeps {
 		stay = append(stay, old)
@@ -148,11 +148,59 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	}
 	all := append(stay, withoutTokens(due, stay)...)
 	plan.RetiringTokens = retiringList(all)
-	storeHashes(ctx, record.private, all, diags)
-	created, ok := r.issue(ctx, client, plan, accountID, record, diags)
+	storeHashes(ctx, out.private, all, diags)
+	created, ok := r.issue(ctx, client, plan, accountID, out, diags)
 	if ok {
 		retire(ctx, client, &created, stay, &failures)
-		diags.Append(record.state.Set(ctx, created)...)
+		diags.Append(out.state.Set(ctx, created)...)
 	}
 	diags.Append(asWarnings(failures)...)
+}
+
+// expiryTolerance is how far a lifetime may differ from the requested one: a
+// server may count calendar days.
+const expiryTolerance = day
+
+// warnIfNotAsRequested warns about a new token that is not as requested. An error would
+// mark the token as tainted, and its replacement would be the same.
+func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken, diags *diag.Diagnostics) {
+	requested := plan.ExpiresInDays
+	start, known := timeOf(created.CreatedAt)
+	expires, limited := timeOf(created.ExpiresAt)
+	differs := known && limited &&
+		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
+	switch {
+	case t.Partial:
+		diags.AddWarning("Answer only partly readable",
+			"The ID and the secret of the new service token are in the state; the next refresh reads the rest. "+
+				"The deployment may run a build that this version of the provider does not support.")
+	case requested.IsNull() == limited, differs:
+		diags.AddAttributeWarning(path.Root("expires_in_days"), "Lifetime not applied", fmt.Sprintf("The request for "+
+			"%s was for %s, and the token expires %s.", created.label(), lifetimeText(requested),
+			expiryText(expires, limited)))
+	}
+	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime() {
+		diags.AddAttributeWarning(path.Root("rotate_before_days"), "Rotation window covers the whole lifetime",
+			fmt.Sprintf("The server limited the lifetime of %s, so that rotate_before_days = %d covers all of "+
+				"it. To avoid a rotation in every run, the token is replaced only after it has expired. Reduce "+
+				"rotate_before_days.", created.label(), plan.RotateBeforeDays.ValueInt64()))
+	}
+	if !t.Active && !t.Partial {
+		diags.AddWarning("New service token is revoked",
+			sentence("the server answered that the new "+created.label()+" is revoked")+" The next plan replaces it.")
+	}
+}
+
+func lifetimeText(days types.Int64) string {
+	if days.IsNull() {
+		return "a token that never expires"
+	}
+	return fmt.Sprintf("a lifetime of %d days", days.ValueInt64())
+}
+
+func expiryText(expires time.Time, limited bool) string {
+	if !limited {
+		return "never"
+	}
+	return "at " + formatTime(expires)
 }

@@ -129,7 +129,7 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 		return
 	}
 	client := r.client(&resp.Diagnostics)
-	accountID := parseID(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	accountID := idAttribute(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -139,10 +139,10 @@ func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequ
 		resp.Diagnostics.AddError("Unable to generate service token name", sentence(err.Error()))
 		return
 	}
-	r.data.open.announce(name)
+	r.data.open.recordName(name)
 	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
-		explainTokenCreateError(ctx, client, accountID, name, err, &resp.Diagnostics)
+		addTokenCreateError(ctx, client, accountID, name, err, &resp.Diagnostics)
 		return
 	}
 	r.data.open.add(token.ID, name, client)
@@ -160,7 +160,7 @@ func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qua
 	model ephemeralTokenModel, diags *diag.Diagnostics,
 ) {
 	prefix, days := model.NamePrefix.ValueString(), model.ExpiresInDays.ValueInt64()
-	tokens, err := client.ReadServiceTokens(ctx)
+	tokens, err := client.CachedServiceTokens(ctx)
 	if err != nil {
 		return
 	}
@@ -171,7 +171,7 @@ func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qua
 		lifetime := lifetimeDays(t) // distinguishes them from tokens of resources
 		sameLifetime := lifetime == nil && t.Expiration != nil || lifetime != nil && *lifetime == days
 		if t.User.ID == accountID && hasPrefix && generatedSuffix.MatchString(suffix) && sameLifetime &&
-			t.Usable(r.data.now()) && !r.data.open.announced(t.Name) {
+			t.Usable(r.data.now()) && !r.data.open.openedHere(t.Name) {
 			lines = append(lines, "  - "+tokenLabel(t))
 		}
 	}
@@ -193,7 +193,7 @@ func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRe
 		return // nothing was opened
 	}
 	client := r.client(&resp.Diagnostics)
-	number := parseID(types.StringValue(id), "id", &resp.Diagnostics)
+	number := idAttribute(types.StringValue(id), "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -21,7 +21,7 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 	diags *diag.Diagnostics,
 ) *qualytics.Token {
 	const summary = "Unable to import service token"
-	tokens, err := client.ReadServiceTokens(ctx)
+	tokens, err := client.CachedServiceTokens(ctx)
 	found := tokensWithImportID(tokens, wanted)
 	if err == nil && len(found) == 0 {
 		tokens, err = client.ServiceTokens(ctx) // it may be newer

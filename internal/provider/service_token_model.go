@@ -27,6 +27,9 @@ const (
 	statusRevoked     = "revoked"
 )
 
+// listStatuses are the statuses that do not depend on a configuration.
+var listStatuses = []string{statusActive, statusExpired, statusRevoked}
+
 // Values of deletion_policy.
 const (
 	policyDelete  = "delete"
@@ -269,8 +272,8 @@ func (m serviceTokenModel) window() time.Duration {
 // asListed returns the token as the API lists it, as far as the state knows.
 func (m serviceTokenModel) asListed() *qualytics.Token {
 	t := &qualytics.Token{Name: m.Name.ValueString(), Active: !m.Revoked.ValueBool()}
-	t.ID, _ = readID(m.ID.ValueString())
-	t.User.ID, _ = readID(m.ServiceAccountID.ValueString())
+	t.ID, _ = parseID(m.ID.ValueString())
+	t.User.ID, _ = parseID(m.ServiceAccountID.ValueString())
 	if expires, ok := timeOf(m.ExpiresAt); ok {
 		t.Expiration = &expires
 	}

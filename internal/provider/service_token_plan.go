@@ -64,7 +64,7 @@ func (r *serviceTokenResource) ModifyPlan(
 	}
 	r.checkRemoved(ctx, p, &resp.Diagnostics)
 	if end := p.end(); end.revokes && r.data.client != nil {
-		guard := whilePlanning(r.data.client, &resp.Diagnostics)
+		guard := planGuard(r.data.client, &resp.Diagnostics)
 		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
 			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
 		}
@@ -80,7 +80,7 @@ func (r *serviceTokenResource) planNew(
 		return
 	}
 	r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
-	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownString(plan.ServiceAccountID)...)
+	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownStrings(plan.ServiceAccountID)...)
 	plan.planSecret()
 	plan.RetiringTokens = retiringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
@@ -408,9 +408,6 @@ func (p *tokenPlan) decideStatus() {
 		p.plan.Status = p.state.Status
 	}
 }
-
-// sentenceStart returns text with a capital first letter.
-func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
 // values, and if it removes tokens: one that cannot be removed stays in the list.

@@ -134,7 +134,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 				Default:    stringdefault.StaticString(policyDelete),
 				Validators: []validator.String{oneOf(deletionPolicies...)},
 				MarkdownDescription: "What happens to the service token when it is destroyed or replaced: `delete` " +
-					"revokes and deletes it, `revoke` revokes it and keeps its record, `abandon` leaves it valid " +
+					"revokes and deletes it, `revoke` revokes it and keeps its out, `abandon` leaves it valid " +
 					"until it expires and requires `expires_in_days`. `revoke` and `abandon` require " +
 					"`name_prefix`, because the record keeps the name. A change must be applied before the token " +
 					"is destroyed. Defaults to `delete`.",
@@ -197,12 +197,12 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 	var plan serviceTokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
-	accountID := parseID(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	plan.RetiringTokens = retiringList(nil)
-	r.issue(ctx, client, plan, accountID, tokenRecord{&resp.State, resp.Identity, resp.Private}, &resp.Diagnostics)
+	r.issue(ctx, client, plan, accountID, tokenOutput{&resp.State, resp.Identity, resp.Private}, &resp.Diagnostics)
 }
 
 // storeHistory stores the private data if it has changed.
@@ -223,7 +223,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -231,7 +231,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	now, before := r.data.now(), state
 	r.data.managed.Store(state.ID.ValueString(), true)
-	token, found, err := client.ReadServiceToken(ctx, id)
+	token, found, err := client.CachedServiceToken(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, "Unable to read service token", state.label(), err)
@@ -295,9 +295,9 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
 		return
 	}
-	record := tokenRecord{&resp.State, resp.Identity, resp.Private}
+	out := tokenOutput{&resp.State, resp.Identity, resp.Private}
 	if plan.ID.IsUnknown() {
-		r.rotateInPlace(ctx, client, plan, state, record, &resp.Diagnostics)
+		r.rotateInPlace(ctx, client, plan, state, out, &resp.Diagnostics)
 		return
 	}
 	stay := plan.retiring(ctx, &resp.Diagnostics)
@@ -305,7 +305,7 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	if len(state.mayBeOwn(ctx, client, plan.removalPolicy(), remove, &resp.Diagnostics)) > 0 {
 		return
 	}
-	if r.changeInPlace(ctx, client, &plan, state, record, &resp.Diagnostics) {
+	if r.changeInPlace(ctx, client, &plan, state, out, &resp.Diagnostics) {
 		retire(ctx, client, &plan, stay, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
@@ -314,12 +314,12 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 // changeInPlace revokes or restores the token, and stores the plan. It reports false after
 // an error.
 func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualytics.Client,
-	plan *serviceTokenModel, state serviceTokenModel, record tokenRecord, diags *diag.Diagnostics,
+	plan *serviceTokenModel, state serviceTokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) bool {
 	var history tokenHistory
-	readPrivate(ctx, record.private, historyKey, &history, diags)
+	readPrivate(ctx, out.private, historyKey, &history, diags)
 	history.Imported = false
-	id := parseID(state.ID, "id", diags)
+	id := idAttribute(state.ID, "id", diags)
 	if diags.HasError() || !r.encryptImported(ctx, plan, state, diags) {
 		return false
 	}
@@ -334,7 +334,7 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 	default:
 		final, ok := restore(ctx, client, id, state, diags)
 		if final {
-			r.storeHistory(ctx, record.private, state, tokenHistory{}, diags)
+			r.storeHistory(ctx, out.private, state, tokenHistory{}, diags)
 		}
 		if !ok {
 			return false
@@ -347,9 +347,9 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 	// What is not removed later must not be lost.
 	stay := plan.retiring(ctx, diags)
 	plan.RetiringTokens = retiringList(append(stay, withoutTokens(state.retiring(ctx, diags), stay)...))
-	diags.Append(record.state.Set(ctx, plan)...)
-	setMissingIdentity(ctx, record.identity, record.identity, newIdentity(client, plan.ID), diags)
-	r.storeHistory(ctx, record.private, *plan, history, diags)
+	diags.Append(out.state.Set(ctx, plan)...)
+	setMissingIdentity(ctx, out.identity, out.identity, newIdentity(client, plan.ID), diags)
+	r.storeHistory(ctx, out.private, *plan, history, diags)
 	return true
 }
 
@@ -381,7 +381,7 @@ func (r *serviceTokenResource) encryptImported(ctx context.Context, plan *servic
 func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
-	if !duringApply(client, diags).allowsRevocationOf(ctx, state) {
+	if !applyGuard(client, diags).allowsRevocationOf(ctx, state) {
 		return false, false
 	}
 	token, found, err := client.FindServiceToken(ctx, id)
@@ -406,7 +406,7 @@ func restore(ctx context.Context, client *qualytics.Client, id int64, state serv
 	token, err := client.SetTokenRevoked(ctx, id, false)
 	switch {
 	case err != nil:
-		explainRestoreError(state, err, diags)
+		addRestoreError(state, err, diags)
 		return qualytics.IsRefused(err), false
 	case !token.Active:
 		diags.AddAttributeError(path.Root("revoked"), "Service token not restored", fmt.Sprintf("The server accepted "+
@@ -421,7 +421,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	var state serviceTokenModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -437,7 +437,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 		return
 	}
 	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
-	if policy != policyAbandon && !duringApply(client, &resp.Diagnostics).allowsRevocationOf(ctx, state) ||
+	if policy != policyAbandon && !applyGuard(client, &resp.Diagnostics).allowsRevocationOf(ctx, state) ||
 		len(state.mayBeOwn(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
 		return
 	}

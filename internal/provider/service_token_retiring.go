@@ -25,8 +25,8 @@ import (
 // old one, which stays valid as one of the retiring tokens. A refresh decides which
 // of them are due, a plan which of them stay, and apply removes the others.
 
-// retiredKey is the key of the hashes of retiring tokens by ID in the private data.
-const retiredKey = "retired"
+// retiringHashesKey is the key of the hashes of retiring tokens by ID in the private data.
+const retiringHashesKey = "retired"
 
 // maxUnusedHours is the maximum of retire_unused_after_hours: a year.
 const maxUnusedHours = 365 * 24
@@ -86,7 +86,7 @@ func (m serviceTokenModel) retiringWithHashes(ctx context.Context, private priva
 		return nil
 	}
 	hashes := map[string]string{}
-	readPrivate(ctx, private, retiredKey, &hashes, diags)
+	readPrivate(ctx, private, retiringHashesKey, &hashes, diags)
 	for i := range tokens {
 		tokens[i].hash = hashes[tokens[i].ID.ValueString()]
 	}
@@ -101,7 +101,7 @@ func storeHashes(ctx context.Context, private privateData, tokens []retiringToke
 			hashes[t.ID.ValueString()] = t.hash
 		}
 	}
-	writePrivate(ctx, private, retiredKey, hashes, diags)
+	writePrivate(ctx, private, retiringHashesKey, hashes, diags)
 }
 
 // label names the token in messages.
@@ -139,8 +139,8 @@ func (m serviceTokenModel) retired(now time.Time, overlap time.Duration, due boo
 func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, diags *diag.Diagnostics) {
 	kept := []retiringToken{}
 	for _, t := range m.retiring(ctx, diags) {
-		id, _ := readID(t.ID.ValueString())
-		listed, found, err := client.ReadServiceToken(ctx, id)
+		id, _ := parseID(t.ID.ValueString())
+		listed, found, err := client.CachedServiceToken(ctx, id)
 		if err != nil {
 			addError(diags, "Unable to read service token", t.label(), err)
 			return
@@ -151,7 +151,7 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTo
 		if !found || listed.Name != t.Name.ValueString() || revoked {
 			continue
 		}
-		t.Due = types.BoolValue(m.isOverlapOver(t, listed, now))
+		t.Due = types.BoolValue(m.isRemovalDue(t, listed, now))
 		kept = append(kept, t)
 	}
 	if list := retiringList(kept); !list.Equal(m.RetiringTokens) {
@@ -159,8 +159,8 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTo
 	}
 }
 
-// isOverlapOver reports whether a retiring token is to be removed.
-func (m serviceTokenModel) isOverlapOver(t retiringToken, listed *qualytics.Token, now time.Time) bool {
+// isRemovalDue reports whether a retiring token is to be removed.
+func (m serviceTokenModel) isRemovalDue(t retiringToken, listed *qualytics.Token, now time.Time) bool {
 	retireAt, known := timeOf(t.RetireAt)
 	if !listed.Usable(now) || known && !now.Before(retireAt) || m.OverlapDays.IsNull() {
 		return true
@@ -212,7 +212,7 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, d
 	lines := make([]string, len(p.removed))
 	use := tokenUse{r.data, diags}
 	for i, t := range p.removed {
-		if !p.inPlace && !p.state.allowsRetirement(ctx, whilePlanning(r.data.client, diags), t) {
+		if !p.inPlace && !p.state.allowsRetirement(ctx, planGuard(r.data.client, diags), t) {
 			return
 		}
 		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
@@ -230,17 +230,17 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, d
 // up, because its times tell it apart from the provider's own token.
 func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
 	switch {
-	case guard.client.Uses(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
+	case guard.client.IsOwnSecret(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
 		return true
-	case t.hash != "" && guard.client.UsesHash(t.hash):
+	case t.hash != "" && guard.client.IsOwnSecretHash(t.hash):
 		guard.refuseToken("Operation would lock out the provider", t.label(), "this is the token that the provider "+
 			"uses")
 		return false
 	case t.hash != "":
 		return true
 	}
-	id, _ := readID(t.ID.ValueString())
-	listed, found, err := guard.client.ReadServiceToken(ctx, id)
+	id, _ := parseID(t.ID.ValueString())
+	listed, found, err := guard.client.CachedServiceToken(ctx, id)
 	switch {
 	case err != nil && !guard.planning:
 		addError(guard.diags, "Unable to delete service token", t.label(), err)
@@ -268,7 +268,7 @@ func (m serviceTokenModel) mayBeOwn(ctx context.Context, client *qualytics.Clien
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(tokens),
-		func(t retiringToken) bool { return m.allowsRetirement(ctx, duringApply(client, diags), t) })
+		func(t retiringToken) bool { return m.allowsRetirement(ctx, applyGuard(client, diags), t) })
 }
 
 // retire removes the retiring tokens of m that do not stay. Those that could not be
@@ -293,8 +293,8 @@ func removeRetiring(ctx context.Context, client *qualytics.Client, policy string
 	diags *diag.Diagnostics,
 ) bool {
 	const summary = "Unable to remove retiring service token"
-	id, _ := readID(t.ID.ValueString())
-	listed, found, err := client.ReadServiceToken(ctx, id)
+	id, _ := parseID(t.ID.ValueString())
+	listed, found, err := client.CachedServiceToken(ctx, id)
 	switch {
 	case err == nil && !found:
 		return true

@@ -61,7 +61,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 		diags.AddError(notStored, sentence(envImportToken+" is invalid: "+err.Error()))
 		return types.StringNull()
 	}
-	own, err := withSecret.IsOwnToken(ctx, t, "")
+	own, err := withSecret.TokenOwnership(ctx, t, "")
 	me, meErr := withSecret.Me(ctx)
 	switch {
 	case meErr != nil:
@@ -71,9 +71,9 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 	case me.ID != t.User.ID:
 		diags.AddError(notStored, fmt.Sprintf("The secret in %s belongs to another account than %s. Set it to the "+
 			"secret of that token, or unset it.", envImportToken, model.label()))
-	case err == nil && own == qualytics.OwnYes:
+	case err == nil && own == qualytics.Own:
 		return types.StringValue(string(secret))
-	case err == nil && own == qualytics.OwnNo:
+	case err == nil && own == qualytics.NotOwn:
 		diags.AddWarning(unknownSecret,
 			unknownSecretText(model)+" The secret in "+envImportToken+" belongs to another token of the same account.")
 	default:

@@ -39,9 +39,6 @@ type serviceTokenItem struct {
 	LastUsedAt       timetypes.RFC3339 `tfsdk:"last_used_at"`
 }
 
-// listStatuses are the statuses that do not depend on a configuration.
-var listStatuses = []string{statusActive, statusExpired, statusRevoked}
-
 func (d *serviceTokensDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp *datasource.MetadataResponse,
 ) {

@@ -68,9 +68,9 @@ func (h *exclusiveHistory) named(before, after types.Set) {
 	}
 }
 
-// namesNewTokens reports whether a planned token_ids names, or may name, tokens that it did
+// addsTokens reports whether a planned token_ids names, or may name, tokens that it did
 // not name before.
-func namesNewTokens(before, after types.Set) bool {
+func addsTokens(before, after types.Set) bool {
 	return hasUnknownElement(after) || slices.ContainsFunc(stringsOf(after),
 		func(id string) bool { return !containsString(before, types.StringValue(id)) })
 }
@@ -92,7 +92,7 @@ func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags
 func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
 	m *serviceTokensExclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
 ) bool {
-	tokens, err := client.ReadServiceTokens(ctx)
+	tokens, err := client.CachedServiceTokens(ctx)
 	if err != nil {
 		addError(diags, "Unable to list service tokens", m.label(), err)
 		return false
@@ -111,7 +111,7 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 			}
 		case isManaged, slices.Contains(history.Named, id.ValueString()):
 			named = append(named, id.ValueString())
-		case !r.data.open.announced(t.Name):
+		case !r.data.open.openedHere(t.Name):
 			foreign = append(foreign,
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
@@ -143,7 +143,7 @@ func (m serviceTokensExclusiveModel) foreign(ctx context.Context, diags *diag.Di
 
 // checkTokenIDs reports an element of token_ids that is not an ID.
 func (m serviceTokensExclusiveModel) checkTokenIDs(diags *diag.Diagnostics) {
-	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := readID(id); return !ok }) {
+	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := parseID(id); return !ok }) {
 		addInvalidID(path.Root("token_ids"), diags)
 	}
 }
@@ -160,9 +160,4 @@ func (t foreignToken) label() string {
 
 func containsToken(tokens []foreignToken, id types.String) bool {
 	return slices.ContainsFunc(tokens, func(t foreignToken) bool { return t.ID.Equal(id) })
-}
-
-// containsString reports whether a set has a known element.
-func containsString(set types.Set, value types.String) bool {
-	return slices.Contains(stringsOf(set), value.ValueString())
 }

@@ -27,7 +27,7 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	var state, plan serviceTokensExclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownString(plan.ServiceAccountID)...)
+	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownStrings(plan.ServiceAccountID)...)
 	r.warnOfInvalidID("token_ids", &resp.Diagnostics, stringsOf(plan.TokenIDs)...)
 	if req.State.Raw.IsNull() || resp.Diagnostics.HasError() {
 		return
@@ -49,7 +49,7 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	}
 	later := ""
 	planned := foreignList(spared)
-	if len(revoked) > 0 && namesNewTokens(state.TokenIDs, plan.TokenIDs) {
+	if len(revoked) > 0 && addsTokens(state.TokenIDs, plan.TokenIDs) {
 		// One of them may be the old token of a rotation, which is still in use.
 		later = " Because token_ids changes in this apply, they may be left to the next one."
 		planned = foreignList(state.foreign(ctx, &resp.Diagnostics))
@@ -70,21 +70,21 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 				"revoked:\n\n%s\n\nAdd its ID to token_ids, or run Terraform with the token of another account.",
 			state.ID.ValueString(), r.foreignText(ctx, spared)))
 	}
-	r.warnOfNamed(plan, history, &resp.Diagnostics)
+	r.warnOfListedBefore(plan, history, &resp.Diagnostics)
 }
 
 // mayBeOwn reports whether a token may be the one that the provider uses.
 func (r *serviceTokensExclusiveResource) mayBeOwn(ctx context.Context, t foreignToken) bool {
-	id, _ := readID(t.ID.ValueString())
+	id, _ := parseID(t.ID.ValueString())
 	if r.data.client == nil {
 		return false // apply decides
 	}
-	listed, found, err := r.data.client.ReadServiceToken(ctx, id)
+	listed, found, err := r.data.client.CachedServiceToken(ctx, id)
 	if err != nil || !found {
 		return false
 	}
-	own, _ := r.data.client.IsOwnToken(ctx, listed, "")
-	return own != qualytics.OwnNo
+	own, _ := r.data.client.TokenOwnership(ctx, listed, "")
+	return own != qualytics.NotOwn
 }
 
 // foreignText returns a line for each token.
@@ -104,9 +104,9 @@ func (r *serviceTokensExclusiveResource) foreignText(ctx context.Context, tokens
 	return strings.Join(lines, "\n")
 }
 
-// warnOfNamed warns about active tokens that token_ids named before and that their own
+// warnOfListedBefore warns about active tokens that token_ids named before and that their own
 // resources have not removed yet.
-func (r *serviceTokensExclusiveResource) warnOfNamed(plan serviceTokensExclusiveModel, history exclusiveHistory,
+func (r *serviceTokensExclusiveResource) warnOfListedBefore(plan serviceTokensExclusiveModel, history exclusiveHistory,
 	diags *diag.Diagnostics,
 ) {
 	ids := slices.DeleteFunc(slices.Clone(history.Named), func(id string) bool {

@@ -128,7 +128,7 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
 	client := r.client(&resp.Diagnostics)
-	id := parseID(state.ID, "id", &resp.Diagnostics)
+	id := idAttribute(state.ID, "id", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -141,7 +141,7 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 				"\"terraform state rm\", and import it again.", sentenceStart(state.label()), host, client.Host()))
 		return
 	}
-	user, err := client.ReadServiceAccount(ctx, id)
+	user, err := client.CachedServiceAccount(ctx, id)
 	switch {
 	case err != nil:
 		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
@@ -170,12 +170,12 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 func (r *serviceTokensExclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
 	state serviceTokensExclusiveModel, history exclusiveHistory,
 ) bool {
-	id, _ := readID(state.ID.ValueString())
-	user, err := client.ReadServiceAccount(ctx, id)
+	id, _ := parseID(state.ID.ValueString())
+	user, err := client.CachedServiceAccount(ctx, id)
 	if err != nil || user == nil || history.UserID == "" || user.UserID != history.UserID {
 		return false
 	}
-	tokens, err := client.ReadServiceTokens(ctx)
+	tokens, err := client.CachedServiceTokens(ctx)
 	if err != nil {
 		return false
 	}
@@ -221,12 +221,12 @@ func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resourc
 func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, client *qualytics.Client, t foreignToken,
 	diags *diag.Diagnostics,
 ) bool {
-	id := parseID(t.ID, "foreign_tokens", diags)
-	listed, found, err := client.ReadServiceToken(ctx, id)
+	id := idAttribute(t.ID, "foreign_tokens", diags)
+	listed, found, err := client.CachedServiceToken(ctx, id)
 	switch {
 	case err == nil && !found:
 		return true
-	case err == nil && !duringApply(client, diags).allowsRevocation(ctx, listed, "", t.label()):
+	case err == nil && !applyGuard(client, diags).allowsRevocation(ctx, listed, "", t.label()):
 		return false
 	case err == nil:
 		err = client.RevokeToken(ctx, id)

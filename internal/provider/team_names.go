@@ -4,13 +4,11 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -38,9 +36,9 @@ func normalizedTeams(names []string) []string {
 
 func sameTeams(a, b []string) bool { return slices.Equal(normalizedTeams(a), normalizedTeams(b)) }
 
-// inSpellingOf returns the server's team names in the spelling of prior, and with
+// keepSpelling returns the server's team names in the spelling of prior, and with
 // Public only if prior contains it.
-func inSpellingOf(prior, server []string) []string {
+func keepSpelling(prior, server []string) []string {
 	out := []string{}
 	for _, name := range prior {
 		if isPublic(name) || containsFold(server, name) {
@@ -58,6 +56,9 @@ func inSpellingOf(prior, server []string) []string {
 func containsFold(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
+
+// withoutPublic returns the names of all teams except Public.
+func withoutPublic(names []string) []string { return slices.DeleteFunc(slices.Clone(names), isPublic) }
 
 // missingFrom returns the names in a that are not in b, without Public.
 func missingFrom(a, b []string) []string {
@@ -101,7 +102,7 @@ func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRe
 // names, so the apply could end with an inconsistent plan.
 func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *diag.Diagnostics) {
 	for _, name := range planned {
-		found := spellingOf(name, state)
+		found := matchTeam(name, state)
 		if isPublic(name) && found == "" {
 			diags.AddAttributeError(attribute, "Spelling of team differs from the state", fmt.Sprintf("The "+
 				"configuration has the team %q together with names that are only known after apply. Remove it: "+
@@ -134,7 +135,7 @@ func lookUpTeams(ctx context.Context, client *qualytics.Client, teams []string, 
 	for _, name := range missing {
 		diags.AddAttributeError(path.Root("teams"), "Team not found", unknownTeamText(name, existing))
 	}
-	return spellingsOf(teams, existing)
+	return matchTeams(teams, existing)
 }
 
 // findTeams returns the names of all teams, and the given ones that do not exist.
@@ -143,20 +144,20 @@ func findTeams(ctx context.Context, client *qualytics.Client, teams []string) (e
 	return existing, missingFrom(teams, existing), err
 }
 
-// spellingsOf returns the existing teams that are named, in their own spelling.
-func spellingsOf(teams, existing []string) []string {
+// matchTeams returns the existing teams that are named, in their own spelling.
+func matchTeams(teams, existing []string) []string {
 	out := []string{}
 	for _, name := range slices.Sorted(slices.Values(teams)) {
-		if found := spellingOf(name, existing); found != "" && !isPublic(name) && !slices.Contains(out, found) {
+		if found := matchTeam(name, existing); found != "" && !isPublic(name) && !slices.Contains(out, found) {
 			out = append(out, found)
 		}
 	}
 	return out
 }
 
-// spellingOf returns the existing name that is equal to name, or else equal to it
+// matchTeam returns the existing name that is equal to name, or else equal to it
 // except for case, or "".
-func spellingOf(name string, existing []string) string {
+func matchTeam(name string, existing []string) string {
 	if slices.Contains(existing, name) {
 		return name
 	}
@@ -168,34 +169,11 @@ func spellingOf(name string, existing []string) string {
 
 func unknownTeamText(name string, existing []string) string {
 	text := fmt.Sprintf("There is no team %q.", name)
-	if len(missingFrom(existing, nil)) == 0 {
+	if len(withoutPublic(existing)) == 0 {
 		return text + " The deployment has no team except Public. Create the team in Qualytics first."
 	}
-	if _, isID := readID(name); isID {
+	if _, isID := parseID(name); isID {
 		return text + " It looks like an ID; teams are given by name."
 	}
 	return text + " Create the team in Qualytics first, or correct the name." + nearestText(name, existing)
-}
-
-// nearestText returns a sentence with the existing names most similar to name, or
-// "" if there are none.
-func nearestText(name string, existing []string) string {
-	if similar := nearest(name, existing); len(similar) > 0 {
-		return " The nearest existing names are " + quoteList(similar) + "."
-	}
-	return ""
-}
-
-// nearest returns at most three existing names similar to name, best first.
-func nearest(name string, existing []string) []string {
-	const most = 3
-	distance := func(other string) int {
-		return levenshtein.Distance(strings.ToLower(name), strings.ToLower(other), nil)
-	}
-	similar := slices.DeleteFunc(slices.Clone(existing), func(other string) bool {
-		return isPublic(other) || distance(other) > max(len(name), len(other))*2/3
-	})
-	slices.SortFunc(similar,
-		func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) })
-	return similar[:min(most, len(similar))]
 }

@@ -15,7 +15,7 @@ import (
 func listTokens(ctx context.Context, client *qualytics.Client, accountID, status string,
 	now time.Time,
 ) ([]qualytics.Token, error) {
-	tokens, err := client.ReadServiceTokens(ctx)
+	tokens, err := client.CachedServiceTokens(ctx)
 	var found []qualytics.Token
 	for i := range tokens {
 		t := &tokens[i]

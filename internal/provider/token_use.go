@@ -32,7 +32,7 @@ type planTokens struct {
 }
 
 func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualytics.Token {
-	p.once.Do(func() { p.tokens, _ = client.ReadServiceTokens(ctx) })
+	p.once.Do(func() { p.tokens, _ = client.CachedServiceTokens(ctx) })
 	return p.tokens
 }
 

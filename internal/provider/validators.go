@@ -69,7 +69,7 @@ func trimmed() validator.String {
 }
 
 // idValidator refuses what cannot be an ID. It accepts any plain word, because
-// mocks of "terraform test" invent IDs; parseID checks the rest when a request
+// mocks of "terraform test" invent IDs; idAttribute checks the rest when a request
 // needs the number.
 type idValidator struct{}
 

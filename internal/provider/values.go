@@ -35,8 +35,8 @@ func timeOf(value timetypes.RFC3339) (time.Time, bool) {
 	return t, !diags.HasError()
 }
 
-// knownString returns the string, or none if it is null or unknown.
-func knownString(value types.String) []string {
+// knownStrings returns the string, or none if it is null or unknown.
+func knownStrings(value types.String) []string {
 	if value.IsNull() || value.IsUnknown() {
 		return nil
 	}
@@ -120,4 +120,9 @@ func quoteList(names []string) string {
 // hasUnknownElement reports whether a set or one of its elements is unknown.
 func hasUnknownElement(set types.Set) bool {
 	return set.IsUnknown() || slices.ContainsFunc(set.Elements(), attr.Value.IsUnknown)
+}
+
+// containsString reports whether a set has a known element.
+func containsString(set types.Set, value types.String) bool {
+	return slices.Contains(stringsOf(set), value.ValueString())
 }

@@ -110,10 +110,10 @@ func BenchmarkRefresh(b *testing.B) {
 		for range 10 {
 			wait.Go(func() {
 				for i := range work {
-					if u, err := c.ReadServiceAccount(b.Context(), accounts[i].ID); err != nil || u == nil {
+					if u, err := c.CachedServiceAccount(b.Context(), accounts[i].ID); err != nil || u == nil {
 						b.Error(u, err)
 					}
-					if _, ok, err := c.ReadServiceToken(b.Context(), tokens[i].ID); err != nil || !ok {
+					if _, ok, err := c.CachedServiceToken(b.Context(), tokens[i].ID); err != nil || !ok {
 						b.Error(ok, err)
 					}
 				}

@@ -147,8 +147,8 @@ func (l *sharedList[T]) item(d *download[T], id int64) (T, bool) {
 	return item, ok && l.written[id] <= d.writes
 }
 
-// unwritten reports whether nothing was written since a download started.
-func (l *sharedList[T]) unwritten(d *download[T]) bool {
+// isCurrent reports whether nothing was written since a download started.
+func (l *sharedList[T]) isCurrent(d *download[T]) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.writes == d.writes
@@ -161,7 +161,7 @@ func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 ) ([]T, error) {
 	called := now()
 	d, err := l.get(ctx, called.Add(-listMaxAge), now, load)
-	if err == nil && !l.unwritten(d) {
+	if err == nil && !l.isCurrent(d) {
 		d, err = l.get(ctx, called, now, load)
 	}
 	if err != nil {
@@ -176,10 +176,10 @@ func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 	return d.sorted, nil
 }
 
-// ReadServiceToken returns a service token from a list that is at most
+// CachedServiceToken returns a service token from a list that is at most
 // listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
 // false if neither contains it.
-func (c *Client) ReadServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
+func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	called := c.now()
 	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
 		list, err := c.tokens.get(ctx, since, c.now, c.downloadTokens)
@@ -197,10 +197,10 @@ func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
 	return c.tokenList(ctx, "/user-tokens/service")
 }
 
-// ReadServiceTokens returns every service token by ID for a data source, an
+// CachedServiceTokens returns every service token by ID for a data source, an
 // import, or a list resource: at most listMaxAge old, and with every write of
 // this client. The caller must not change the slice.
-func (c *Client) ReadServiceTokens(ctx context.Context) ([]Token, error) {
+func (c *Client) CachedServiceTokens(ctx context.Context) ([]Token, error) {
 	return c.tokens.all(ctx, c.now, c.downloadTokens)
 }
 
@@ -211,30 +211,31 @@ func (c *Client) ReadServiceTokens(ctx context.Context) ([]Token, error) {
 //
 // Worst case: twice the requests of the cheaper way, plus one.
 type accountReads struct {
-	mu          sync.Mutex
-	single      int         // accounts read one by one since the last download
-	first       *page[User] // the first page, until the download uses it
-	start       time.Time   // when first was requested
-	pages       int         // of the list; 0: unknown
-	unavailable bool        // the deployment refused to list
+	mu         sync.Mutex
+	single     int         // accounts read one by one since the last download
+	first      *page[User] // the first page, until the download uses it
+	start      time.Time   // when first was requested
+	pages      int         // of the list; 0: unknown
+	listFailed bool        // a list request failed: accounts are read one by one until the run ends
 }
 
 // singleReads is how many accounts are read before the first page is requested.
 const singleReads = 2
 
-// oneByOne reports whether the next account is to be read by itself: there is no
-// download since, and none pays off.
-func (c *Client) oneByOne(ctx context.Context, since time.Time) bool {
+// chooseSingleRead reports whether to read the next account by itself: there is no list
+// since, and downloading one would need more requests. It counts these reads, and requests
+// the first page to learn the size of the list.
+func (c *Client) chooseSingleRead(ctx context.Context, since time.Time) bool {
 	r := &c.accountReads
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.users.fresh(since) != nil {
 		return false
 	}
-	if !r.unavailable && r.single >= singleReads && r.pages == 0 {
-		r.unavailable = c.loadFirstPage(ctx) != nil && ctx.Err() == nil
+	if !r.listFailed && r.single >= singleReads && r.pages == 0 {
+		r.listFailed = c.loadFirstPage(ctx) != nil && ctx.Err() == nil
 	}
-	if r.unavailable || r.single < max(singleReads, r.pages) {
+	if r.listFailed || r.single < max(singleReads, r.pages) {
 		r.single++
 		return true
 	}
@@ -248,11 +249,11 @@ func (r *accountReads) listed() {
 	r.single = 0
 }
 
-// stopListing makes all further reads single: the deployment refused to list.
+// stopListing makes all further reads single, because a list request failed.
 func (r *accountReads) stopListing() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unavailable = true
+	r.listFailed = true
 }
 
 // loadFirstPage requests the first page of all service accounts, including
@@ -271,12 +272,12 @@ func (c *Client) loadFirstPage(ctx context.Context) error {
 // allAccounts is the query for every service account.
 var allAccounts = UserFilter{IncludeDeleted: true}.query()
 
-// ReadServiceAccount returns an account, or nil if it does not exist. Its own GET
+// CachedServiceAccount returns an account, or nil if it does not exist. Its own GET
 // /users/{id} always confirms that it does not exist or is deactivated. Its data is
 // at most listMaxAge old.
-func (c *Client) ReadServiceAccount(ctx context.Context, id int64) (*User, error) {
+func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, error) {
 	since := c.now().Add(-listMaxAge)
-	if c.oneByOne(ctx, since) {
+	if c.chooseSingleRead(ctx, since) {
 		return c.FindUser(ctx, id)
 	}
 	list, err := c.users.get(ctx, since, c.now, c.downloadAccounts)
@@ -374,21 +375,25 @@ func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[U
 	return items, nil
 }
 
-// ReadServiceAccounts returns every service account by ID, including deactivated
+// CachedServiceAccounts returns every service account by ID, including deactivated
 // ones, for a data source or an import: at most listMaxAge old, and with every
 // write of this client. The caller must not change the slice.
-func (c *Client) ReadServiceAccounts(ctx context.Context) ([]User, error) {
+func (c *Client) CachedServiceAccounts(ctx context.Context) ([]User, error) {
 	return c.users.all(ctx, c.now, c.downloadAccounts)
 }
 
-// ReadAccountsNamed returns the service accounts with exactly this name, including
+// CachedAccountsNamed returns the service accounts with exactly this name, including
 // deactivated ones. Like reads by ID, look-ups by name share a download if there
 // are many of them. A name that it does not contain is confirmed by a request.
-func (c *Client) ReadAccountsNamed(ctx context.Context, name string) ([]User, error) {
+func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, error) {
 	since := c.now().Add(-listMaxAge)
 	list := c.users.fresh(since)
-	if list != nil && c.users.unwritten(list) || list == nil && !c.oneByOne(ctx, since) {
-		accounts, err := c.ReadServiceAccounts(ctx)
+	useList := list != nil && c.users.isCurrent(list)
+	if list == nil {
+		useList = !c.chooseSingleRead(ctx, since)
+	}
+	if useList {
+		accounts, err := c.CachedServiceAccounts(ctx)
 		if err != nil {
 			return nil, err
 		}

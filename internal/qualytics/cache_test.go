@@ -34,14 +34,14 @@ func readAll(t *testing.T, c *Client, s *qualyticstest.Server, accounts, paralle
 	for i := range accounts {
 		u, token := users[i], tokens[i]
 		do(func() error {
-			got, err := c.ReadServiceAccount(t.Context(), u.ID)
+			got, err := c.CachedServiceAccount(t.Context(), u.ID)
 			if err == nil && (got == nil || got.Name != u.Name) {
 				return fmt.Errorf("account %d was read as %+v", u.ID, got)
 			}
 			return err
 		})
 		do(func() error {
-			got, found, err := c.ReadServiceToken(t.Context(), token.ID)
+			got, found, err := c.CachedServiceToken(t.Context(), token.ID)
 			if err == nil && (!found || got.Name != token.Name || got.User.ID != u.ID) {
 				return fmt.Errorf("token %d was read as %+v", token.ID, got)
 			}
@@ -89,26 +89,26 @@ func TestWritesAreSeen(t *testing.T) {
 	if _, err := c.UpdateServiceAccount(ctx, user.ID, ServiceAccountUpdate{Role: RoleManager}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.ReadServiceAccount(ctx, user.ID); err != nil || got.Role != RoleManager {
+	if got, err := c.CachedServiceAccount(ctx, user.ID); err != nil || got.Role != RoleManager {
 		t.Errorf("after the update: %+v, %v", got, err)
 	}
 	if _, err := c.SetTokenRevoked(ctx, token.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := c.ReadServiceToken(ctx, token.ID); err != nil || got.Active {
+	if got, _, err := c.CachedServiceToken(ctx, token.ID); err != nil || got.Active {
 		t.Errorf("after the revocation: %+v, %v", got, err)
 	}
 	if err := c.DeleteToken(ctx, token.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := c.ReadServiceToken(ctx, token.ID); err != nil || found {
+	if _, found, err := c.CachedServiceToken(ctx, token.ID); err != nil || found {
 		t.Errorf("after the deletion: %t, %v", found, err)
 	}
 	made, err := c.CreateServiceToken(ctx, TokenCreate{Name: "new", UserID: user.ID}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := c.ReadServiceToken(ctx, made.ID); err != nil || !found {
+	if _, found, err := c.CachedServiceToken(ctx, made.ID); err != nil || !found {
 		t.Errorf("after the creation: %t, %v", found, err)
 	}
 	if err := c.RevokeAndDeleteToken(ctx, made.ID); err != nil {
@@ -117,7 +117,7 @@ func TestWritesAreSeen(t *testing.T) {
 	if err := c.DeactivateServiceAccount(ctx, user.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.ReadServiceAccount(ctx, user.ID); err != nil || !got.Deactivated() {
+	if got, err := c.CachedServiceAccount(ctx, user.ID); err != nil || !got.Deactivated() {
 		t.Errorf("after the deactivation: %+v, %v", got, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestWriteDuringADownload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := c.ReadServiceToken(t.Context(), token.ID); err != nil || got.Active {
+	if got, _, err := c.CachedServiceToken(t.Context(), token.ID); err != nil || got.Active {
 		t.Errorf("got %+v, %v, want the revoked token", got, err)
 	}
 }
@@ -153,7 +153,7 @@ func TestListExpires(t *testing.T) {
 	token := s.Tokens()[0]
 	for i, advance := range []time.Duration{0, listMaxAge / 2, listMaxAge} {
 		s.Clock.Advance(advance)
-		if _, found, err := c.ReadServiceToken(t.Context(), token.ID); err != nil || !found {
+		if _, found, err := c.CachedServiceToken(t.Context(), token.ID); err != nil || !found {
 			t.Fatal(err)
 		}
 		if want := []int{1, 1, 2}[i]; count(s.Requests(), "GET /user-tokens/service") != want {
@@ -164,7 +164,7 @@ func TestListExpires(t *testing.T) {
 	for _, u := range s.Tokens() {
 		s.RemoveToken(u.ID)
 	}
-	if _, found, err := c.ReadServiceToken(t.Context(), token.ID+1000); err != nil || found {
+	if _, found, err := c.CachedServiceToken(t.Context(), token.ID+1000); err != nil || found {
 		t.Errorf("found %t, %v", found, err)
 	}
 }
@@ -183,7 +183,7 @@ func TestInterruptedDownload(t *testing.T) {
 	wait.Add(1)
 	go func() {
 		defer wait.Done()
-		if _, _, err := c.ReadServiceToken(first, token.ID); err == nil {
+		if _, _, err := c.CachedServiceToken(first, token.ID); err == nil {
 			t.Error("the stopped read succeeded")
 		}
 	}()
@@ -191,7 +191,7 @@ func TestInterruptedDownload(t *testing.T) {
 	wait.Add(1)
 	go func() {
 		defer wait.Done()
-		if _, found, err := c.ReadServiceToken(t.Context(), token.ID); err != nil || !found {
+		if _, found, err := c.CachedServiceToken(t.Context(), token.ID); err != nil || !found {
 			t.Errorf("the other read: %t, %v", found, err)
 		}
 	}()

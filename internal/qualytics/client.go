@@ -5,9 +5,10 @@
 // service accounts, their tokens, and the teams they belong to. It knows nothing
 // of Terraform.
 //
-// Every method is one call of the API and names its verb and path. All of them
-// go through [Client.do], the only function that touches HTTP, and return a
-// [*Error] on failure.
+// A method that names a verb and a path sends that request through [Client.do], which
+// repeats it if that is safe. Methods whose names begin with Cached share downloaded lists
+// (cache.go), and those that create look for what a lost answer left (create.go). Every
+// failure is a [*Error]. [Client.Send] is for tools: it does not retry.
 package qualytics
 
 import (
@@ -211,7 +212,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 	if err != nil {
 		return c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
 	}
-	if err := c.keepPace(ctx, false); err != nil {
+	if err := c.waitForRate(ctx, false); err != nil {
 		return c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
 	}
 	var asked time.Duration
@@ -238,7 +239,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 		})
 		err := c.sleep(ctx, wait)
 		if err == nil {
-			err = c.keepPace(ctx, true)
+			err = c.waitForRate(ctx, true)
 		}
 		if err != nil {
 			e.Problem, e.Stopped, e.cause = "stopped while waiting to try again", true, err
@@ -269,24 +270,22 @@ func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 			return nil
 		}
 	}
-	e := c.failure(r, &Error{cause: err})
+	result := c.classify(err)
+	e := &Error{Problem: result.problem, MaybeDone: result.received, transient: result.transient, cause: err}
 	if resp != nil {
 		e.Status = resp.StatusCode
 	}
-	result := c.classify(err)
-	e.Problem, e.transient, e.MaybeDone = result.problem, result.transient, result.received &&
-		r.method != http.MethodGet
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		e.Problem = "stopped before an answer arrived"
 	}
-	return c.stopped(ctx, e)
+	return c.stopped(ctx, c.failure(r, e))
 }
 
 // observe records what the headers of an answer say about clock and rate.
 func (c *Client) observe(resp *http.Response) {
 	c.clock.observe(resp.Header, c.now())
 	if resp.StatusCode == http.StatusTooManyRequests {
-		c.pace.limited(c.now(), parseRetryAfter(resp.Header, c.clock.now(c.now())))
+		c.pace.record429(c.now(), parseRetryAfter(resp.Header, c.ServerTime()))
 	}
 }
 

@@ -697,7 +697,7 @@ func TestOddAnswers(t *testing.T) {
 	}
 	s.Fail(qualyticstest.JSON(200, `{"items":[{"id":5}],"total":9223372036854775807}`).On(http.MethodGet, "/users"))
 	for _, id := range []int64{1, 2, 3, 4, 5} { // the third read requests the first page
-		_, _ = c.ReadServiceAccount(t.Context(), id)
+		_, _ = c.CachedServiceAccount(t.Context(), id)
 	}
 	items := make([]string, 50)
 	for i := range items {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -48,45 +47,6 @@ func (a createAttempt) mayHaveCreated(id int64, created *time.Time) bool {
 		start = start.Truncate(time.Second)
 	}
 	return !created.Before(start)
-}
-
-// serverClock estimates the server's clock from the Date header of its last
-// answer.
-type serverClock struct{ ahead atomic.Int64 }
-
-const (
-	// dateResolution is the precision of a Date header. Clocks that differ by
-	// less count as equal.
-	dateResolution = 2 * time.Second
-	// startTolerance is how far such clocks may differ nevertheless.
-	startTolerance = 250 * time.Millisecond
-)
-
-func (s *serverClock) observe(h http.Header, now time.Time) {
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return
-	}
-	ahead := date.Sub(now)
-	if ahead.Abs() <= dateResolution {
-		ahead = 0
-	}
-	s.ahead.Store(int64(ahead))
-}
-
-// now returns the server's time at the local time.
-func (s *serverClock) now(local time.Time) time.Time {
-	return local.Add(time.Duration(s.ahead.Load()))
-}
-
-// startOfAttempt returns the server's time, minus what the estimate may be off.
-func (c *Client) startOfAttempt() time.Time {
-	local := c.now()
-	server := c.clock.now(local)
-	if server.Equal(local) {
-		return server.Add(-startTolerance)
-	}
-	return server.Add(-dateResolution)
 }
 
 // lookupContext returns the context for the lookup after a lost answer. It

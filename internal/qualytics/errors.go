@@ -145,7 +145,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	result := classifyStatus(resp.StatusCode)
 	e := &Error{
 		Status: resp.StatusCode, transient: result.transient, MaybeDone: result.received,
-		retryAfter: parseRetryAfter(resp.Header, c.clock.now(c.now())),
+		retryAfter: parseRetryAfter(resp.Header, c.ServerTime()),
 	}
 	if to, err := resp.Location(); err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e.Problem = c.redirectProblem(to)

@@ -5,9 +5,7 @@ package qualytics
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -19,19 +17,19 @@ import (
 // Ownership says whether a token is the one that the client uses.
 type Ownership int
 
-// The values of Ownership. OwnUnknown means that the token belongs to the
+// The values of Ownership. MaybeOwn means that the token belongs to the
 // client's account and cannot be told apart from the client's own.
 const (
-	OwnNo Ownership = iota
-	OwnUnknown
-	OwnYes
+	NotOwn Ownership = iota
+	MaybeOwn
+	Own
 )
 
 // claimTolerance is how far a claim, in whole seconds, may differ from the time
 // in a list.
 const claimTolerance = 2 * time.Second
 
-// IsOwnToken reports whether t is the token that the client uses. known is the
+// TokenOwnership reports whether t is the token that the client uses. known is the
 // secret of t, or "" if it is not known. It decides by these rules, in this order:
 //
 //   - A token of another account is not the client's.
@@ -42,54 +40,47 @@ const claimTolerance = 2 * time.Second
 //   - A token that does not work is not the client's, and the only one that works is.
 //
 // The tokens of the account are requested with GET /user-tokens.
-func (c *Client) IsOwnToken(ctx context.Context, t *Token, known Secret) (Ownership, error) {
+func (c *Client) TokenOwnership(ctx context.Context, t *Token, known Secret) (Ownership, error) {
 	me, err := c.Me(ctx)
 	switch {
 	case err != nil:
-		return OwnUnknown, err
+		return MaybeOwn, err
 	case t.User.ID != me.ID:
-		return OwnNo, nil
+		return NotOwn, nil
 	case known == c.token:
-		return OwnYes, nil
+		return Own, nil
 	case known != "":
-		return OwnNo, nil
+		return NotOwn, nil
 	}
 	claims := readClaims(string(c.token))
 	if claims.match(t) == matchID {
-		return OwnYes, nil
+		return Own, nil
 	}
 	tokens, err := c.OwnTokens(ctx)
 	if err != nil {
-		return OwnUnknown, err
+		return MaybeOwn, err
 	}
-	now := c.clock.now(c.now())
+	now := c.ServerTime()
 	usable := slices.DeleteFunc(tokens, func(o Token) bool { return !o.Usable(now) })
 	listed := slices.ContainsFunc(usable, func(o Token) bool { return o.ID == t.ID })
 	others := slices.DeleteFunc(usable, func(o Token) bool { return o.ID == t.ID })
 	switch {
 	case !listed && len(others) == 0: // the list lacks the client's own token
-		return OwnUnknown, nil
-	case !listed, claims.matchOneOf(others, claims.match(t)):
-		return OwnNo, nil
+		return MaybeOwn, nil
+	case !listed, claims.anyMatchesBetter(others, claims.match(t)):
+		return NotOwn, nil
 	case len(others) == 0:
-		return OwnYes, nil
+		return Own, nil
 	default:
-		return OwnUnknown, nil
+		return MaybeOwn, nil
 	}
 }
 
-// Uses reports whether a secret is that of the token that the client uses.
-func (c *Client) Uses(secret Secret) bool { return secret == c.token }
+// IsOwnSecret reports whether a secret is that of the token that the client uses.
+func (c *Client) IsOwnSecret(secret Secret) bool { return secret == c.token }
 
-// Hash returns the SHA-256 of a secret in hexadecimal, which identifies it without
-// revealing it.
-func (s Secret) Hash() string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-// UsesHash reports whether a hash is that of the token that the client uses.
-func (c *Client) UsesHash(hash string) bool { return hash == c.token.Hash() }
+// IsOwnSecretHash reports whether a hash is that of the token that the client uses.
+func (c *Client) IsOwnSecretHash(hash string) bool { return hash == c.token.Hash() }
 
 // match says how well claims fit a token.
 type match int
@@ -100,8 +91,8 @@ const (
 	matchID                    // a claim is the token's ID
 )
 
-// matchOneOf reports whether one of the tokens fits better than the given match.
-func (c claims) matchOneOf(tokens []Token, than match) bool {
+// anyMatchesBetter reports whether one of the tokens fits better than the given match.
+func (c claims) anyMatchesBetter(tokens []Token, than match) bool {
 	return slices.ContainsFunc(tokens, func(t Token) bool { return c.match(&t) > than })
 }
 

@@ -21,10 +21,10 @@ func TestOwnToken(t *testing.T) {
 		bearer       string
 		own, sibling Ownership // without a known secret
 	}{
-		{"", OwnYes, OwnNo},
-		{"bare", OwnUnknown, OwnUnknown},
-		{"skewed", OwnUnknown, OwnUnknown},
-		{"opaque", OwnUnknown, OwnUnknown},
+		{"", Own, NotOwn},
+		{"bare", MaybeOwn, MaybeOwn},
+		{"skewed", MaybeOwn, MaybeOwn},
+		{"opaque", MaybeOwn, MaybeOwn},
 	} {
 		t.Run(fmt.Sprintf("format %q", tc.bearer), func(t *testing.T) {
 			t.Parallel()
@@ -51,23 +51,23 @@ func TestOwnToken(t *testing.T) {
 				known Secret
 				want  Ownership
 			}{
-				{"own, secret known", own, Secret(s.Bearer(ownRow.ID)), OwnYes},
+				{"own, secret known", own, Secret(s.Bearer(ownRow.ID)), Own},
 				{"own", own, "", tc.own},
-				{"sibling, secret known", sibling, Secret(s.Bearer(siblingRow.ID)), OwnNo},
+				{"sibling, secret known", sibling, Secret(s.Bearer(siblingRow.ID)), NotOwn},
 				{"sibling", sibling, "", tc.sibling},
-				{"of another account", foreign, "", OwnNo},
+				{"of another account", foreign, "", NotOwn},
 			} {
-				got, err := c.IsOwnToken(t.Context(), check.token, check.known)
+				got, err := c.TokenOwnership(t.Context(), check.token, check.known)
 				if err != nil || got != check.want {
 					t.Errorf("%s: got %d, %v, want %d", check.name, got, err, check.want)
 				}
 			}
 			s.EditToken(siblingRow.ID, func(t *qualyticstest.Token) { t.Active = false })
-			if got, err := c.IsOwnToken(t.Context(), own, ""); err != nil || got != OwnYes {
-				t.Errorf("the only token that works: got %d, %v, want %d", got, err, OwnYes)
+			if got, err := c.TokenOwnership(t.Context(), own, ""); err != nil || got != Own {
+				t.Errorf("the only token that works: got %d, %v, want %d", got, err, Own)
 			}
-			if got, err := c.IsOwnToken(t.Context(), sibling, ""); err != nil || got != OwnNo {
-				t.Errorf("a revoked sibling: got %d, %v, want %d", got, err, OwnNo)
+			if got, err := c.TokenOwnership(t.Context(), sibling, ""); err != nil || got != NotOwn {
+				t.Errorf("a revoked sibling: got %d, %v, want %d", got, err, NotOwn)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestOwnTokenIsNotExcludedByMistake(t *testing.T) {
 		cfg.Now = func() time.Time { return s.Clock.Now().Add(26 * time.Hour) }
 	})
 	row := &Token{ID: own.ID, Active: true, Created: &own.Created, Expiration: &soon, User: User{ID: self.ID}}
-	if got, err := c.IsOwnToken(t.Context(), row, ""); err != nil || got == OwnNo {
+	if got, err := c.TokenOwnership(t.Context(), row, ""); err != nil || got == NotOwn {
 		t.Errorf("with a fast clock: got %d, %v", got, err)
 	}
 
@@ -97,7 +97,7 @@ func TestOwnTokenIsNotExcludedByMistake(t *testing.T) {
 	issued := own.Created.Truncate(time.Second)
 	claims := claims{read: true, issued: issued}
 	never := &Token{ID: 1, Created: &issued}
-	if got := claims.match(row); got != matchLifetime || claims.matchOneOf([]Token{*never}, got) {
+	if got := claims.match(row); got != matchLifetime || claims.anyMatchesBetter([]Token{*never}, got) {
 		t.Errorf("a row that expires: match %d, excluded by a sibling that does not", got)
 	}
 }

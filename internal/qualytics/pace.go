@@ -40,8 +40,8 @@ func (p *pace) delay(now time.Time, retry bool) time.Duration {
 	return max(at.Sub(now), p.limiter.ReserveN(now, 1).DelayFrom(now))
 }
 
-// limited records a 429 and the wait that it asks for.
-func (p *pace) limited(now time.Time, asked time.Duration) {
+// record429 records a 429 and the wait that it asks for.
+func (p *pace) record429(now time.Time, asked time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if asked > 0 && asked <= retryAfterBudget && now.Add(asked).After(p.until) {
@@ -57,8 +57,8 @@ func (p *pace) limited(now time.Time, asked time.Duration) {
 	}
 }
 
-// keepPace waits until a request may be sent.
-func (c *Client) keepPace(ctx context.Context, retry bool) error {
+// waitForRate waits until a request may be sent.
+func (c *Client) waitForRate(ctx context.Context, retry bool) error {
 	if d := c.pace.delay(c.now(), retry); d > 0 {
 		return c.sleep(ctx, d)
 	}

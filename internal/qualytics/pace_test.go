@@ -78,13 +78,13 @@ func TestPaceAdapts(t *testing.T) {
 		t.Errorf("without a limit, the delay is %s", d)
 	}
 	for range 50 { // several at the same time count once
-		p.limited(now, 0)
+		p.record429(now, 0)
 	}
 	if p.limiter.Limit() != firstRate {
 		t.Errorf("after the first 429: %v a second", p.limiter.Limit())
 	}
 	now = now.Add(rateInterval)
-	p.limited(now, 0)
+	p.record429(now, 0)
 	if p.limiter.Limit() != firstRate*slowDown {
 		t.Errorf("after another: %v a second", p.limiter.Limit())
 	}
@@ -95,16 +95,16 @@ func TestPaceAdapts(t *testing.T) {
 	}
 	for range 100 {
 		now = now.Add(rateInterval)
-		p.limited(now, 0)
+		p.record429(now, 0)
 	}
 	if p.limiter.Limit() != minRate {
 		t.Errorf("at worst: %v a second", p.limiter.Limit())
 	}
-	p.limited(now, 10*time.Second)
+	p.record429(now, 10*time.Second)
 	if d := p.delay(now, false); d < 10*time.Second {
 		t.Errorf("a Retry-After of 10 s delays another request by %s", d)
 	}
-	p.limited(now, time.Hour)
+	p.record429(now, time.Hour)
 	if d := p.delay(now.Add(11*time.Second), false); d > time.Minute {
 		t.Errorf("a Retry-After of an hour delays other requests by %s", d)
 	}

@@ -4,6 +4,7 @@
 package qualytics
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -133,4 +134,14 @@ func (m *masker) hideGrams(text string) string {
 	}
 	out.WriteString(text[done:])
 	return out.String()
+}
+
+// Mask returns a server's text without the client's secrets, in one line.
+func (c *Client) Mask(text string) string { return c.mask.clean(text) }
+
+// Hash returns the SHA-256 of a secret in hexadecimal, which identifies it without
+// revealing it.
+func (s Secret) Hash() string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
 }

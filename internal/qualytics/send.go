@@ -31,7 +31,7 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return nil, c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
 	}
-	if err := c.keepPace(ctx, false); err != nil {
+	if err := c.waitForRate(ctx, false); err != nil {
 		return nil, c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
 	}
 	sendCtx := ctx
@@ -60,9 +60,3 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	answer.HTML = isHTML(resp.Header)
 	return answer, nil
 }
-
-// Mask returns a server's text without the client's secrets, in one line.
-func (c *Client) Mask(text string) string { return c.mask.clean(text) }
-
-// ServerTime returns the time of the server's clock, as its last answers say.
-func (c *Client) ServerTime() time.Time { return c.clock.now(c.now()) }

@@ -235,16 +235,19 @@ func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 // token does not exist, was revoked before, or has expired.
 func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 	answer, err := c.SetTokenRevoked(ctx, id, true)
-	if err == nil && answer.Usable(c.clock.now(c.now())) { // ignored, or the answer lacks the field
+	switch {
+	case err == nil && !answer.Usable(c.ServerTime()):
+		return nil
+	case err == nil: // ignored, or the answer lacks the field
 		err = &Error{
 			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
 			Problem: "the server accepted the revocation, but the token is still active",
 		}
-	} else if !IsRefused(err) {
+	case !IsRefused(err):
 		return err
 	}
 	token, found, listErr := c.FindServiceToken(ctx, id)
-	if listErr == nil && (!found || !token.Usable(c.clock.now(c.now()))) {
+	if listErr == nil && (!found || !token.Usable(c.ServerTime())) {
 		return nil
 	}
 	return err
@@ -259,10 +262,12 @@ func (c *Client) RevokeAndDeleteToken(ctx context.Context, id int64) error {
 		return revokeErr
 	}
 	err := c.DeleteToken(ctx, id)
-	if !IsNotFound(err) {
-		if err != nil && revokeErr != nil {
-			return revokeErr
-		}
+	switch {
+	case err == nil:
+		return nil
+	case !IsNotFound(err) && revokeErr != nil:
+		return revokeErr // why the token cannot be deleted
+	case !IsNotFound(err):
 		return err
 	}
 	if _, found, listErr := c.FindServiceToken(ctx, id); listErr != nil || found {
