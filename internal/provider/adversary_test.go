@@ -239,7 +239,7 @@ func TestIgnoredLifetime(t *testing.T) {
 		},
 		"create",
 	)
-	wantText(t, diags.warnings(), "Lifetime not applied", "a lifetime of 30 days", "expires never")
+	wantText(t, diags.warnings(), "Lifetime not applied", "a lifetime of 30 days", "never expires")
 	_, diags = h.run(o, nil)
 	wantText(t, diags.errors(), "Abandoned service token must expire")
 	if !o.exists() {

@@ -307,12 +307,9 @@ func (r *resolver) sslVerify(fileHasURL bool) bool {
 	}
 	r.found("ssl_verify", source)
 	if !verify && !r.diags.HasError() {
-		r.diags.AddWarning(
-			"Certificate verification is disabled",
-			"ssl_verify is false (source: "+source+"). Anyone on the "+
-				"network can impersonate the server and obtain the provider's token. If a private authority signed "+
-				"the certificate, set ca_cert_file instead.",
-		)
+		r.diags.AddWarning("Certificate verification is disabled", "ssl_verify is false (source: "+source+"). "+
+			"Anyone on the network can impersonate the server and obtain the provider's token. If a private "+
+			"authority signed the certificate, set ca_cert_file instead.")
 	}
 	return verify
 }

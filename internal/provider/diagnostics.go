@@ -92,7 +92,7 @@ func lostCreateText(e *qualytics.Error) string {
 		return "The answer was lost. This attempt or someone else may have created:\n\n" + strings.Join(lines, "\n") +
 			"\n\nIf it is yours, import it by its ID. Otherwise, choose another name."
 	case e.LookupFailed:
-		return "The server may have created the object before the answer was lost, and looking for it failed. Before " +
+		return "The response was lost, so the server may have created the object, and looking for it failed. Before " +
 			"the next apply, look for the name in Qualytics, and import or remove what is there."
 	default:
 		return "The server's list shows that nothing was created."
@@ -125,8 +125,7 @@ func advice(e *qualytics.Error) string {
 	case errors.Is(e, context.DeadlineExceeded):
 		return "The deployment is slow or unreachable. If it is slow, increase timeout in the provider configuration."
 	case qualytics.IsUnknownPath(e):
-		return "The API answers this for a path that it does not have: check url and api_path. A bare control plane " +
-			"requires api_path = \"\"."
+		return "The API has no such path. Check url and api_path. A control plane without the /api prefix requires api_path = \"\"."
 	case e.Status == http.StatusUnauthorized:
 		return "The provider's token is invalid, expired, or revoked. Set token, or " + envToken +
 			", to a valid token of an Admin."
@@ -138,7 +137,7 @@ func advice(e *qualytics.Error) string {
 			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an " +
 			"Admin."
 	case e.Status == http.StatusForbidden:
-		return "This is not a permission in Qualytics: a gateway or firewall in front of it refused the request. Ask " +
+		return "This response does not come from Qualytics: a gateway or firewall in front of it refused the request. Ask " +
 			"its administrator; if it requires a header, set headers in the provider configuration."
 	case e.Status == http.StatusTooManyRequests:
 		return "The rate limit of the deployment was exceeded. Run again later, lower terraform's -parallelism, or " +

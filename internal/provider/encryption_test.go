@@ -144,10 +144,8 @@ func TestUnknownEncryption(t *testing.T) {
 	}
 	h.server.ClearRequests()
 	p := h.plan(h.none(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm, unknown{})}))
-	known := h.value(
-		h.schema(tokenType),
-		config.with(values{"encryption": h.encryption(pair.algorithm, "age1invalid")}),
-	)
+	known := h.value(h.schema(tokenType),
+		config.with(values{"encryption": h.encryption(pair.algorithm, "age1invalid")}))
 	members := attributes(p.planned)
 	members["encryption"] = attributes(known)["encryption"]
 	p.planned, p.config = tftypes.NewValue(p.planned.Type(), members), known

@@ -94,7 +94,7 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
 	default:
 		l.refuseToken("Operation might lock out the provider", label, "it belongs to the account that the provider "+
-			"is logged in as, and the API does not tell it apart from the token that the provider uses")
+			"is logged in as, and the provider cannot tell it apart from its own token")
 	}
 	return false
 }

@@ -81,8 +81,7 @@ func addActiveTokensError(ctx context.Context, client *qualytics.Client, state s
 	diags.AddError(summary, detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+
 		strings.Join(lines, "\n")+"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if "+
 		"the account is still in the configuration, set revoke_tokens_on_destroy = true, apply, and destroy it "+
-		"again. That has no effect on an account that is being replaced or was removed from the configuration: "+
-		"its setting in the state counts.")
+		"again. For an account that is being replaced or was removed from the configuration, the value in the state applies.")
 }
 
 func lastUsedText(t *time.Time) string {

@@ -97,7 +97,7 @@ func (p *accountPlan) checkNewName(ctx context.Context) {
 		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q "+
 			"is used by the %s in the state. If this is a forced replacement of it, with -replace or "+
 			"replace_triggered_by, the apply would deactivate the account and then fail, because a deactivated "+
-			"account keeps its name. To give up the account deliberately, destroy it in a separate apply first, "+
+			"account keeps its name. If you want to deactivate the account, destroy it in a separate apply first, "+
 			"and choose another name.", p.plan.Name.ValueString(), kept))
 		return
 	}
@@ -125,7 +125,7 @@ func (p *accountPlan) checkDestroy(ctx context.Context) {
 		return
 	}
 	p.use().warnOfAccount(ctx, p.state, "Service account to be destroyed is in use",
-		"Destroying the account ends the validity of its tokens, or fails while they are active.")
+		"Destroying the account invalidates its tokens. Without revoke_tokens_on_destroy, it fails while they are active.")
 }
 
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
@@ -144,11 +144,11 @@ func (p *accountPlan) checkReplace(ctx context.Context) {
 		}
 	}
 	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf("Changing the "+
-		"name of the %s deactivates it permanently and creates another account. Its tokens are replaced, and the "+
+		"name of the %s deactivates it, which only Qualytics can undo, and creates another account. Its tokens are replaced, and the "+
 		"old name may stay in use. If only the key of a resource instance changed, use a moved block instead.",
 		p.state.label()))
 	p.use().warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
-		"Replacing the account ends the validity of its tokens.")
+		"Replacing the account invalidates its tokens.")
 }
 
 func (p *accountPlan) refuseReplacement(using []qualytics.User) {
@@ -166,8 +166,7 @@ func (p *accountPlan) refuseReplacement(using []qualytics.User) {
 		"used by %s: the server derives the user_id from the letters and digits of a name, and a deactivated "+
 		"account keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to "+
 		"create the new account.\n\nChoose another name. If a resource instance only moved, for example because "+
-		"an element of a list was removed, use for_each with stable keys and moved blocks. To give up the "+
-		"account deliberately, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
+		"an element of a list was removed, use for_each with stable keys and moved blocks. If you want to deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
 		p.state.label()))
 }
 

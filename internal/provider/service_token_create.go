@@ -171,12 +171,12 @@ func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken
 		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
 	switch {
 	case t.Partial:
-		diags.AddWarning("Answer only partly readable",
-			"The ID and the secret of the new service token are in the state; the next refresh reads the rest. "+
-				"The deployment may run a build that this version of the provider does not support.")
+		diags.AddWarning("Answer only partly readable", "The ID and the secret of the new service token are in the "+
+			"state; the next refresh reads the rest. The deployment may run a version of Qualytics that this "+
+			"version of the provider does not support.")
 	case requested.IsNull() == limited, differs:
-		diags.AddAttributeWarning(path.Root("expires_in_days"), "Lifetime not applied", fmt.Sprintf("The request for "+
-			"%s was for %s, and the token expires %s.", created.label(), lifetimeText(requested),
+		diags.AddAttributeWarning(path.Root("expires_in_days"), "Lifetime not applied", fmt.Sprintf("The %s was "+
+			"requested with %s, but it %s.", created.label(), lifetimeText(requested),
 			expiryText(expires, limited)))
 	}
 	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime() {
@@ -193,14 +193,14 @@ func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken
 
 func lifetimeText(days types.Int64) string {
 	if days.IsNull() {
-		return "a token that never expires"
+		return "no expiry"
 	}
 	return fmt.Sprintf("a lifetime of %d days", days.ValueInt64())
 }
 
 func expiryText(expires time.Time, limited bool) string {
 	if !limited {
-		return "never"
+		return "never expires"
 	}
-	return "at " + formatTime(expires)
+	return "expires at " + formatTime(expires)
 }

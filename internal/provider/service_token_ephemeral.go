@@ -86,9 +86,9 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 				Validators: []validator.Int64{
 					int64validator.Between(qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays),
 				},
-				MarkdownDescription: fmt.Sprintf(
-					"Lifetime of the service token in days, %d to %d, in case it cannot be deleted. Defaults to "+
-						"%d.", qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays, ephemeralDays),
+				MarkdownDescription: fmt.Sprintf("Lifetime of the service token in days, %d to %d, which matters "+
+					"only if it cannot be deleted at the end of the run. Defaults to %d.",
+					qualytics.MinExpiresInDays, qualytics.MaxExpiresInDays, ephemeralDays),
 			},
 			"scim_endpoints_only": schema.BoolAttribute{
 				Optional: true,
@@ -103,7 +103,7 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 			"expires_at": schema.StringAttribute{
 				CustomType:          timetypes.RFC3339Type{},
 				Computed:            true,
-				MarkdownDescription: "Time of expiry in UTC (RFC 3339), in case it cannot be deleted.",
+				MarkdownDescription: "Time of expiry in UTC (RFC 3339), which matters only if the token cannot be deleted at the end of the run.",
 			},
 		},
 	}

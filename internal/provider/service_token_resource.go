@@ -107,7 +107,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					int64validator.Between(1, qualytics.MaxExpiresInDays-1),
 					int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
 				},
-				MarkdownDescription: "Number of days before the expiry from which a plan replaces the service token. " +
+				MarkdownDescription: "Number of days before the expiry at which the service token becomes due for rotation. The next plan replaces it. " +
 					"1 to `expires_in_days` − 1; requires `expires_in_days`. If omitted, the token is replaced " +
 					"after it has expired.",
 			},
@@ -141,7 +141,7 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 			},
 			"encryption": encryptionAttribute(),
 			"encrypted_token": keptString("The bearer token, encrypted to `encryption.public_key`. Null without " +
-				"`encryption`. It may be shown in outputs."),
+				"`encryption`. Not sensitive, so it can be used in outputs."),
 			"token": schema.StringAttribute{
 				Computed:      true,
 				Sensitive:     true,

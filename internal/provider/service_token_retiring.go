@@ -36,9 +36,7 @@ func overlapDaysAttribute() schema.Int64Attribute {
 		Optional:   true,
 		Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
 		MarkdownDescription: fmt.Sprintf("Number of days for which a replaced token stays valid after a rotation, 1 "+
-			"to %d; requires `name_prefix`. With it, a token that is due, expired, or revoked by someone else, "+
-			"and a change of `rotate_when_changed`, are updates in place. A change also applies to "+
-			"`retiring_tokens`; removing it removes them.", qualytics.MaxExpiresInDays-1),
+			"to %d; requires `name_prefix`. If set, a rotation updates the resource in place instead of replacing it. A change also applies to the existing `retiring_tokens`. Removing this argument removes those tokens.", qualytics.MaxExpiresInDays-1),
 	}
 }
 
@@ -64,8 +62,9 @@ func retiringTokensAttribute() schema.ListNestedAttribute {
 			"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
 			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the service token."},
 			"retire_at": schema.StringAttribute{
-				CustomType: timetypes.RFC3339Type{}, Computed: true,
-				MarkdownDescription: "Time in UTC (RFC 3339) from which the first refresh makes the token due.",
+				CustomType:          timetypes.RFC3339Type{},
+				Computed:            true,
+				MarkdownDescription: "End of the overlap in UTC (RFC 3339). The first refresh after it marks the token as due.",
 			},
 			"due": schema.BoolAttribute{
 				Computed: true,

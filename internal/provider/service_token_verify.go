@@ -66,7 +66,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 	switch {
 	case meErr != nil:
 		diags.AddError(notStored,
-			"The owner of the secret in "+envImportToken+" was requested. "+answerText(asError(meErr))+
+			"Unable to look up the owner of the secret in "+envImportToken+". "+answerText(asError(meErr))+
 				" The secret may be expired, revoked, limited to SCIM, or of another deployment.")
 	case me.ID != t.User.ID:
 		diags.AddError(notStored, fmt.Sprintf("The secret in %s belongs to another account than %s. Set it to the "+
@@ -78,7 +78,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 			unknownSecretText(model)+" The secret in "+envImportToken+" belongs to another token of the same account.")
 	default:
 		diags.AddWarning(unknownSecret, unknownSecretText(model)+" The secret in "+envImportToken+
-			" belongs to the same account, but the API does not tell to which of its tokens, so it is not stored.")
+			" belongs to the same account, but the API does not report which of its tokens it is, so it is not stored.")
 	}
 	return types.StringNull()
 }

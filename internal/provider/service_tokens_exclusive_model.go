@@ -26,7 +26,7 @@ type serviceTokensExclusiveModel struct {
 	ForeignTokens    types.List   `tfsdk:"foreign_tokens"`
 }
 
-// foreignToken is an active token of the account that token_ids does not name.
+// foreignToken is an active token of the account that token_ids does not contain.
 type foreignToken struct {
 	ID        types.String      `tfsdk:"id"`
 	Name      types.String      `tfsdk:"name"`
@@ -39,11 +39,11 @@ var foreignTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
 
 // exclusiveHistory is the private data of the resource.
 type exclusiveHistory struct {
-	// Named contains the IDs of active tokens that token_ids named before, sorted: their
+	// Listed contains the IDs of active tokens that token_ids contained before, sorted: their
 	// own resources remove them, for example after a rotation whose dependents failed.
-	Named []string `json:"named,omitempty"`
+	Listed []string `json:"listed,omitempty"`
 	// Imported means that token_ids is what an import found, and not necessarily what a
-	// configuration named.
+	// configuration contained.
 	Imported bool `json:"imported,omitempty"`
 	// Managed contains the IDs of tokens of token_ids that other resources manage, as far as
 	// the refresh after an import found out.
@@ -53,23 +53,22 @@ type exclusiveHistory struct {
 	UserID string `json:"user_id,omitempty"`
 }
 
-// named records a change of token_ids. Of what an import found, only what other resources
-// manage counts as named.
-func (h *exclusiveHistory) named(before, after types.Set) {
-	ids := append(slices.Clone(h.Named), h.Managed...)
+// recordChange records a change of token_ids. Of what an import found, only what other
+// resources manage counts as listed.
+func (h *exclusiveHistory) recordChange(before, after types.Set) {
+	ids := append(slices.Clone(h.Listed), h.Managed...)
 	if !h.Imported {
 		ids = append(ids, stringsOf(before)...)
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return containsString(after, types.StringValue(id)) })
 	slices.Sort(ids)
-	h.Named = slices.Compact(ids)
+	h.Listed = slices.Compact(ids)
 	if !before.Equal(after) {
 		h.Imported, h.Managed = false, nil
 	}
 }
 
-// addsTokens reports whether a planned token_ids names, or may name, tokens that it did
-// not name before.
+// addsTokens reports whether a planned token_ids contains, or may contain, new tokens.
 func addsTokens(before, after types.Set) bool {
 	return hasUnknownElement(after) || slices.ContainsFunc(stringsOf(after),
 		func(id string) bool { return !containsString(before, types.StringValue(id)) })
@@ -85,7 +84,7 @@ func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags
 	}
 }
 
-// refresh finds the foreign tokens, and forgets the named tokens that are no longer active.
+// refresh finds the foreign tokens, and forgets the listed tokens that are no longer active.
 // A token that another resource of this run has read, such as the replaced token of a
 // failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It
 // reports false after an error.
@@ -98,7 +97,7 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 		return false
 	}
 	var foreign []foreignToken
-	var named []string
+	var listed []string
 	managed := history.Managed
 	for i := range tokens {
 		t, id := &tokens[i], idValue(tokens[i].ID)
@@ -109,16 +108,16 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 			if isManaged && history.Imported {
 				managed = append(managed, id.ValueString())
 			}
-		case isManaged, slices.Contains(history.Named, id.ValueString()):
-			named = append(named, id.ValueString())
+		case isManaged, slices.Contains(history.Listed, id.ValueString()):
+			listed = append(listed, id.ValueString())
 		case !r.data.open.openedHere(t.Name):
 			foreign = append(foreign,
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
 	}
-	slices.Sort(named)
+	slices.Sort(listed)
 	slices.Sort(managed)
-	history.Named, history.Managed, m.ForeignTokens = named, slices.Compact(managed), foreignList(foreign)
+	history.Listed, history.Managed, m.ForeignTokens = listed, slices.Compact(managed), foreignList(foreign)
 	return true
 }
 

@@ -51,7 +51,7 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	planned := foreignList(spared)
 	if len(revoked) > 0 && addsTokens(state.TokenIDs, plan.TokenIDs) {
 		// One of them may be the old token of a rotation, which is still in use.
-		later = " Because token_ids changes in this apply, they may be left to the next one."
+		later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
 		planned = foreignList(state.foreign(ctx, &resp.Diagnostics))
 	}
 	if len(spared)+len(revoked) > 0 && hasUnknownElement(plan.TokenIDs) { // apply knows what they name
@@ -60,13 +60,13 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
 	if len(revoked) > 0 {
 		resp.Diagnostics.AddWarning("Foreign service tokens will be revoked", fmt.Sprintf(
-			"token_ids does not name these active tokens of the service account ID %s:\n\n%s\n\nThe apply revokes "+
+			"token_ids does not contain these active tokens of the service account ID %s:\n\n%s\n\nThe apply revokes "+
 				"them, and they stop working.%s To keep one, add its ID to token_ids.", state.ID.ValueString(),
 			r.foreignText(ctx, revoked), later))
 	}
 	if len(spared) > 0 {
 		resp.Diagnostics.AddWarning("Foreign service token may be in use by the provider", fmt.Sprintf(
-			"token_ids of the service account ID %s does not name the token that the provider uses. It is not "+
+			"token_ids of the service account ID %s does not contain the token that the provider uses. It is not "+
 				"revoked:\n\n%s\n\nAdd its ID to token_ids, or run Terraform with the token of another account.",
 			state.ID.ValueString(), r.foreignText(ctx, spared)))
 	}
@@ -104,19 +104,19 @@ func (r *serviceTokensExclusiveResource) foreignText(ctx context.Context, tokens
 	return strings.Join(lines, "\n")
 }
 
-// warnOfListedBefore warns about active tokens that token_ids named before and that their own
+// warnOfListedBefore warns about active tokens that token_ids contained before and that their own
 // resources have not removed yet.
 func (r *serviceTokensExclusiveResource) warnOfListedBefore(plan serviceTokensExclusiveModel, history exclusiveHistory,
 	diags *diag.Diagnostics,
 ) {
-	ids := slices.DeleteFunc(slices.Clone(history.Named), func(id string) bool {
+	ids := slices.DeleteFunc(slices.Clone(history.Listed), func(id string) bool {
 		return slices.Contains(stringsOf(plan.TokenIDs), id)
 	})
 	if len(ids) == 0 {
 		return
 	}
-	diags.AddWarning("Service tokens are left to their own resources", fmt.Sprintf("Other resources manage the "+
-		"active tokens with the ID %[2]s of the service account ID %[1]s, or token_ids named them before. They "+
+	diags.AddWarning("Service tokens of other resources are not revoked", fmt.Sprintf("Other resources manage the "+
+		"active tokens with the IDs %[2]s of the service account ID %[1]s, or token_ids contained them before. They "+
 		"are not revoked here: the resource that created them has to remove them, for example after a rotation "+
 		"whose dependents failed. If no resource manages them, revoke them in Qualytics (Settings, Tokens).",
 		plan.ServiceAccountID.ValueString(), strings.Join(ids, ", ")))

@@ -30,7 +30,7 @@ var (
 
 func newServiceTokensExclusiveResource() resource.Resource { return &serviceTokensExclusiveResource{} }
 
-// serviceTokensExclusiveResource revokes the tokens of an account that it does not name.
+// serviceTokensExclusiveResource revokes the tokens of an account that token_ids does not contain.
 // It revokes only what a refresh has put into the state: a list at apply time would also
 // contain the old token of a rotation, and tokens that other resources have just created.
 type serviceTokensExclusiveResource struct{ resourceBase }
@@ -69,8 +69,7 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(referenceValidator{}),
 				},
-				MarkdownDescription: "`id` of each service token that may be active, with an overlap also of its " +
-					"`retiring_tokens`.",
+				MarkdownDescription: "IDs of the service tokens that may be active. For tokens with `overlap_days`, include those of their `retiring_tokens`.",
 			},
 			"foreign_tokens": schema.ListNestedAttribute{
 				Computed: true,
@@ -166,7 +165,7 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 }
 
 // hasMoved reports whether another host is certainly the same deployment: it has the account,
-// and the account has all tokens that token_ids names. Then a wrong url is not the reason.
+// and the account has all tokens of token_ids. Then a wrong url is not the reason.
 func (r *serviceTokensExclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
 	state serviceTokensExclusiveModel, history exclusiveHistory,
 ) bool {
@@ -211,7 +210,7 @@ func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resourc
 		}
 	}
 	plan.ForeignTokens = foreignList(kept)
-	history.named(state.TokenIDs, plan.TokenIDs)
+	history.recordChange(state.TokenIDs, plan.TokenIDs)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
 	history.store(ctx, resp.Private, &resp.Diagnostics)

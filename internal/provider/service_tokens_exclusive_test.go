@@ -156,7 +156,7 @@ func TestExclusiveDuringOverlap(t *testing.T) {
 			t.Fatal(diags.errors())
 		}
 		wantForeign(t, o.state)
-		wantText(t, h.plan(o, config).diags.warnings(), "Service tokens are left to their own resources", old)
+		wantText(t, h.plan(o, config).diags.warnings(), "Service tokens of other resources are not revoked", old)
 		h.clock.Advance(6 * day)
 		h.must(token, tokenConfig, "update") // retires it
 		h.must(o, config, "no-op")
@@ -343,7 +343,7 @@ func TestImportedExclusiveDuringRotation(t *testing.T) {
 	}
 }
 
-// If token_ids changes in the apply, foreign tokens are left to the next one: one of them
+// If token_ids changes in the apply, foreign tokens are until the next apply: one of them
 // may be the old token of a rotation that was applied without this resource.
 func TestExclusiveWithStaleNames(t *testing.T) {
 	t.Parallel()
@@ -357,7 +357,7 @@ func TestExclusiveWithStaleNames(t *testing.T) {
 	wantForeign(t, o.state, unnamed)
 	p := h.plan(o, config.with(values{"token_ids": []any{unknown{}}}))
 	wantForeign(t, p.planned, "unknown")
-	wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", "left to the next one")
+	wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", "until the next apply")
 	newest := h.stray(config, "C")
 	config["token_ids"] = []string{newest}
 	after, diags := h.applyWith(p, config)
@@ -438,7 +438,7 @@ func TestExclusiveLeavesManagedTokens(t *testing.T) {
 	}
 	wantForeign(t, o.state, stray)
 	p := h.plan(o, config)
-	wantText(t, p.diags.warnings(), "Service tokens are left to their own resources", get(deposed.state, "id"))
+	wantText(t, p.diags.warnings(), "Service tokens of other resources are not revoked", get(deposed.state, "id"))
 	after, diags := h.apply(p)
 	if diags.errors() != "" || !h.tokenWorks(deposed) || h.works(stray) {
 		t.Errorf("deposed works: %t, stray works: %t %s", h.tokenWorks(deposed), h.works(stray), diags.errors())

@@ -77,7 +77,7 @@ func TestLifetimeLimitedByTheServer(t *testing.T) {
 		other := h.none(tokenType)
 		config = values{"service_account_id": h.account(), "name_prefix": "ci-"}
 		diags = h.must(other, config, "create")
-		wantText(t, diags.warnings(), "Lifetime not applied", "a token that never expires")
+		wantText(t, diags.warnings(), "Lifetime not applied", "with no expiry")
 		diags = h.must(other, config.with(values{"expires_in_days": 7}), "update")
 		wantText(t, diags.warnings(), "Lifetime applies from the next rotation on")
 		h.clean(other, config.with(values{"expires_in_days": 7}))
