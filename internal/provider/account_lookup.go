@@ -21,11 +21,7 @@ import (
 // or nil.
 func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (*qualytics.User, error) {
 	if id, ok := parseID(wanted); ok {
-		user, err := client.User(ctx, id)
-		if qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err) {
-			return nil, nil
-		}
-		return user, err
+		return userByID(ctx, client, id)
 	}
 	accounts, err := accountsIncluding(ctx, client, wanted)
 	if err != nil {
@@ -41,16 +37,12 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 
 const unableToReadAccount = "Unable to read service account"
 
-// accountByID returns the active service account with the ID in an attribute, or nil after
-// an error.
-func accountByID(ctx context.Context, client *qualytics.Client, value types.String, attribute string,
+// activeAccount checks the result of a request for the user with an ID. It returns the
+// user if it is an active service account. Otherwise, it adds an error to an attribute and
+// returns nil.
+func activeAccount(client *qualytics.Client, id int64, user *qualytics.User, err error, attribute string,
 	diags *diag.Diagnostics,
 ) *qualytics.User {
-	id := idAttribute(value, attribute, diags)
-	if diags.HasError() {
-		return nil
-	}
-	user, err := client.FindUser(ctx, id)
 	switch {
 	case err != nil:
 		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
@@ -64,6 +56,27 @@ func accountByID(ctx context.Context, client *qualytics.Client, value types.Stri
 		return user
 	}
 	return nil
+}
+
+// accountByID returns the active service account with an ID, or nil after an error.
+func accountByID(ctx context.Context, client *qualytics.Client, value types.String,
+	diags *diag.Diagnostics,
+) *qualytics.User {
+	id := idAttribute(value, "id", diags)
+	if diags.HasError() {
+		return nil
+	}
+	user, err := userByID(ctx, client, id)
+	return activeAccount(client, id, user, err, "id", diags)
+}
+
+// userByID returns the user with an ID, or nil if there is none.
+func userByID(ctx context.Context, client *qualytics.Client, id int64) (*qualytics.User, error) {
+	user, err := client.User(ctx, id)
+	if qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err) {
+		return nil, nil
+	}
+	return user, err
 }
 
 // accountByUserID returns the active service account with a user_id, or nil after

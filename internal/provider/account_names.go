@@ -18,7 +18,7 @@ import (
 // the user_id from the letters and digits of a name, and a deactivated account keeps
 // it.
 //
-// GET /users filters by a part of the name. One complete answer covers every name
+// GET /users filters by a part of the name. One complete response covers every name
 // that contains that part, so many new names need few requests. All look-ups of a run
 // together send at most maxNameRequests; what they do not cover is left to the apply.
 type accountNames struct {
@@ -33,8 +33,8 @@ type accountNames struct {
 
 const (
 	maxNameRequests = 30
-	// reservedForReplacements is the part of maxNameRequests that new accounts leave:
-	// a replacement that fails does harm, and a create that fails does not.
+	// reservedForReplacements is how many requests new accounts leave for replacements: a
+	// failed replacement has already deactivated an account.
 	reservedForReplacements = 10
 	// maxListPages is how many pages of all accounts are worth a complete list, which
 	// also finds names with other separators.

@@ -33,8 +33,8 @@ func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	})
 }
 
-// A revocation whose answer is lost, on builds that refuse to revoke twice.
-func TestRevocationAnswerLost(t *testing.T) {
+// A revocation whose response is lost, on deployments that refuse to revoke twice.
+func TestRevocationResponseLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		o := h.none(tokenType)
@@ -58,7 +58,7 @@ func TestRevocationAnswerLost(t *testing.T) {
 	})
 }
 
-// A build that refuses to revoke an expired token.
+// A deployment that refuses to revoke an expired token.
 func TestRevokingTheExpired(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -203,7 +203,7 @@ func TestImportBesideADeactivatedTwin(t *testing.T) {
 	}
 }
 
-// The next refresh finds what the apply stored, on every build.
+// The next refresh finds what the apply stored, on every deployment.
 func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -270,8 +270,8 @@ func TestIgnoredSCIMFlag(t *testing.T) {
 	})
 }
 
-// The secret is stored even if the other fields of the answer are invalid.
-func TestPartlyReadableAnswer(t *testing.T) {
+// The secret is stored even if the other fields of the response are invalid.
+func TestPartlyReadableResponse(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	owner := h.account()
@@ -362,7 +362,7 @@ func TestMisleadingErrors(t *testing.T) {
 	h.connect(values{"url": h.server.URL, "token": h.server.AdminToken(), "timeout": 0.05, "max_retries": 0})
 	h.server.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Second})
 	_, diags := h.load(accountType, "5")
-	wantText(t, diags.errors(), "no answer within 50ms", "increase timeout")
+	wantText(t, diags.errors(), "no response within 50ms", "increase timeout")
 	h.connect(values{"url": strings.Replace(h.server.URL, "http://", "https://", 1), "token": h.server.AdminToken()})
 	_, diags = h.load(accountType, "5")
 	wantText(t, diags.errors(), "does not speak TLS")

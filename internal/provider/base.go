@@ -30,11 +30,11 @@ type providerData struct {
 	open       *openTokens
 	names      *accountNames
 	planTokens *planTokens
-	// imported contains the IDs of tokens whose import in this run warned that the secret
-	// is unknown, so that the plan does not repeat it.
-	imported *sync.Map
-	// managed contains the IDs of tokens that a resource has read in this run.
-	managed *sync.Map
+	// importedTokens contains the IDs of tokens that were imported in this run: the plan
+	// does not repeat the warning that their secret is unknown.
+	importedTokens *sync.Map
+	// managedTokens contains the IDs of tokens that a resource has read in this run.
+	managedTokens *sync.Map
 	// guardrails limits what a plan may create or change. Unknown values are not
 	// checked.
 	guardrails guardrailsModel

@@ -135,7 +135,7 @@ func resolve(block providerModel, env Environment) (qualytics.Config, []Setting,
 	r.file = readCLIFile(env)
 	cfg := qualytics.Config{Headers: r.headers()}
 	cfg.URL = r.text("url", block.URL, envURL, r.file.URL)
-	fileHasURL, fileToken := sameDeployment(cfg.URL, r.file.URL), ""
+	fileHasURL, fileToken := sameBaseURL(cfg.URL, r.file.URL), ""
 	if fileHasURL {
 		fileToken = r.file.Token
 	}
@@ -153,8 +153,10 @@ func resolve(block providerModel, env Environment) (qualytics.Config, []Setting,
 	return cfg, r.settings, r.diags
 }
 
-// found records where a setting comes from.
-func (r *resolver) found(name, source string) { r.settings = append(r.settings, Setting{name, source}) }
+// record records where a setting comes from.
+func (r *resolver) record(name, source string) {
+	r.settings = append(r.settings, Setting{name, source})
+}
 
 // text looks up a setting for which blank text counts as not set.
 func (r *resolver) text(name string, argument types.String, variable, inFile string) string {
@@ -164,11 +166,11 @@ func (r *resolver) text(name string, argument types.String, variable, inFile str
 		{inFile, r.file.name},
 	} {
 		if value := strings.TrimSpace(place.value); value != "" {
-			r.found(name, place.source)
+			r.record(name, place.source)
 			return value
 		}
 	}
-	r.found(name, sourceDefault)
+	r.record(name, sourceDefault)
 	return ""
 }
 
@@ -179,8 +181,8 @@ func (r *resolver) getenv(key string) string {
 	return value
 }
 
-// sameDeployment reports whether two URLs are those of the same deployment.
-func sameDeployment(a, b string) bool {
+// sameBaseURL reports whether two URLs are those of the same deployment.
+func sameBaseURL(a, b string) bool {
 	ua, errA := qualytics.BaseURL(a, "")
 	ub, errB := qualytics.BaseURL(b, "")
 	return errA == nil && errB == nil && ua.String() == ub.String()
@@ -244,7 +246,7 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 	}
 }
 
-// displayURL returns a URL without user name and password.
+// displayURL returns a URL for messages, or a description if it is invalid.
 func displayURL(raw string) string {
 	u, err := qualytics.BaseURL(raw, "")
 	if err != nil {
@@ -284,7 +286,7 @@ func (r *resolver) apiPath() string {
 	} else if isSet {
 		value, source = fromEnv, sourceVariable(envAPIPath)
 	}
-	r.found("api_path", source)
+	r.record("api_path", source)
 	return value
 }
 
@@ -305,7 +307,7 @@ func (r *resolver) sslVerify(fileHasURL bool) bool {
 	case r.file.SSLVerify != nil && (fileHasURL || r.file.URL == ""):
 		verify, source = *r.file.SSLVerify, r.file.name
 	}
-	r.found("ssl_verify", source)
+	r.record("ssl_verify", source)
 	if !verify && !r.diags.HasError() {
 		r.diags.AddWarning("Certificate verification is disabled", "ssl_verify is false (source: "+source+"). "+
 			"Anyone on the network can impersonate the server and obtain the provider's token. If a private "+
@@ -367,7 +369,7 @@ func (r *resolver) timeout() time.Duration {
 	case r.file.Timeout >= minTimeoutSeconds && r.file.Timeout <= maxTimeoutSeconds:
 		seconds, source = r.file.Timeout, r.file.name
 	}
-	r.found("timeout", source)
+	r.record("timeout", source)
 	return time.Duration(seconds * float64(time.Second))
 }
 
@@ -384,7 +386,7 @@ func (r *resolver) maxRetries() int {
 		}
 		retries, source = v, sourceVariable(envMaxRetries)
 	}
-	r.found("max_retries", source)
+	r.record("max_retries", source)
 	return retries
 }
 

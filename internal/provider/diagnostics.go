@@ -57,14 +57,14 @@ func asError(err error) *qualytics.Error {
 	return &qualytics.Error{Problem: err.Error()}
 }
 
-// explainError returns what the server answered, what to do, and the request.
+// explainError returns what the server returned, what to do, and the request.
 func explainError(err error) string {
 	e, ok := errors.AsType[*qualytics.Error](err)
 	if !ok {
 		return sentence(err.Error())
 	}
 	var parts []string
-	for _, part := range []string{answerText(e), advice(e), lostCreateText(e)} {
+	for _, part := range []string{responseText(e), advice(e), lostCreateText(e)} {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -76,7 +76,7 @@ func explainError(err error) string {
 	return strings.Join(append(parts, request+"."), "\n\n")
 }
 
-// lostCreateText returns what is known of a create whose answer was lost.
+// lostCreateText returns what is known of a create whose response was lost.
 func lostCreateText(e *qualytics.Error) string {
 	switch {
 	case e.Method != http.MethodPost || !e.MaybeDone && len(e.Candidates) == 0:
@@ -89,7 +89,7 @@ func lostCreateText(e *qualytics.Error) string {
 				lines[i] += ", created at " + formatTime(*c.Created)
 			}
 		}
-		return "The answer was lost. This attempt or someone else may have created:\n\n" + strings.Join(lines, "\n") +
+		return "The response was lost. This attempt or someone else may have created:\n\n" + strings.Join(lines, "\n") +
 			"\n\nIf it is yours, import it by its ID. Otherwise, choose another name."
 	case e.LookupFailed:
 		return "The response was lost, so the server may have created the object, and looking for it failed. Before " +
@@ -99,11 +99,11 @@ func lostCreateText(e *qualytics.Error) string {
 	}
 }
 
-// answerText returns the server's answer, or why there is none.
-func answerText(e *qualytics.Error) string {
-	text := "The server did not answer"
+// responseText returns the server's response, or why there is none.
+func responseText(e *qualytics.Error) string {
+	text := "The server did not respond"
 	if e.Status != 0 {
-		text = fmt.Sprintf("The server answered %d %s", e.Status, http.StatusText(e.Status))
+		text = fmt.Sprintf("The server returned %d %s", e.Status, http.StatusText(e.Status))
 	}
 	for _, part := range []string{e.Detail, e.Problem} {
 		if part != "" {
@@ -125,7 +125,8 @@ func advice(e *qualytics.Error) string {
 	case errors.Is(e, context.DeadlineExceeded):
 		return "The deployment is slow or unreachable. If it is slow, increase timeout in the provider configuration."
 	case qualytics.IsUnknownPath(e):
-		return "The API has no such path. Check url and api_path. A control plane without the /api prefix requires api_path = \"\"."
+		return "The API has no such path: check url and api_path. A control plane without the /api prefix requires " +
+			"api_path = \"\"."
 	case e.Status == http.StatusUnauthorized:
 		return "The provider's token is invalid, expired, or revoked. Set token, or " + envToken +
 			", to a valid token of an Admin."
@@ -137,8 +138,8 @@ func advice(e *qualytics.Error) string {
 			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an " +
 			"Admin."
 	case e.Status == http.StatusForbidden:
-		return "This response does not come from Qualytics: a gateway or firewall in front of it refused the request. Ask " +
-			"its administrator; if it requires a header, set headers in the provider configuration."
+		return "This response does not come from Qualytics: a gateway or firewall in front of it refused the " +
+			"request. Ask its administrator; if it requires a header, set headers in the provider configuration."
 	case e.Status == http.StatusTooManyRequests:
 		return "The rate limit of the deployment was exceeded. Run again later, lower terraform's -parallelism, or " +
 			"increase max_retries."

@@ -75,12 +75,12 @@ func faultCases() []faultCase {
 			qualyticstest.Fault{Kind: qualyticstest.CloseBefore, Times: qualyticstest.Forever},
 			nil,
 		},
-		{"answer lost", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, nil},
-		{"answer lost twice", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter, Times: 2}, nil},
+		{"response lost", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, nil},
+		{"response lost twice", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter, Times: 2}, nil},
 		{"slower than the timeout", "connection", qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: slow}, nil},
 		{"replayed by a gateway", "gateway", qualyticstest.Fault{Kind: qualyticstest.Replay}, nil},
 		{
-			"replayed by a gateway, answer lost",
+			"replayed by a gateway, response lost",
 			"gateway",
 			qualyticstest.Fault{Kind: qualyticstest.Replay},
 			func(h *harness, f *qualyticstest.Fault) {
@@ -94,16 +94,16 @@ func faultCases() []faultCase {
 			afterWork(qualyticstest.JSON(http.StatusServiceUnavailable, `{"detail":"Unavailable"}`)),
 			nil,
 		},
-		{"truncated JSON", "answer", qualyticstest.Fault{Kind: qualyticstest.Truncate}, nil},
-		{"200 with HTML", "answer", qualyticstest.HTML(http.StatusOK), nil},
-		{"200 with HTML, after the work", "answer", afterWork(qualyticstest.HTML(http.StatusOK)), nil},
+		{"truncated JSON", "response", qualyticstest.Fault{Kind: qualyticstest.Truncate}, nil},
+		{"200 with HTML", "response", qualyticstest.HTML(http.StatusOK), nil},
+		{"200 with HTML, after the work", "response", afterWork(qualyticstest.HTML(http.StatusOK)), nil},
 		{
 			"200, empty, after the work",
-			"answer",
+			"response",
 			qualyticstest.Fault{Kind: qualyticstest.Replace, Status: http.StatusOK},
 			nil,
 		},
-		{"wrong type in a field", "answer", afterWork(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
+		{"wrong type in a field", "response", afterWork(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
 		{"403 of a firewall", "gateway", qualyticstest.HTML(http.StatusForbidden), nil},
 		{"404 of a proxy", "gateway", qualyticstest.HTML(http.StatusNotFound), nil},
 		{"429 once", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests), nil},
@@ -124,7 +124,10 @@ func faultCases() []faultCase {
 			qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond},
 		).called("interrupt", "cancelled during the work"),
 		cancelling(
-			qualyticstest.Fault{Kind: qualyticstest.CloseAfter}).called("interrupt", "cancelled, and the answer lost"),
+			qualyticstest.Fault{
+				Kind: qualyticstest.CloseAfter,
+			},
+		).called("interrupt", "cancelled, and the response lost"),
 		{
 			"token revoked midway",
 			"credential",
@@ -486,7 +489,7 @@ func runCase(t *testing.T, op operation, profile qualyticstest.Profile, position
 }
 
 // followAdvice does what an error tells the user to do: import or remove what a create with
-// a lost answer may have created. It reports whether there was anything to do.
+// a lost response may have created. It reports whether there was anything to do.
 func (h *harness) followAdvice(op operation, o *object, diags diagnostics) bool {
 	said := diags.errors()
 	if !strings.Contains(said, "looking for it failed") && !strings.Contains(said, "may have created:") &&

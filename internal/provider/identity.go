@@ -80,8 +80,8 @@ func importID(ctx context.Context, client *qualytics.Client, req resource.Import
 	return id
 }
 
-// secretPattern matches a JWT, and a long word without the @ of a user_id and the
-// slash after an account.
+// secretPattern matches a JWT or a single long word, but not a user_id (with @) or
+// <account ID>/<token name>.
 var secretPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|^[A-Za-z0-9_\-.=+]*[A-Za-z][A-Za-z0-9_\-.=+/]{23,}$`)
 
 // looksLikeSecret reports whether text may be a secret, so that no message may
@@ -94,8 +94,8 @@ func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 // idValue returns an ID of the API as a value.
 func idValue(id int64) types.String { return types.StringValue(formatID(id)) }
 
-// parseID returns the ID that text contains, in its only spelling. It reports
-// false for any other text.
+// parseID returns the ID in a text. It reports false for anything but a decimal number
+// without sign or leading zeros.
 func parseID(text string) (int64, bool) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	return id, err == nil && formatID(id) == text

@@ -101,7 +101,7 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 
 // allowsRevocationOf is allowsRevocation for the current token of a resource.
 func (l lockout) allowsRevocationOf(ctx context.Context, token serviceTokenModel) bool {
-	return l.allowsRevocation(ctx, token.asListed(), qualytics.Secret(token.Token.ValueString()), token.label())
+	return l.allowsRevocation(ctx, token.apiToken(), qualytics.Secret(token.Token.ValueString()), token.label())
 }
 
 func (l lockout) refuseToken(summary, label, reason string) {

@@ -164,7 +164,7 @@ func TestIgnoredRevocation(t *testing.T) {
 	})
 }
 
-// An answer without teams says nothing about them, so an update cannot keep them.
+// A response without teams says nothing about them, so an update cannot keep them.
 func TestUpdateWithoutKnownTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

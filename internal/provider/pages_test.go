@@ -57,7 +57,7 @@ var summaryArgument = map[string]int{
 	"AddAttributeError":   1,
 	"AddAttributeWarning": 1,
 	"warn":                0,
-	"rotate":              0,
+	"addRotation":         0,
 	"refuseToken":         0,
 	"warnOfAccount":       2,
 	"addError":            1,

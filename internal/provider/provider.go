@@ -125,15 +125,15 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		return
 	}
 	data := &providerData{
-		open:       p.open,
-		lookupEnv:  p.env.LookupEnv,
-		now:        p.env.Now,
-		random:     p.env.Random,
-		unknown:    block.unknown(),
-		names:      &accountNames{},
-		planTokens: &planTokens{},
-		imported:   &sync.Map{},
-		managed:    &sync.Map{},
+		open:           p.open,
+		lookupEnv:      p.env.LookupEnv,
+		now:            p.env.Now,
+		random:         p.env.Random,
+		unknown:        block.unknown(),
+		names:          &accountNames{},
+		planTokens:     &planTokens{},
+		importedTokens: &sync.Map{},
+		managedTokens:  &sync.Map{},
 	}
 	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
 		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)

@@ -48,7 +48,7 @@ func TestRequestsOfEachOperation(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			n := tc.managed
-			// One page of all accounts answers for all new names; in a large deployment,
+			// One page of all accounts is sufficient for all new names; in a large deployment,
 			// another request for a word that they share.
 			apply := map[string]int{"GET /users": 1, "GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
 			if tc.foreignAccounts > 1000 {

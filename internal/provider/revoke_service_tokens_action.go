@@ -66,7 +66,7 @@ func (a *revokeServiceTokensAction) Schema(_ context.Context, _ action.SchemaReq
 	}
 }
 
-// revocationRun is the state of an invocation.
+// revocationRun counts the results of an invocation.
 type revocationRun struct {
 	client           *qualytics.Client
 	progress         func(format string, args ...any)
@@ -124,7 +124,7 @@ func (r *revocationRun) revoke(ctx context.Context, t *qualytics.Token) {
 	switch {
 	case err != nil:
 		r.failures = append(r.failures, fmt.Sprintf("%s: it may be the token that the provider uses, and that could "+
-			"not be determined. %s", tokenLabel(t), answerText(asError(err))))
+			"not be determined. %s", tokenLabel(t), responseText(asError(err))))
 		r.progress("%s was not revoked: it may be the token that the provider uses.", label)
 		return
 	case own == qualytics.Own:
@@ -138,7 +138,7 @@ func (r *revocationRun) revoke(ctx context.Context, t *qualytics.Token) {
 		return
 	}
 	if err := r.client.RevokeToken(ctx, t.ID); err != nil {
-		r.failures = append(r.failures, fmt.Sprintf("%s: %s", tokenLabel(t), answerText(asError(err))))
+		r.failures = append(r.failures, fmt.Sprintf("%s: %s", tokenLabel(t), responseText(asError(err))))
 		r.progress("%s could not be revoked.", label)
 		return
 	}
@@ -163,7 +163,7 @@ func selectTokens(config revokeServiceTokensModel,
 	return selected, missing
 }
 
-// accountExists reports whether there is a service account with an ID. It reports
+// accountExists reports whether there is an account with an ID, active or not, and adds
 // an error if there is none.
 func accountExists(ctx context.Context, client *qualytics.Client, value types.String, diags *diag.Diagnostics) bool {
 	id := idAttribute(value, "service_account_id", diags)

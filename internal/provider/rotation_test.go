@@ -80,8 +80,8 @@ func TestRotationOfDeletedToken(t *testing.T) {
 	})
 }
 
-// The answer to the deletion of the old token is lost.
-func TestDeletionAnswerLost(t *testing.T) {
+// The response to the deletion of the old token is lost.
+func TestDeletionResponseLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		o := h.none(tokenType)

@@ -76,7 +76,7 @@ output "token" {
 	secrets := []string{s.AdminToken(), canaryHeader, s.Bearer(s.Tokens()[0].ID)}
 	s.Fail(qualyticstest.JSON(403, `{"detail":"you sent `+s.AdminToken()+`"}`).Repeat(qualyticstest.Forever))
 	if err := tf.Apply(t.Context()); err == nil {
-		t.Error("an apply with every answer a 403 succeeds")
+		t.Error("an apply with every response a 403 succeeds")
 	} else {
 		shown.WriteString(err.Error())
 	}

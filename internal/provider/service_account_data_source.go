@@ -84,7 +84,7 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 	var user *qualytics.User
 	switch {
 	case !config.ID.IsNull():
-		user = accountByID(ctx, client, config.ID, "id", &resp.Diagnostics)
+		user = accountByID(ctx, client, config.ID, &resp.Diagnostics)
 	case !config.UserID.IsNull():
 		user = accountByUserID(ctx, client, config.UserID.ValueString(), &resp.Diagnostics)
 	default:

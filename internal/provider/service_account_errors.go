@@ -81,7 +81,8 @@ func addActiveTokensError(ctx context.Context, client *qualytics.Client, state s
 	diags.AddError(summary, detailOf(state.label(), err)+"\n\nThese tokens of the account are active:\n\n"+
 		strings.Join(lines, "\n")+"\n\nRevoke them in Qualytics (Settings, Tokens), and apply again. Or, if "+
 		"the account is still in the configuration, set revoke_tokens_on_destroy = true, apply, and destroy it "+
-		"again. For an account that is being replaced or was removed from the configuration, the value in the state applies.")
+		"again. For an account that is being replaced or was removed from the configuration, the value in the "+
+		"state applies.")
 }
 
 func lastUsedText(t *time.Time) string {

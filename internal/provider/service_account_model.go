@@ -79,7 +79,7 @@ func (m serviceAccountModel) updateRequest(teams []string) qualytics.ServiceAcco
 	return qualytics.ServiceAccountUpdate{Role: m.Role.ValueString(), Teams: teams}
 }
 
-// refresh copies the server's answer. The spelling of teams, and what the answer
+// refresh copies the server's response. The spelling of teams, and what the response
 // does not contain, stay unchanged.
 func (m *accountModel) refresh(u *qualytics.User) {
 	m.ID = idValue(u.ID)
@@ -89,7 +89,7 @@ func (m *accountModel) refresh(u *qualytics.User) {
 	if u.Role != "" {
 		m.Role = types.StringValue(u.Role)
 	}
-	// Every user is in Public, so an answer without teams does not report them.
+	// Every user is in Public, so a response without teams does not report them.
 	if len(u.Teams) > 0 || m.Teams.IsNull() || m.Teams.IsUnknown() {
 		m.Teams = setOf(keepSpelling(stringsOf(m.Teams), u.Teams))
 	}
@@ -112,14 +112,14 @@ func userLabel(u *qualytics.User) string {
 	return fmt.Sprintf("%q (%s, ID %d)", u.Name, u.UserID, u.ID)
 }
 
-// checkApplied compares the server's answer with the request, and reports what
+// checkApplied compares the server's response with the request, and reports what
 // the server ignored. If the teams are not managed, only lost ones count.
 func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
 	if got.Role != "" && got.Role != request.Role {
 		diags.AddAttributeError(path.Root("role"), "Role not applied", fmt.Sprintf("The request had the role %q, and "+
-			"the answer has %q. %s", request.Role, got.Role, notAppliedAdvice))
+			"the response has %q. %s", request.Role, got.Role, notAppliedAdvice))
 	}
-	if len(got.Teams) == 0 { // the answer does not report teams
+	if len(got.Teams) == 0 { // the response does not report teams
 		return
 	}
 	var parts []string

@@ -124,8 +124,8 @@ func (p *accountPlan) checkDestroy(ctx context.Context) {
 	if !p.guard().allowsRemoval(ctx, p.state, "Destroying") {
 		return
 	}
-	p.use().warnOfAccount(ctx, p.state, "Service account to be destroyed is in use",
-		"Destroying the account invalidates its tokens. Without revoke_tokens_on_destroy, it fails while they are active.")
+	p.use().warnOfAccount(ctx, p.state, "Service account to be destroyed is in use", "Destroying the account "+
+		"invalidates its tokens. Without revoke_tokens_on_destroy, it fails while they are active.")
 }
 
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
@@ -144,9 +144,9 @@ func (p *accountPlan) checkReplace(ctx context.Context) {
 		}
 	}
 	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf("Changing the "+
-		"name of the %s deactivates it, which only Qualytics can undo, and creates another account. Its tokens are replaced, and the "+
-		"old name may stay in use. If only the key of a resource instance changed, use a moved block instead.",
-		p.state.label()))
+		"name of the %s deactivates it, which only Qualytics can undo, and creates another account. Its tokens "+
+		"are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
+		"moved block instead.", p.state.label()))
 	p.use().warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
 		"Replacing the account invalidates its tokens.")
 }
@@ -166,7 +166,8 @@ func (p *accountPlan) refuseReplacement(using []qualytics.User) {
 		"used by %s: the server derives the user_id from the letters and digits of a name, and a deactivated "+
 		"account keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to "+
 		"create the new account.\n\nChoose another name. If a resource instance only moved, for example because "+
-		"an element of a list was removed, use for_each with stable keys and moved blocks. If you want to deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
+		"an element of a list was removed, use for_each with stable keys and moved blocks. If you want to "+
+		"deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
 		p.state.label()))
 }
 

@@ -150,7 +150,7 @@ func TestAccountServerIgnores(t *testing.T) {
 		o := h.none(accountType)
 		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
 		_, diags := h.run(o, config)
-		wantText(t, diags.errors(), "Role not applied", `had the role "Manager", and the answer has "Member"`,
+		wantText(t, diags.errors(), "Role not applied", `had the role "Manager", and the response has "Member"`,
 			`did not add "Data Quality"`, "terraform untaint")
 		if !o.exists() || get(o.state, "role") != "Member" || get(o.state, "teams") != "" {
 			t.Errorf("the state holds the role %q and the teams %q", get(o.state, "role"), get(o.state, "teams"))
@@ -195,7 +195,7 @@ func TestAccountReadErrors(t *testing.T) {
 	}{
 		{"401", qualyticstest.JSON(401, `{"detail":"Could not validate"}`), "invalid, expired, or revoked"},
 		{"403", qualyticstest.JSON(403, `{"detail":"no"}`), "requires the role Admin"},
-		{"403 of a firewall", qualyticstest.HTML(403), "not a permission in Qualytics"},
+		{"403 of a firewall", qualyticstest.HTML(403), "does not come from Qualytics"},
 		{"404 of a proxy", qualyticstest.HTML(404), "check url and api_path"},
 		{"404 of nowhere", qualyticstest.JSON(404, `{"detail":"Not Found"}`), "404"},
 		{"429", qualyticstest.HTML(429), "rate limit"},
@@ -214,7 +214,7 @@ func TestAccountReadErrors(t *testing.T) {
 	h.clean(o, values{"name": "x", "role": "Member"})
 }
 
-// A proxy that answers a single path.
+// A proxy that serves a single path.
 func TestAccountReadBehindAProxy(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -45,7 +45,7 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 		removeUnencrypted(ctx, client, token.ID, created, diags)
 		return created, false
 	}
-	r.data.managed.Store(created.ID.ValueString(), true)
+	r.data.managedTokens.Store(created.ID.ValueString(), true)
 	diags.Append(out.state.Set(ctx, created)...)
 	diags.Append(out.identity.Set(ctx, newIdentity(client, created.ID))...)
 	rememberHost(ctx, client, out.private, diags)
@@ -132,15 +132,15 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 		!applyGuard(client, diags).allowsRevocationOf(ctx, state) {
 		return
 	}
-	stay := staying(state, plan, retiring)
+	stay := keptRetiring(state, plan, retiring)
 	due := withoutTokens(retiring, stay)
 	for i := range due {
 		due[i].Due = types.BoolValue(true)
 	}
 	var failures diag.Diagnostics
-	stay = append(stay, state.mayBeOwn(ctx, client, policy, due, &failures)...)
+	stay = append(stay, state.refusedRemovals(ctx, client, policy, due, &failures)...)
 	client.SyncClock(ctx)
-	old := state.retired(client.ServerTime(), plan.overlap(), !keeps)
+	old := state.retiringEntry(client.ServerTime(), plan.overlap(), !keeps)
 	if keeps {
 		stay = append(stay, old)
 	} else {
@@ -151,7 +151,7 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 	storeHashes(ctx, out.private, all, diags)
 	created, ok := r.issue(ctx, client, plan, accountID, out, diags)
 	if ok {
-		retire(ctx, client, &created, stay, &failures)
+		removeRetiringExcept(ctx, client, &created, stay, &failures)
 		diags.Append(out.state.Set(ctx, created)...)
 	}
 	diags.Append(asWarnings(failures)...)
@@ -171,7 +171,7 @@ func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken
 		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
 	switch {
 	case t.Partial:
-		diags.AddWarning("Answer only partly readable", "The ID and the secret of the new service token are in the "+
+		diags.AddWarning("Response only partly readable", "The ID and the secret of the new service token are in the "+
 			"state; the next refresh reads the rest. The deployment may run a version of Qualytics that this "+
 			"version of the provider does not support.")
 	case requested.IsNull() == limited, differs:
@@ -187,7 +187,7 @@ func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken
 	}
 	if !t.Active && !t.Partial {
 		diags.AddWarning("New service token is revoked",
-			sentence("the server answered that the new "+created.label()+" is revoked")+" The next plan replaces it.")
+			sentence("the server reported that the new "+created.label()+" is revoked")+" The next plan replaces it.")
 	}
 }
 

@@ -101,9 +101,10 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 				Computed: true, Sensitive: true, MarkdownDescription: "The bearer token.",
 			},
 			"expires_at": schema.StringAttribute{
-				CustomType:          timetypes.RFC3339Type{},
-				Computed:            true,
-				MarkdownDescription: "Time of expiry in UTC (RFC 3339), which matters only if the token cannot be deleted at the end of the run.",
+				CustomType: timetypes.RFC3339Type{},
+				Computed:   true,
+				MarkdownDescription: "Time of expiry in UTC (RFC 3339), which matters only if the token cannot be " +
+					"deleted at the end of the run.",
 			},
 		},
 	}

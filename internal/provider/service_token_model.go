@@ -160,7 +160,7 @@ func (m serviceTokenModel) createRequest(accountID int64, name string) qualytics
 	}
 }
 
-// refresh copies the server's answer and decides the status at now. What the API
+// refresh copies the server's response and decides the status at now. What the API
 // does not report stays unchanged.
 func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
 	m.ID = idValue(t.ID)
@@ -170,7 +170,7 @@ func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
 	if t.Name != "" {
 		m.Name = types.StringValue(t.Name)
 	}
-	// Some builds refuse to revoke an expired token, which does not work either.
+	// Some deployments refuse to revoke an expired token, which does not work either.
 	revokedByExpiry := t.Active && m.Revoked.ValueBool() && t.Expired(now)
 	m.Revoked = types.BoolValue(!t.Active || revokedByExpiry)
 	if t.Created != nil || m.CreatedAt.IsUnknown() {
@@ -203,7 +203,7 @@ func (m serviceTokenModel) differenceFrom(t *qualytics.Token) string {
 const lifetimeTolerance = time.Minute
 
 // lifetimeDays returns the expires_in_days of a token. It returns nil if the token
-// never expires, if the build does not report its creation, or if its lifetime is
+// never expires, if the deployment does not report its creation, or if its lifetime is
 // not a whole number of days.
 func lifetimeDays(t *qualytics.Token) *int64 {
 	if t.Expiration == nil || t.Created == nil {
@@ -257,7 +257,7 @@ func (m serviceTokenModel) isDue(daysLeft int64) bool {
 
 // windowCoversLifetime reports whether the server limited the lifetime of the
 // token to the rotation window or less. Such a token is rotated when it expires:
-// its replacement would be due immediately, and so on.
+// its replacement would be due immediately, so every run would rotate it.
 func (m serviceTokenModel) windowCoversLifetime() bool {
 	created, known := timeOf(m.CreatedAt)
 	expires, limited := timeOf(m.ExpiresAt)
@@ -269,8 +269,8 @@ func (m serviceTokenModel) window() time.Duration {
 	return time.Duration(m.RotateBeforeDays.ValueInt64()) * day
 }
 
-// asListed returns the token as the API lists it, as far as the state knows.
-func (m serviceTokenModel) asListed() *qualytics.Token {
+// apiToken returns the token with the fields that the state contains.
+func (m serviceTokenModel) apiToken() *qualytics.Token {
 	t := &qualytics.Token{Name: m.Name.ValueString(), Active: !m.Revoked.ValueBool()}
 	t.ID, _ = parseID(m.ID.ValueString())
 	t.User.ID, _ = parseID(m.ServiceAccountID.ValueString())

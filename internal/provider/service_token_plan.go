@@ -38,7 +38,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		return // the most common plan
 	}
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	_, history.warned = r.data.imported.Load(state.ID.ValueString())
+	_, history.warned = r.data.importedTokens.Load(state.ID.ValueString())
 	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
 	if !req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -63,7 +63,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
 	}
 	r.checkRemoved(ctx, p, &resp.Diagnostics)
-	if end := p.end(); end.revokes && r.data.client != nil {
+	if end := p.plannedEnd(); end.revokes && r.data.client != nil {
 		guard := planGuard(r.data.client, &resp.Diagnostics)
 		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
 			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
@@ -95,7 +95,7 @@ func (m serviceTokenModel) isReconfigured(state serviceTokenModel) bool {
 	return !slices.EqualFunc(m.arguments(), state.arguments(), attr.Value.Equal)
 }
 
-// arguments returns the arguments that can change without a new token.
+// arguments returns the arguments that an update can store.
 func (m serviceTokenModel) arguments() []attr.Value {
 	return []attr.Value{
 		m.NamePrefix, m.ExpiresInDays, m.SCIMEndpointsOnly, m.RotateBeforeDays, m.RotateWhenChanged, m.OverlapDays,
@@ -109,7 +109,7 @@ type endOfToken struct {
 	effect  string // on those who use it; "" if the new token may come first
 }
 
-func (p *tokenPlan) end() endOfToken {
+func (p *tokenPlan) plannedEnd() endOfToken {
 	switch {
 	case p.removesAll() && p.state.DeletionPolicy.ValueString() == policyAbandon:
 		return endOfToken{}
@@ -122,7 +122,7 @@ func (p *tokenPlan) end() endOfToken {
 			true,
 			"It is replaced, and stops working before the new token exists, because its name is fixed.",
 		}
-	case p.inPlace && !keepsRotated(p.state, p.plan) && p.removalPolicy() != policyAbandon:
+	case p.inPlace && !keepsRotated(p.state, p.plan) && p.plannedRemovalPolicy() != policyAbandon:
 		return endOfToken{true, "It is rotated and removed, and stops working immediately."}
 	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
 		return endOfToken{true, "It is revoked, and stops working immediately."}
@@ -142,6 +142,9 @@ func (r *serviceTokenResource) isSettled(ctx context.Context, req resource.Modif
 		func(t retiringToken) bool { return t.Due.ValueBool() })
 }
 
+// rotationAttribute stands for a rotation among the attributes that force a new token.
+const rotationAttribute = "status"
+
 // tokenPlan decides what happens to an existing token.
 type tokenPlan struct {
 	state      serviceTokenModel
@@ -160,8 +163,8 @@ type tokenPlan struct {
 // removesAll reports whether the whole resource instance is deleted, as its state says.
 func (p *tokenPlan) removesAll() bool { return p.destroys || len(p.replace) > 0 }
 
-// removalPolicy returns how retiring tokens are removed.
-func (p *tokenPlan) removalPolicy() string {
+// plannedRemovalPolicy returns how retiring tokens are removed.
+func (p *tokenPlan) plannedRemovalPolicy() string {
 	if p.removesAll() {
 		return p.state.DeletionPolicy.ValueString()
 	}
@@ -182,7 +185,7 @@ func planToken(state, plan serviceTokenModel, configName types.String, retiring 
 	case len(p.replace) == 0:
 		p.warnOfAdoption()
 		p.warnOfRestoring()
-		p.decideStatus()
+		p.planStatus()
 	case p.rotatesInPlace():
 		p.inPlace, p.replace = true, nil
 		p.setComputedUnknown()
@@ -207,7 +210,9 @@ func (p *tokenPlan) hasOverlap() bool {
 // a new token is a rotation.
 func (p *tokenPlan) rotatesInPlace() bool {
 	return p.hasOverlap() && !slices.ContainsFunc(p.replace,
-		func(attribute string) bool { return attribute != "status" && attribute != "rotate_when_changed" })
+		func(attribute string) bool {
+			return attribute != rotationAttribute && attribute != "rotate_when_changed"
+		})
 }
 
 func (p *tokenPlan) warn(summary, format string, args ...any) {
@@ -273,15 +278,15 @@ func (p *tokenPlan) replaceForStatus() {
 	expires, _ := timeOf(p.state.ExpiresAt)
 	switch {
 	case p.state.Status.ValueString() == statusExpired:
-		p.rotate("Expired service token will be replaced",
+		p.addRotation("Expired service token will be replaced",
 			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)))
 	case p.state.Status.ValueString() == statusRevoked && !p.history.RevokedByConfig:
-		p.rotate("Revoked service token will be replaced", "the last refresh found it revoked, and not by this "+
+		p.addRotation("Revoked service token will be replaced", "the last refresh found it revoked, and not by this "+
 			"configuration. It may have leaked, so it is not restored")
 	case p.plan.RotateBeforeDays.IsUnknown() && p.hasOverlap() && p.state.works():
-		p.replace = append(p.replace, "status") // apply decides: what is planned as unknown may stay as it is
+		p.replace = append(p.replace, rotationAttribute) // Terraform plans again when the value is known
 	case p.isDue():
-		p.rotate("Service token will be rotated", fmt.Sprintf("its rotation has been due since %s "+
+		p.addRotation("Service token will be rotated", fmt.Sprintf("its rotation has been due since %s "+
 			"(rotate_before_days = %d), and it expires at %s", formatTime(expires.Add(-p.plan.window())),
 			p.plan.RotateBeforeDays.ValueInt64(), formatTime(expires)))
 	}
@@ -299,8 +304,9 @@ func (p *tokenPlan) isDue() bool {
 	return p.plan.isDue(*p.history.DaysLeft)
 }
 
-func (p *tokenPlan) rotate(summary, reason string) {
-	p.replace = append(p.replace, "status")
+// addRotation records that the token has to be rotated, and warns why.
+func (p *tokenPlan) addRotation(summary, reason string) {
+	p.replace = append(p.replace, rotationAttribute)
 	order := "With lifecycle { create_before_destroy = true }, the new token is created and everything that depends " +
 		"on it is updated before the old one is removed. Otherwise, the old one is removed first, and its " +
 		"consumers have no valid token in between."
@@ -396,9 +402,9 @@ func (p *tokenPlan) setComputedUnknown() {
 	p.plan.CreatedAt, p.plan.ExpiresAt = timetypes.NewRFC3339Unknown(), timetypes.NewRFC3339Unknown()
 }
 
-// decideStatus plans the status of a token that is kept. It changes only with
+// planStatus plans the status of a token that is kept. It changes only with
 // revoked, or if another window ends a rotation that was due.
-func (p *tokenPlan) decideStatus() {
+func (p *tokenPlan) planStatus() {
 	switch status := p.state.Status.ValueString(); {
 	case !p.plan.Revoked.Equal(p.state.Revoked):
 		p.plan.Status = types.StringUnknown()
@@ -417,11 +423,11 @@ func (p *tokenPlan) planRetiring() {
 		p.removed = p.retiring
 		return
 	}
-	stay := staying(p.state, p.plan, p.retiring)
+	stay := keptRetiring(p.state, p.plan, p.retiring)
 	p.removed = withoutTokens(p.retiring, stay)
 	unknown := len(p.retiring) > 0 && (p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown())
 	if p.inPlace {
-		old := p.state.retired(time.Time{}, 0, false)
+		old := p.state.retiringEntry(time.Time{}, 0, false)
 		old.RetireAt = timetypes.NewRFC3339Unknown()
 		stay = append(stay, old)
 		unknown = unknown || len(p.removed) > 0 || !keepsRotated(p.state, p.plan) || p.isUncertain()

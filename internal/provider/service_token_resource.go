@@ -107,9 +107,9 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 					int64validator.Between(1, qualytics.MaxExpiresInDays-1),
 					int64validator.AlsoRequires(path.MatchRoot("expires_in_days")),
 				},
-				MarkdownDescription: "Number of days before the expiry at which the service token becomes due for rotation. The next plan replaces it. " +
-					"1 to `expires_in_days` − 1; requires `expires_in_days`. If omitted, the token is replaced " +
-					"after it has expired.",
+				MarkdownDescription: "Number of days before the expiry at which the service token becomes due for " +
+					"rotation. The next plan replaces it. 1 to `expires_in_days` − 1; requires " +
+					"`expires_in_days`. If omitted, the token is replaced after it has expired.",
 			},
 			"rotate_when_changed": schema.MapAttribute{
 				ElementType: types.StringType,
@@ -230,7 +230,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 	// Set even if the token is then removed: an older Terraform stores no identity.
 	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
 	now, before := r.data.now(), state
-	r.data.managed.Store(state.ID.ValueString(), true)
+	r.data.managedTokens.Store(state.ID.ValueString(), true)
 	token, found, err := client.CachedServiceToken(ctx, id)
 	switch {
 	case err != nil:
@@ -302,11 +302,11 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 	}
 	stay := plan.retiring(ctx, &resp.Diagnostics)
 	remove := withoutTokens(state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics), stay)
-	if len(state.mayBeOwn(ctx, client, plan.removalPolicy(), remove, &resp.Diagnostics)) > 0 {
+	if len(state.refusedRemovals(ctx, client, plan.removalPolicy(), remove, &resp.Diagnostics)) > 0 {
 		return
 	}
 	if r.changeInPlace(ctx, client, &plan, state, out, &resp.Diagnostics) {
-		retire(ctx, client, &plan, stay, &resp.Diagnostics)
+		removeRetiringExcept(ctx, client, &plan, stay, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
 }
@@ -410,7 +410,7 @@ func restore(ctx context.Context, client *qualytics.Client, id int64, state serv
 		return qualytics.IsRefused(err), false
 	case !token.Active:
 		diags.AddAttributeError(path.Root("revoked"), "Service token not restored", fmt.Sprintf("The server accepted "+
-			"the request to restore %s, but answered that the token is still revoked.", state.label()))
+			"the request to restore %s, but reported that the token is still revoked.", state.label()))
 		return false, false
 	}
 	return false, true
@@ -438,10 +438,10 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 	}
 	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
 	if policy != policyAbandon && !applyGuard(client, &resp.Diagnostics).allowsRevocationOf(ctx, state) ||
-		len(state.mayBeOwn(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
+		len(state.refusedRemovals(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
 		return
 	}
-	retire(ctx, client, &state, nil, &resp.Diagnostics)
+	removeRetiringExcept(ctx, client, &state, nil, &resp.Diagnostics)
 	if !resp.Diagnostics.HasError() && policy != policyAbandon {
 		if err := removeToken(ctx, client, policy, id); err != nil {
 			addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)

@@ -36,7 +36,9 @@ func overlapDaysAttribute() schema.Int64Attribute {
 		Optional:   true,
 		Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
 		MarkdownDescription: fmt.Sprintf("Number of days for which a replaced token stays valid after a rotation, 1 "+
-			"to %d; requires `name_prefix`. If set, a rotation updates the resource in place instead of replacing it. A change also applies to the existing `retiring_tokens`. Removing this argument removes those tokens.", qualytics.MaxExpiresInDays-1),
+			"to %d; requires `name_prefix`. If set, a rotation updates the resource in place instead of "+
+			"replacing it. A change also applies to the existing `retiring_tokens`. Removing this argument "+
+			"removes those tokens.", qualytics.MaxExpiresInDays-1),
 	}
 }
 
@@ -62,9 +64,10 @@ func retiringTokensAttribute() schema.ListNestedAttribute {
 			"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
 			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the service token."},
 			"retire_at": schema.StringAttribute{
-				CustomType:          timetypes.RFC3339Type{},
-				Computed:            true,
-				MarkdownDescription: "End of the overlap in UTC (RFC 3339). The first refresh after it marks the token as due.",
+				CustomType: timetypes.RFC3339Type{},
+				Computed:   true,
+				MarkdownDescription: "End of the overlap in UTC (RFC 3339). The first refresh after it marks the " +
+					"token as due.",
 			},
 			"due": schema.BoolAttribute{
 				Computed: true,
@@ -119,8 +122,8 @@ func (m serviceTokenModel) overlap() time.Duration {
 	return time.Duration(m.OverlapDays.ValueInt64()) * day
 }
 
-// retired returns the entry of the token after a rotation at now.
-func (m serviceTokenModel) retired(now time.Time, overlap time.Duration, due bool) retiringToken {
+// retiringEntry returns the entry of the token after a rotation at now.
+func (m serviceTokenModel) retiringEntry(now time.Time, overlap time.Duration, due bool) retiringToken {
 	if !due {
 		now = now.Add(overlap)
 	}
@@ -184,9 +187,9 @@ func keepsRotated(state, plan serviceTokenModel) bool {
 	return !plan.OverlapDays.IsNull() && !plan.Revoked.ValueBool() && state.works()
 }
 
-// staying returns the retiring tokens that an update keeps: those that are not due, and
+// keptRetiring returns the retiring tokens that an update keeps: those that are not due, and
 // none without an overlap or if the token is revoked.
-func staying(state, plan serviceTokenModel, retiring []retiringToken) []retiringToken {
+func keptRetiring(state, plan serviceTokenModel, retiring []retiringToken) []retiringToken {
 	var stay []retiringToken
 	for _, t := range retiring {
 		if plan.OverlapDays.IsNull() || plan.Revoked.ValueBool() || t.Due.ValueBool() {
@@ -201,10 +204,10 @@ func staying(state, plan serviceTokenModel, retiring []retiringToken) []retiring
 	return stay
 }
 
-// checkRemoved guards against removing the provider's own token, unless a rotation is
-// more important, and warns which retiring tokens a plan removes.
+// checkRemoved warns which retiring tokens a plan removes, and refuses a plan that removes
+// the provider's own token. A rotation is not refused: it keeps such a token.
 func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *diag.Diagnostics) {
-	policy := p.removalPolicy()
+	policy := p.plannedRemovalPolicy()
 	if len(p.removed) == 0 || policy == policyAbandon || r.data.client == nil {
 		return
 	}
@@ -258,9 +261,9 @@ func (m serviceTokenModel) removalPolicy() string {
 	return policyRevoke
 }
 
-// mayBeOwn returns those of the retiring tokens that may be the provider's own, with an
+// refusedRemovals returns those of the retiring tokens that may be the provider's own, with an
 // error for each. It is called before anything is changed.
-func (m serviceTokenModel) mayBeOwn(ctx context.Context, client *qualytics.Client, policy string,
+func (m serviceTokenModel) refusedRemovals(ctx context.Context, client *qualytics.Client, policy string,
 	tokens []retiringToken, diags *diag.Diagnostics,
 ) []retiringToken {
 	if policy == policyAbandon {
@@ -270,9 +273,9 @@ func (m serviceTokenModel) mayBeOwn(ctx context.Context, client *qualytics.Clien
 		func(t retiringToken) bool { return m.allowsRetirement(ctx, applyGuard(client, diags), t) })
 }
 
-// retire removes the retiring tokens of m that do not stay. Those that could not be
+// removeRetiringExcept removes the retiring tokens of m that do not stay. Those that could not be
 // removed remain in m and are due.
-func retire(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, stay []retiringToken,
+func removeRetiringExcept(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, stay []retiringToken,
 	diags *diag.Diagnostics,
 ) {
 	all := m.retiring(ctx, diags)

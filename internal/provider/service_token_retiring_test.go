@@ -655,7 +655,7 @@ func TestRotationWithoutRemoval(t *testing.T) {
 	})
 }
 
-// A build that removes no expired token does not block the plans that follow.
+// A deployment that removes no expired token does not block the plans that follow.
 func TestExpiredTokenThatStays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

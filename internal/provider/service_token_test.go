@@ -450,7 +450,7 @@ func TestTokenDeleteFails(t *testing.T) {
 		if !o.exists() || h.token().Active {
 			t.Error("the state or the revocation is lost")
 		}
-		h.must(o, nil, "delete") // although some builds refuse to revoke twice
+		h.must(o, nil, "delete") // although some deployments refuse to revoke twice
 		if n := len(h.server.Tokens()); n != 0 {
 			t.Errorf("%d tokens are left", n)
 		}

@@ -36,7 +36,7 @@ func verifySCIM(ctx context.Context, client *qualytics.Client, plan serviceToken
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
 		diags.AddAttributeWarning(path.Root("scim_endpoints_only"), "Unable to verify SCIM restriction", "The API "+
 			"does not report whether a token is limited to SCIM, and the attempt to use the token elsewhere "+
-			"failed. "+answerText(e))
+			"failed. "+responseText(e))
 	}
 }
 
@@ -48,7 +48,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 ) types.String {
 	const unknownSecret = "Secret of imported service token is unknown"
 	const notStored = "Unable to import secret of service token"
-	r.data.imported.Store(model.ID.ValueString(), true)
+	r.data.importedTokens.Store(model.ID.ValueString(), true)
 	value, _ := r.data.lookupEnv(envImportToken)
 	secret := qualytics.Secret(strings.TrimSpace(value))
 	if secret == "" {
@@ -66,7 +66,7 @@ func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualyti
 	switch {
 	case meErr != nil:
 		diags.AddError(notStored,
-			"Unable to look up the owner of the secret in "+envImportToken+". "+answerText(asError(meErr))+
+			"Unable to look up the owner of the secret in "+envImportToken+". "+responseText(asError(meErr))+
 				" The secret may be expired, revoked, limited to SCIM, or of another deployment.")
 	case me.ID != t.User.ID:
 		diags.AddError(notStored, fmt.Sprintf("The secret in %s belongs to another account than %s. Set it to the "+

@@ -101,7 +101,7 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 	managed := history.Managed
 	for i := range tokens {
 		t, id := &tokens[i], idValue(tokens[i].ID)
-		_, isManaged := r.data.managed.Load(id.ValueString())
+		_, isManaged := r.data.managedTokens.Load(id.ValueString())
 		switch {
 		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(r.data.now()):
 		case containsString(m.TokenIDs, id):

@@ -69,7 +69,8 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(referenceValidator{}),
 				},
-				MarkdownDescription: "IDs of the service tokens that may be active. For tokens with `overlap_days`, include those of their `retiring_tokens`.",
+				MarkdownDescription: "IDs of the service tokens that may be active. For tokens with `overlap_days`, " +
+					"include those of their `retiring_tokens`.",
 			},
 			"foreign_tokens": schema.ListNestedAttribute{
 				Computed: true,
@@ -99,15 +100,16 @@ func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resourc
 	var plan serviceTokensExclusiveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
+	id := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
 	plan.checkTokenIDs(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	user := accountByID(ctx, client, plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
-	if user == nil {
+	user, err := client.CachedServiceAccount(ctx, id)
+	if user = activeAccount(client, id, user, err, "service_account_id", &resp.Diagnostics); user == nil {
 		return
 	}
-	plan.ID = idValue(user.ID)
+	plan.ID = idValue(id)
 	history := exclusiveHistory{UserID: user.UserID}
 	if !r.refresh(ctx, client, &plan, &history, &resp.Diagnostics) {
 		return

@@ -84,7 +84,7 @@ func TestLifetimeLimitedByTheServer(t *testing.T) {
 	})
 }
 
-// A new token that is revoked in the answer is stored, and replaced by the next
+// A new token that is revoked in the response is stored, and replaced by the next
 // apply.
 func TestCreatedRevoked(t *testing.T) {
 	t.Parallel()
@@ -100,7 +100,7 @@ func TestCreatedRevoked(t *testing.T) {
 	})
 }
 
-// With a fixed name, a token that another run creates while a gateway answers 502
+// With a fixed name, a token that another run creates while a gateway returns 502
 // is named, not deleted.
 func TestTokenOfAnotherRunIsNamed(t *testing.T) {
 	t.Parallel()

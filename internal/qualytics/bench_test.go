@@ -15,8 +15,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// answerOf returns the answer of an emulated deployment with accounts and tokens.
-func answerOf(b *testing.B, path string, accounts, tokens int) string {
+// responseOf returns the response of an emulated deployment with accounts and tokens.
+func responseOf(b *testing.B, path string, accounts, tokens int) string {
 	b.Helper()
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})
 	if err != nil {
@@ -41,7 +41,7 @@ func answerOf(b *testing.B, path string, accounts, tokens int) string {
 	return string(text)
 }
 
-func answerWith(text string) *http.Response {
+func responseWith(text string) *http.Response {
 	return &http.Response{
 		StatusCode: http.StatusOK,
 		Header:     http.Header{"Content-Type": {"application/json"}},
@@ -51,13 +51,13 @@ func answerWith(text string) *http.Response {
 
 func BenchmarkDecodeTokens(b *testing.B) {
 	for _, n := range []int{300, 50_000} {
-		text := answerOf(b, "/user-tokens/service", min(n, 20_000), n)
+		text := responseOf(b, "/user-tokens/service", min(n, 20_000), n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				items := map[int64]Token{}
 				p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
-				if err := decode(answerWith(text), &p); err != nil || len(items) != n {
+				if err := decode(responseWith(text), &p); err != nil || len(items) != n {
 					b.Fatal(len(items), err)
 				}
 			}
@@ -66,18 +66,18 @@ func BenchmarkDecodeTokens(b *testing.B) {
 }
 
 func BenchmarkDecodeAccounts(b *testing.B) {
-	text := answerOf(b, "/users?type=Service&size=100", 100, 0)
+	text := responseOf(b, "/users?type=Service&size=100", 100, 0)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		var p page[User]
-		if err := decode(answerWith(text), &p); err != nil || len(p.items) != PageSize {
+		if err := decode(responseWith(text), &p); err != nil || len(p.items) != PageSize {
 			b.Fatal(len(p.items), err)
 		}
 	}
 }
 
 // A refresh of 300 accounts and 300 tokens with ten parallel reads and a new
-// client, as in a plan. The server returns prepared answers.
+// client, as in a plan. The server returns prepared responses.
 func BenchmarkRefresh(b *testing.B) {
 	const n = 300
 	s, err := qualyticstest.NewServer(qualyticstest.Options{})
@@ -86,16 +86,16 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 	defer s.Close()
 	s.SeedForeign(n, n)
-	var answers sync.Map
+	var responses sync.Map
 	ready := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if text, ok := answers.Load(r.URL.String()); ok {
+		if text, ok := responses.Load(r.URL.String()); ok {
 			_, _ = io.WriteString(w, text.(string))
 			return
 		}
 		rec := httptest.NewRecorder()
 		s.ServeHTTP(rec, r)
-		answers.Store(r.URL.String(), rec.Body.String())
+		responses.Store(r.URL.String(), rec.Body.String())
 		_, _ = io.WriteString(w, rec.Body.String())
 	}))
 	defer ready.Close()

@@ -26,7 +26,7 @@ import (
 //     are in progress.
 //   - Only reads use it, and an object that is missing from it is not considered
 //     deleted before a new request confirms it. Decisions about a write, such as
-//     the lookup after a lost answer, always ask the server.
+//     the lookup after a lost response, always ask the server.
 //
 // Clients share nothing, so neither do aliases of a provider.
 
@@ -288,7 +288,7 @@ func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, err
 		c.accountReads.stopListing()
 	default:
 		c.accountReads.listed()
-		// An answer without any team does not report teams: everyone is in Public.
+		// A response without any team does not report teams: everyone is in Public.
 		if user, ok := c.users.item(list, id); ok && !user.Deactivated() && len(user.Teams) > 0 {
 			return &user, nil
 		}

@@ -7,7 +7,7 @@
 //
 // A method that names a verb and a path sends that request through [Client.do], which
 // repeats it if that is safe. Methods whose names begin with Cached share downloaded lists
-// (cache.go), and those that create look for what a lost answer left (create.go). Every
+// (cache.go), and those that create look for what a lost response left (create.go). Every
 // failure is a [*Error]. [Client.Send] is for tools: it does not retry.
 package qualytics
 
@@ -36,7 +36,7 @@ const (
 	DefaultAPIPath = "api"
 	DefaultTimeout = 30 * time.Second
 
-	// MaxResponseBytes limits the body of a successful answer. A list of
+	// MaxResponseBytes limits the body of a successful response. A list of
 	// 50,000 tokens is about 30 MB.
 	MaxResponseBytes = 64 << 20
 	// maxErrorBytes limits how much is read of the body of an error.
@@ -60,7 +60,7 @@ type Config struct {
 	InsecureSkipVerify bool
 	// RootCAs replaces the system's root certificates if it is not nil.
 	RootCAs *x509.CertPool
-	// Timeout of one request, including the body of the answer. 0 means
+	// Timeout of one request, including the body of the response. 0 means
 	// [DefaultTimeout].
 	Timeout time.Duration
 	// MaxRetries is the maximum number of retries of a request. 0 means none.
@@ -192,7 +192,7 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "qualytics.Client(%s)", c.base)
 }
 
-// request is one call of the API: what is sent, and where the answer goes.
+// request is one call of the API: what is sent, and where the response goes.
 type request struct {
 	method string
 	path   string // below the base URL; starts with "/", made of constants and integers only
@@ -201,10 +201,10 @@ type request struct {
 	out    any // decoded from JSON if not nil
 }
 
-// do sends a request, repeats it if that is safe, and decodes the answer. Every
+// do sends a request, repeats it if that is safe, and decodes the response. Every
 // failure is a [*Error].
 //
-// A write that was sent is not abandoned when ctx ends, because its answer may
+// A write that was sent is not abandoned when ctx ends, because its response may
 // contain the only copy of a secret: do waits for it within the timeout of one
 // request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
@@ -248,7 +248,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 	}
 }
 
-// attempt sends a request once. It returns nil if the answer is a success and
+// attempt sends a request once. It returns nil if the response is a success and
 // was decoded.
 func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 	sendCtx := ctx
@@ -276,12 +276,12 @@ func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 		e.Status = resp.StatusCode
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		e.Problem = "stopped before an answer arrived"
+		e.Problem = "stopped before a response arrived"
 	}
 	return c.stopped(ctx, c.failure(r, e))
 }
 
-// observe records what the headers of an answer say about clock and rate.
+// observe records what the headers of a response say about clock and rate.
 func (c *Client) observe(resp *http.Response) {
 	c.clock.observe(resp.Header, c.now())
 	if resp.StatusCode == http.StatusTooManyRequests {
@@ -338,7 +338,7 @@ func encode(in any) ([]byte, error) {
 	return json.Marshal(in)
 }
 
-// decode reads a successful answer into out. If out is nil, the body may be
+// decode reads a successful response into out. If out is nil, the body may be
 // anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
 	limited := &limitedReader{r: resp.Body, left: MaxResponseBytes}
@@ -348,14 +348,14 @@ func decode(resp *http.Response, out any) error {
 		return &bodyError{limited.err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &bodyError{io.ErrUnexpectedEOF}
-	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyAnswer):
+	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyResponse):
 		return err
 	default:
 		return jsonError(err)
 	}
 }
 
-// streamed is an answer that is decoded item by item because it may be long.
+// streamed is a response that is decoded item by item because it may be long.
 type streamed interface{ read(dec *json.Decoder) error }
 
 // decodeBody reads a body to its end, so that the connection can be used again.
@@ -364,7 +364,7 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 	case errors.Is(err, io.EOF) && out == nil:
 		return nil
 	case errors.Is(err, io.EOF):
-		return errEmptyAnswer
+		return errEmptyResponse
 	case err != nil:
 		return err
 	case html, first == '<':

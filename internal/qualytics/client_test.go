@@ -226,7 +226,7 @@ func TestListsAreComplete(t *testing.T) {
 	}
 }
 
-// Some builds may return the list of tokens in pages, although none are documented.
+// Some deployments may return the list of tokens in pages, although none are documented.
 func TestTokensInPages(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 50, 51, 130} {
@@ -437,7 +437,7 @@ func TestErrorsByStatus(t *testing.T) {
 		{"API 404", qualyticstest.JSON(404, `{"detail":"User not found"}`), true, "User not found"},
 		{"HTML 404", qualyticstest.HTML(404), false, "check url and api_path"},
 		{"HTML 403", qualyticstest.HTML(403), false, "gateway or firewall"},
-		{"empty 403", qualyticstest.Fault{Status: 403}, false, "the answer is empty"},
+		{"empty 403", qualyticstest.Fault{Status: 403}, false, "the response is empty"},
 		{"HTML 200", qualyticstest.HTML(200), false, "got a web page"},
 		{"empty 200", qualyticstest.Fault{Status: 200}, false, "empty"},
 		{"text 200", qualyticstest.Fault{Status: 200, Body: "fine"}, false, "not JSON"},
@@ -527,7 +527,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// A write that was sent is not abandoned: its answer may contain a secret.
+// A write that was sent is not abandoned: its response may contain a secret.
 func TestWriteOutlivesItsContext(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -554,13 +554,13 @@ func TestTimeout(t *testing.T) {
 	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Minute, Times: qualyticstest.Forever})
 	c, _ := newClient(t, s, func(cfg *Config) { cfg.Timeout, cfg.MaxRetries = 30*time.Millisecond, 1 })
 	_, err := c.CurrentUser(t.Context())
-	if e := asError(t, err); e.Attempts != 2 || !contains(e.Problem, "no answer within 30ms") {
+	if e := asError(t, err); e.Attempts != 2 || !contains(e.Problem, "no response within 30ms") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Some servers send a content type with an empty answer.
-func TestEmptyAnswerWithAType(t *testing.T) {
+// Some servers send a content type with an empty response.
+func TestEmptyResponseWithAType(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusOK, http.StatusAccepted, http.StatusNoContent} {
 		for body, fails := range map[string]bool{
@@ -570,7 +570,7 @@ func TestEmptyAnswerWithAType(t *testing.T) {
 			s := newServer(t, qualyticstest.Build202609())
 			c, _ := newClient(t, s, nil)
 			s.Fail(qualyticstest.Fault{
-				Method: http.MethodDelete, Kind: qualyticstest.Answer, Status: status,
+				Method: http.MethodDelete, Kind: qualyticstest.Respond, Status: status,
 				Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Body: body,
 			})
 			if err := c.DeleteToken(t.Context(), 7); (err != nil) != fails {
@@ -580,7 +580,7 @@ func TestEmptyAnswerWithAType(t *testing.T) {
 	}
 }
 
-func TestAnswerTooLarge(t *testing.T) {
+func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -685,8 +685,8 @@ func TestPanicShowsNoSecret(t *testing.T) {
 	}
 }
 
-// Answers that are odd, but must not break anything.
-func TestOddAnswers(t *testing.T) {
+// Responses that are odd, but must not break anything.
+func TestOddResponses(t *testing.T) {
 	t.Parallel()
 	token := `{"id":7,"name":"ci","active":true,"last_used":"yesterday","user":{"id":3}}`
 	s := newServer(t, qualyticstest.Build202609())
@@ -749,7 +749,7 @@ func TestRetryAfterWithSkewedClock(t *testing.T) {
 }
 
 // The reason of the operating system is part of every message.
-func TestReasonOfNoAnswer(t *testing.T) {
+func TestReasonOfNoResponse(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"http://127.0.0.1:1":       "connection refused",
@@ -780,7 +780,7 @@ func TestReasonOfNoAnswer(t *testing.T) {
 	}
 }
 
-// A conflict on a name that no one else uses is the answer to a replayed request.
+// A conflict on a name that no one else uses is the response to a replayed request.
 func TestReplayedCreate(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {

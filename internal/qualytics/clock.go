@@ -11,14 +11,14 @@ import (
 )
 
 // serverClock estimates the server's clock from the Date header of its last
-// answer.
+// response.
 type serverClock struct{ ahead atomic.Int64 }
 
 const (
 	// dateResolution is the precision of a Date header. Clocks that differ by
 	// less count as equal.
 	dateResolution = 2 * time.Second
-	// startTolerance is how far such clocks may differ nevertheless.
+	// startTolerance covers the remaining difference of clocks that count as equal.
 	startTolerance = 250 * time.Millisecond
 )
 
@@ -49,7 +49,7 @@ func (c *Client) startOfAttempt() time.Time {
 	return server.Add(-dateResolution)
 }
 
-// ServerTime returns the time of the server's clock, as its last answers say.
+// ServerTime returns the time of the server's clock, as its last responses say.
 func (c *Client) ServerTime() time.Time { return c.clock.now(c.now()) }
 
 // SyncClock makes sure that the server's clock is known: any response tells it.

@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// A POST whose answer is lost may have created an object. It is never repeated
+// A POST whose response is lost may have created an object. It is never repeated
 // blindly: the client first looks for what the attempt created. Objects of other
 // users are left alone, and if ownership is uncertain, the error names the
 // candidates.
 
-// Candidate is an object that a create whose answer was lost may have created.
+// Candidate is an object that a create whose response was lost may have created.
 type Candidate struct {
 	ID      int64
 	Name    string
-	Created *time.Time // nil if the build does not report it
+	Created *time.Time // nil if the deployment does not report it
 }
 
-// createAttempt is what is known of the time before a create.
+// createAttempt describes the state before a create.
 type createAttempt struct {
 	start    time.Time      // by the server's clock
 	existing map[int64]bool // IDs that existed before; nil if creation times decide
@@ -43,13 +43,13 @@ func (a createAttempt) mayHaveCreated(id int64, created *time.Time) bool {
 		return false
 	}
 	start := a.start
-	if created.Nanosecond() == 0 { // the build reports whole seconds
+	if created.Nanosecond() == 0 { // the deployment reports whole seconds
 		start = start.Truncate(time.Second)
 	}
 	return !created.Before(start)
 }
 
-// lookupContext returns the context for the lookup after a lost answer. It
+// lookupContext returns the context for the lookup after a lost response. It
 // outlives the caller's, but only for as long as a few requests take.
 func (c *Client) lookupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	const requests = 3
@@ -82,7 +82,7 @@ func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) 
 	return c.sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
 }
 
-// withCandidates adds to the error of a lost answer what the lookup found, or
+// withCandidates adds to the error of a lost response what the lookup found, or
 // that it failed.
 func withCandidates(err error, candidates []Candidate, lookup error) error {
 	e, ok := errors.AsType[*Error](err)
@@ -99,14 +99,14 @@ func withCandidates(err error, candidates []Candidate, lookup error) error {
 	return &copied
 }
 
-// reportsCreation reports whether this build shows when users were created:
+// reportsCreation reports whether this deployment shows when users were created:
 // whether it does for the client's own user.
 func (c *Client) reportsCreation(ctx context.Context) (bool, error) {
 	me, err := c.Me(ctx)
 	return err == nil && me.Created != nil, err
 }
 
-// CreateServiceAccount creates a service account: POST /users. If the answer is
+// CreateServiceAccount creates a service account: POST /users. If the response is
 // lost, it returns the account with that name, role, and teams that was created
 // since; an account that may belong to someone else is one of the error's
 // Candidates.
@@ -152,7 +152,7 @@ func (c *Client) accountsNamed(ctx context.Context, name string) ([]User, error)
 	return slices.DeleteFunc(found, func(u User) bool { return u.Name != name || u.Deactivated() }), err
 }
 
-// matches reports whether an account may be the result of a create. A build may
+// matches reports whether an account may be the result of a create. A deployment may
 // ignore a role or a team, so only more than requested speaks against it.
 func (in ServiceAccountCreate) matches(u *User) bool {
 	for _, team := range u.Teams {
@@ -165,7 +165,7 @@ func (in ServiceAccountCreate) matches(u *User) bool {
 }
 
 // CreateServiceToken creates a token for a service account: POST /user-tokens.
-// unique means that no one else uses the name. If the answer is lost, so is the
+// unique means that no one else uses the name. If the response is lost, so is the
 // secret: the token that this attempt created is revoked and deleted, and
 // another one is created. A token that may belong to someone else is one of the
 // error's Candidates.
@@ -204,7 +204,7 @@ func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool
 }
 
 // removeLostToken revokes and deletes the token that an attempt with a lost
-// answer created, and returns the other tokens with that name.
+// response created, and returns the other tokens with that name.
 func (c *Client) removeLostToken(ctx context.Context, a createAttempt, in TokenCreate, lost error) ([]Token, error) {
 	found, err := c.tokensNamed(ctx, in)
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *Client) removeLostToken(ctx context.Context, a createAttempt, in TokenC
 	return left, nil
 }
 
-// owns reports whether it is certain that an attempt whose answer was lost
+// owns reports whether it is certain that an attempt whose response was lost
 // created a token. A unique name is proof. Otherwise the token must be new, of
 // the requested lifetime, and never used, and the error must not be a gateway's:
 // then the request may never have arrived, and the token may belong to another

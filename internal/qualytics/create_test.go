@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	lostAnswer   = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseAfter}
+	lostResponse = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseAfter}
 	neverArrived = qualyticstest.Fault{Method: http.MethodPost, Kind: qualyticstest.CloseBefore}
 	wanted       = ServiceAccountCreate{Name: "API Access", Role: RoleManager, Teams: []string{"Data Quality"}}
 )
@@ -41,11 +41,11 @@ func TestLostAccount(t *testing.T) {
 			accounts   int
 			candidates int // 0: the create succeeds
 		}{
-			{"answer lost", func(s *qualyticstest.Server) { s.Fail(lostAnswer) }, 1, 1, 0},
+			{"response lost", func(s *qualyticstest.Server) { s.Fail(lostResponse) }, 1, 1, 0},
 			{"never arrived", func(s *qualyticstest.Server) { s.Fail(neverArrived) }, 2, 1, 0},
 			{
 				"never arrived, then lost",
-				func(s *qualyticstest.Server) { s.Fail(neverArrived); s.Fail(lostAnswer) }, 2,
+				func(s *qualyticstest.Server) { s.Fail(neverArrived); s.Fail(lostResponse) }, 2,
 				1, 0,
 			},
 			{"gateway after the work", func(s *qualyticstest.Server) {
@@ -58,7 +58,7 @@ func TestLostAccount(t *testing.T) {
 					Name: "API Access", Role: "Manager",
 					Created: s.Clock.Now().Add(-time.Minute),
 				})
-				s.Fail(lostAnswer)
+				s.Fail(lostResponse)
 			}, 1, 1, 1},
 			{"another run's", func(s *qualyticstest.Server) {
 				f := neverArrived
@@ -107,9 +107,11 @@ func TestLostToken(t *testing.T) {
 			tokens     int
 			candidates int
 		}{
-			{"answer lost", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
-			{"answer lost, unique", true, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer) }, 1, 0},
-			{"answer lost twice", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostAnswer.Repeat(2)) }, 1, 0},
+			{"response lost", false, func(s *qualyticstest.Server, _ int64) { s.Fail(lostResponse) }, 1, 0},
+			{"response lost, unique", true, func(s *qualyticstest.Server, _ int64) { s.Fail(lostResponse) }, 1, 0},
+			{"response lost twice", false, func(s *qualyticstest.Server, _ int64) {
+				s.Fail(lostResponse.Repeat(2))
+			}, 1, 0},
 			{"never arrived", false, func(s *qualyticstest.Server, _ int64) { s.Fail(neverArrived) }, 1, 0},
 			{"older object with the same name, 409 lost", false, func(s *qualyticstest.Server, owner int64) {
 				until := s.Clock.Now().Add(30*24*time.Hour - time.Minute)
@@ -117,7 +119,7 @@ func TestLostToken(t *testing.T) {
 					Name: "ci", UserID: owner, Created: s.Clock.Now().Add(-time.Minute),
 					Expiration: &until,
 				})
-				s.Fail(lostAnswer)
+				s.Fail(lostResponse)
 			}, 1, 1},
 			{"another run's, of another lifetime", false, func(s *qualyticstest.Server, owner int64) {
 				f := neverArrived
@@ -164,12 +166,12 @@ func TestLostWithSkewedClocks(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 		s := newServer(t, qualyticstest.Build202609())
 		c, _ := newClient(t, s, func(cfg *Config) { cfg.Now = func() time.Time { return s.Clock.Now().Add(skew) } })
-		s.Fail(lostAnswer)
+		s.Fail(lostResponse)
 		if _, err := c.CreateServiceAccount(t.Context(), wanted); err != nil {
 			t.Errorf("skew %s: %v", skew, err)
 		}
 		s.AddUser(qualyticstest.User{Name: "Old", Role: "Member", Created: s.Clock.Now().Add(-10 * time.Second)})
-		s.Fail(lostAnswer)
+		s.Fail(lostResponse)
 		if _, err := c.CreateServiceAccount(t.Context(), ServiceAccountCreate{Name: "Old", Role: RoleMember}); len(
 			asError(t, err).Candidates) != 1 {
 			t.Errorf("skew %s: an older account was adopted: %v", skew, err)
@@ -178,12 +180,12 @@ func TestLostWithSkewedClocks(t *testing.T) {
 }
 
 // If the lookup fails too, the error says so.
-func TestLostAnswerAndFailedLookup(t *testing.T) {
+func TestLostResponseAndFailedLookup(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 	c, _ := newClient(t, s, nil)
-	s.Fail(lostAnswer.Repeat(2))
+	s.Fail(lostResponse.Repeat(2))
 	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
 	s.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/user-tokens/service").Repeat(qualyticstest.Forever))
 	_, err := c.CreateServiceAccount(t.Context(), wanted)
@@ -196,15 +198,15 @@ func TestLostAnswerAndFailedLookup(t *testing.T) {
 	}
 }
 
-// The run is stopped before the answer arrives: the lookup still happens, and
+// The run is stopped before the response arrives: the lookup still happens, and
 // nothing is sent again.
-func TestLostAnswerAndInterrupt(t *testing.T) {
+func TestLostResponseAndInterrupt(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 	c, _ := newClient(t, s, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := lostAnswer
+	f := lostResponse
 	f.Do = cancel
 	s.Fail(f)
 	if _, err := c.CreateServiceToken(ctx, TokenCreate{Name: "ci", UserID: owner.ID}, true); err == nil ||
@@ -219,7 +221,7 @@ func TestLostAnswerAndInterrupt(t *testing.T) {
 	}
 }
 
-// Without an answer to GET /users/me, nothing can tell later what a create has created, so
+// Without a response to GET /users/me, nothing can tell later what a create has created, so
 // nothing is created.
 func TestCreateWithoutOwnAccount(t *testing.T) {
 	t.Parallel()

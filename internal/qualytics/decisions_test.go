@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// The small functions that decide about a create whose answer was lost, as tables.
+// The small functions that decide about a create whose response was lost, as tables.
 
 func second(seconds float64) *time.Time {
 	t := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds * float64(time.Second)))
@@ -69,7 +69,7 @@ func TestOwnsLostToken(t *testing.T) {
 		{"used", attempt, func(t *Token) { t.LastUsed = second(21) }, lost, false},
 		{"older", attempt, func(t *Token) { t.Created = second(5) }, lost, false},
 		{"other lifetime", attempt, func(t *Token) { t.Expiration = second(20 + 60*86400) }, lost, false},
-		{"answer of a gateway", attempt, func(*Token) {}, &Error{MaybeDone: true, Status: 502}, false},
+		{"response of a gateway", attempt, func(*Token) {}, &Error{MaybeDone: true, Status: 502}, false},
 		{"unreadable success", attempt, func(*Token) {}, &Error{MaybeDone: true, Status: 200}, true},
 	} {
 		changed := token
@@ -158,7 +158,7 @@ func TestWaitToCreateAgain(t *testing.T) {
 		want    bool
 		wait    time.Duration
 	}{
-		{"no answer", t.Context(), &Error{MaybeDone: true}, 1, true, firstBackoff / 2},
+		{"no response", t.Context(), &Error{MaybeDone: true}, 1, true, firstBackoff / 2},
 		{"last retry", t.Context(), &Error{MaybeDone: true}, 2, true, firstBackoff},
 		{"retries used up", t.Context(), &Error{MaybeDone: true}, 3, false, 0},
 		{"interrupted", ended, &Error{MaybeDone: true}, 1, false, 0},
@@ -254,7 +254,7 @@ func TestMayHaveTakenEffect(t *testing.T) {
 		unique  bool
 		want    bool
 	}{
-		{"lost answer", &Error{MaybeDone: true}, 1, false, true},
+		{"lost response", &Error{MaybeDone: true}, 1, false, true},
 		{"refused", &Error{Status: http.StatusBadRequest, FromAPI: true}, 2, true, false},
 		{"another error", errors.New("x"), 2, true, false},
 		{"name in use", conflict, 1, false, false},
@@ -376,16 +376,16 @@ func TestClassify(t *testing.T) {
 		{"no TLS", tls.RecordHeaderError{}, "does not speak TLS", false, false},
 		{"http to a TLS port", http.ErrSchemeMismatch, "does not speak TLS", false, false},
 		{"web page", errWebPage, "web page", false, true},
-		{"empty", errEmptyAnswer, "empty", false, true},
+		{"empty", errEmptyResponse, "empty", false, true},
 		{"too large", errTooLarge, "larger than", false, true},
-		{"wrong shape", &shapeError{"the answer is odd"}, "the answer is odd", false, true},
+		{"wrong shape", &shapeError{"the response is odd"}, "the response is odd", false, true},
 		{"proxy", operation("proxyconnect", syscall.ECONNREFUSED), "no connection to the proxy", true, false},
 		{"name", operation("dial", &net.DNSError{Err: "no such host"}), "cannot be resolved", true, false},
 		{"refused", operation("dial", syscall.ECONNREFUSED), "no connection to q.example", true, false},
 		{"connection timed out", operation("dial", os.ErrDeadlineExceeded), "(timed out)", true, false},
-		{"timeout", os.ErrDeadlineExceeded, "no answer within 1s", true, true},
-		{"truncated", &bodyError{io.ErrUnexpectedEOF}, "in the middle of the answer", true, true},
-		{"closed", io.EOF, "closed before an answer arrived", true, true},
+		{"timeout", os.ErrDeadlineExceeded, "no response within 1s", true, true},
+		{"truncated", &bodyError{io.ErrUnexpectedEOF}, "in the middle of the response", true, true},
+		{"closed", io.EOF, "closed before a response arrived", true, true},
 	} {
 		got := c.classify(tc.err)
 		if !strings.Contains(got.problem, tc.problem) || got.transient != tc.transient || got.received != tc.received {

@@ -143,9 +143,9 @@ func TestDecodeErrors(t *testing.T) {
 		{"new token without a secret", `{"id":1,"name":"x"}`, &made, "no bearer_token"},
 		{"team without an ID", `{"name":"x"}`, &team, "without an ID"},
 		{"page without items", `{"total":1}`, &teams, "no items"},
-		{"truncated", `{"items":[{"id":1`, &teams, "the answer is incomplete"},
+		{"truncated", `{"items":[{"id":1`, &teams, "the response is incomplete"},
 		{"not JSON", `hello`, &teams, "not JSON"},
-		{"wrong type", `"hello"`, &user, "the answer is a string"},
+		{"wrong type", `"hello"`, &user, "the response is a string"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -19,25 +19,25 @@ import (
 type Error struct {
 	// Method and URL of the request, without its query.
 	Method, URL string
-	// Status of the last answer, or 0 if there was none.
+	// Status of the last response, or 0 if there was none.
 	Status int
 	// FromAPI is true if the body is the API's own JSON error.
 	FromAPI bool
-	// Detail is the API's error text in one line. It is empty if the answer has
+	// Detail is the API's error text in one line. It is empty if the response has
 	// none or does not come from the API.
 	Detail string
 	// Hint is the API's advice; it may be empty.
 	Hint string
-	// Problem says why there is no usable answer, or what is wrong with it.
+	// Problem says why there is no usable response, or what is wrong with it.
 	Problem string
 	// Attempts is how often the request was sent.
 	Attempts int
 	// Stopped is true if the caller's context ended.
 	Stopped bool
-	// MaybeDone is true if a write may have taken effect although its answer is
+	// MaybeDone is true if a write may have taken effect although its response is
 	// missing, unreadable, or a gateway's.
 	MaybeDone bool
-	// Candidates are the objects that a create whose answer was lost may have
+	// Candidates are the objects that a create whose response was lost may have
 	// created. LookupFailed is true if they could not be looked up.
 	Candidates   []Candidate
 	LookupFailed bool
@@ -75,7 +75,7 @@ func (e *Error) Unwrap() error { return e.cause }
 func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
 // IsUnknownPath reports whether the API said that it has no such path, rather
-// than no such object: the answer of its framework.
+// than no such object: the response of its framework.
 func IsUnknownPath(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && IsNotFound(err) && e.Detail == "Not Found"
@@ -101,26 +101,26 @@ func hasStatus(err error, status int) bool {
 	return ok && e.Status == status && e.FromAPI
 }
 
-// Problems of an answer that is not what the API documents.
+// Problems of a response that is not what the API documents.
 var (
-	errWebPage      = errors.New("got a web page instead of the API: check url and api_path")
-	errEmptyAnswer  = errors.New("the answer is empty, but the API documents a JSON body")
-	errTooLarge     = fmt.Errorf("the answer is larger than %d MiB", MaxResponseBytes>>20)
-	errTrailingData = errors.New("unexpected data after the answer")
+	errWebPage       = errors.New("got a web page instead of the API: check url and api_path")
+	errEmptyResponse = errors.New("the response is empty, but the API documents a JSON body")
+	errTooLarge      = fmt.Errorf("the response is larger than %d MiB", MaxResponseBytes>>20)
+	errTrailingData  = errors.New("unexpected data after the response")
 )
 
-// bodyError is an answer whose body could not be read to its end.
+// bodyError is a response whose body could not be read to its end.
 type bodyError struct{ err error }
 
-func (e *bodyError) Error() string { return "the answer is incomplete: " + e.err.Error() }
+func (e *bodyError) Error() string { return "the response is incomplete: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
-// shapeError is an answer whose JSON is not what the API documents.
+// shapeError is a response whose JSON is not what the API documents.
 type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
 
-// jsonError returns what is wrong with an answer, without quoting it.
+// jsonError returns what is wrong with a response, without quoting it.
 func jsonError(err error) error {
 	if shape, ok := errors.AsType[*shapeError](err); ok {
 		return shape
@@ -129,18 +129,18 @@ func jsonError(err error) error {
 		kind, _, _ := strings.Cut(wrongType.Value, " ")
 		if wrongType.Field != "" {
 			return &shapeError{
-				fmt.Sprintf("the answer's field %q is a %s, which the API does not document", wrongType.Field, kind),
+				fmt.Sprintf("the response's field %q is a %s, which the API does not document", wrongType.Field, kind),
 			}
 		}
-		return &shapeError{fmt.Sprintf("the answer is a %s, which the API does not document", kind)}
+		return &shapeError{fmt.Sprintf("the response is a %s, which the API does not document", kind)}
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && strings.Contains(syntax.Error(), "unexpected end") {
 		return &bodyError{io.ErrUnexpectedEOF}
 	}
-	return &shapeError{"the answer is not JSON: check url and api_path"}
+	return &shapeError{"the response is not JSON: check url and api_path"}
 }
 
-// statusError returns the error for an answer that is not a success.
+// statusError returns the error for a response that is not a success.
 func (c *Client) statusError(resp *http.Response) *Error {
 	result := classifyStatus(resp.StatusCode)
 	e := &Error{
@@ -152,22 +152,22 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		return e
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
-	var answer struct {
+	var response struct {
 		Detail json.RawMessage `json:"detail"`
 		Fault  json.RawMessage `json:"fault_context"`
 	}
-	if isHTML(resp.Header) || json.Unmarshal(body, &answer) != nil || len(answer.Detail) == 0 {
+	if isHTML(resp.Header) || json.Unmarshal(body, &response) != nil || len(response.Detail) == 0 {
 		e.Problem = gatewayProblem(resp, len(body) == 0)
 		return e
 	}
 	e.FromAPI = true
-	e.Detail = c.mask.clean(flattenDetail(answer.Detail))
+	e.Detail = c.mask.clean(flattenDetail(response.Detail))
 	var fault struct {
 		Title     string `json:"title"`
 		Hint      string `json:"hint"`
 		Retryable bool   `json:"retryable"`
 	}
-	if json.Unmarshal(answer.Fault, &fault) != nil {
+	if json.Unmarshal(response.Fault, &fault) != nil {
 		return e
 	}
 	e.Hint = c.mask.clean(fault.Hint)
@@ -193,11 +193,11 @@ func (c *Client) redirectProblem(to *url.URL) string {
 func gatewayProblem(resp *http.Response, empty bool) string {
 	switch {
 	case empty:
-		return "the answer is empty, so it comes from a gateway in front of the API"
+		return "the response is empty, so it comes from a gateway in front of the API"
 	case resp.StatusCode == http.StatusNotFound:
 		return errWebPage.Error()
 	default:
-		return "the answer is not an error of the API, so it comes from a gateway or firewall in front of it"
+		return "the response is not an error of the API, so it comes from a gateway or firewall in front of it"
 	}
 }
 

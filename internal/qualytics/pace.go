@@ -12,7 +12,7 @@ import (
 )
 
 // pace limits the request rate of a client. It is unlimited until the ingress
-// answers 429, and then follows what the ingress allows. Clients of the same
+// returns 429, and then follows what the ingress allows. Clients of the same
 // deployment share one.
 type pace struct {
 	mu      sync.Mutex

@@ -25,7 +25,7 @@ const defaultPageSize = 50
 // maxPages ends the listing of a server that never reports the last page.
 const maxPages = 100_000
 
-// page is the answer of a list call: a bare array, or an envelope with total or
+// page is the response of a list call: a bare array, or an envelope with total or
 // total_count. It is decoded item by item.
 type page[T any] struct {
 	items []T
@@ -36,7 +36,7 @@ type page[T any] struct {
 
 	item    func(*json.Decoder) (T, error) // decodes the next item; nil uses T's own decoding
 	keep    func(T)                        // receives each item instead of items; may be nil
-	restart func()                         // called before the answer is decoded, and again after a retry
+	restart func()                         // called before the response is decoded, and again after a retry
 }
 
 func (p *page[T]) UnmarshalJSON(data []byte) error {
@@ -57,7 +57,7 @@ func (p *page[T]) read(dec *json.Decoder) error {
 		p.array = true
 		return p.readItems(dec)
 	case start != json.Delim('{'):
-		return &shapeError{"the answer is not a list, but the API documents one"}
+		return &shapeError{"the response is not a list, but the API documents one"}
 	}
 	found := false
 	for dec.More() {
@@ -93,7 +93,7 @@ func (p *page[T]) read(dec *json.Decoder) error {
 		return err
 	}
 	if !found {
-		return &shapeError{"the answer has no items, but the API documents them for a list"}
+		return &shapeError{"the response has no items, but the API documents them for a list"}
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
 	case start == nil:
 		return false, nil
 	case start != json.Delim('['):
-		return false, &shapeError{"the answer's field \"items\" is not a list, which the API does not document"}
+		return false, &shapeError{"the response's field \"items\" is not a list, which the API does not document"}
 	}
 	return true, p.readItems(dec)
 }
@@ -157,7 +157,7 @@ func (p *page[T]) last(seen int) bool {
 		return true
 	case p.size > 0:
 		return len(p.items) < p.size
-	default: // a build that reports neither may still apply a smaller size than requested
+	default: // a deployment that reports neither may still apply a smaller size than requested
 		return p.total < 0 && len(p.items) < PageSize
 	}
 }
@@ -222,7 +222,7 @@ func listAll[T any](ctx context.Context, c *Client, path string, query url.Value
 				}
 			}
 			if len(all) == before {
-				break // a build that repeats its pages
+				break // a deployment that repeats its pages
 			}
 		}
 		switch {

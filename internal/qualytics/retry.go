@@ -98,8 +98,8 @@ func classifyStatus(status int) attemptResult {
 	}
 }
 
-// classify returns what an error without a usable answer means. Its problem
-// contains no header, no body, and no address but the deployment's.
+// classify explains a request without a usable response, and whether to retry it. The
+// explanation contains no header, no body, and no address but the deployment's.
 func (c *Client) classify(err error) attemptResult {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
@@ -114,7 +114,7 @@ func (c *Client) classify(err error) attemptResult {
 	switch {
 	case record, errors.Is(err, http.ErrSchemeMismatch):
 		return attemptResult{problem: host + " does not speak TLS: check the scheme and port of url"}
-	case isAnswerError(err):
+	case isResponseError(err):
 		return attemptResult{problem: innermost(err).Error(), received: true}
 	case operation != nil && operation.Op == "proxyconnect":
 		return attemptResult{
@@ -133,30 +133,30 @@ func (c *Client) classify(err error) attemptResult {
 		}
 	case isTimeout(err):
 		return attemptResult{
-			problem:   fmt.Sprintf("no answer within %s (timeout)", c.http.Timeout),
+			problem:   fmt.Sprintf("no response within %s (timeout)", c.http.Timeout),
 			transient: true,
 			received:  true,
 		}
 	}
 	if _, ok := errors.AsType[*bodyError](err); ok {
 		return attemptResult{
-			problem:   "the connection closed in the middle of the answer" + reason,
+			problem:   "the connection closed in the middle of the response" + reason,
 			transient: true,
 			received:  true,
 		}
 	}
 	return attemptResult{
-		problem:   "the connection to " + host + " was closed before an answer arrived" + reason,
+		problem:   "the connection to " + host + " was closed before a response arrived" + reason,
 		transient: true,
 		received:  true,
 	}
 }
 
-// isAnswerError reports whether err says that an answer arrived whole and is
+// isResponseError reports whether err says that a response arrived whole and is
 // not what the API documents.
-func isAnswerError(err error) bool {
+func isResponseError(err error) bool {
 	_, shape := errors.AsType[*shapeError](err)
-	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyAnswer) || errors.Is(err, errTooLarge)
+	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
 }
 
 func isDNSError(err error) bool {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Answer is an answer of the deployment as it was sent, whatever its status.
-type Answer struct {
+// Response is a response of the deployment as it was sent, whatever its status.
+type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
@@ -24,8 +24,8 @@ type Answer struct {
 
 // Send sends one request without retries, for tools that examine a deployment. path
 // is below the base URL, and in is sent as JSON if it is not nil. An error is a
-// [*Error], and means that there is no complete answer.
-func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Answer, error) {
+// [*Error], and means that there is no complete response.
+func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Response, error) {
 	r := request{method: method, path: path, query: query, in: in}
 	body, err := encode(in)
 	if err != nil {
@@ -44,19 +44,19 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	}
 	start := c.now()
 	resp, err := c.http.Do(req)
-	answer := &Answer{}
+	response := &Response{}
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		c.observe(resp)
-		answer.Body, err = io.ReadAll(&limitedReader{r: resp.Body, left: MaxResponseBytes})
+		response.Body, err = io.ReadAll(&limitedReader{r: resp.Body, left: MaxResponseBytes})
 	}
 	if err != nil {
 		return nil, c.stopped(ctx, c.failure(r, &Error{Problem: c.classify(err).problem, cause: err}))
 	}
-	answer.Status, answer.Header, answer.Took = resp.StatusCode, resp.Header, c.now().Sub(start)
+	response.Status, response.Header, response.Took = resp.StatusCode, resp.Header, c.now().Sub(start)
 	if resp.TLS != nil {
-		answer.TLS = tls.VersionName(resp.TLS.Version)
+		response.TLS = tls.VersionName(resp.TLS.Version)
 	}
-	answer.HTML = isHTML(resp.Header)
-	return answer, nil
+	response.HTML = isHTML(resp.Header)
+	return response, nil
 }

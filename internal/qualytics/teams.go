@@ -17,8 +17,8 @@ const TeamPublic = "Public"
 type Team struct {
 	ID          int64
 	Name        string
-	Description string // "" if the build does not report it
-	Permission  string // Editor, Author, Drafter, Viewer, or Reporter; "" if the build does not report it
+	Description string // "" if the deployment does not report it
+	Permission  string // Editor, Author, Drafter, Viewer, or Reporter; "" if the deployment does not report it
 }
 
 // UnmarshalJSON decodes every variant of a team.
@@ -33,7 +33,7 @@ func (t *Team) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if wire.ID == nil || wire.Name == "" {
-		return &shapeError{"the answer has a team without an ID or a name, which the API does not document"}
+		return &shapeError{"the response has a team without an ID or a name, which the API does not document"}
 	}
 	*t = Team{ID: *wire.ID, Name: wire.Name, Description: wire.Description, Permission: wire.Permission}
 	return nil

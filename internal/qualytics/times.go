@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// layouts are the formats of a time in answers. A time without a zone is in UTC.
+// layouts are the formats of a time in responses. A time without a zone is in UTC.
 var layouts = []string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05.999999999Z0700",
@@ -33,7 +33,7 @@ func (t *timestamp) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return &shapeError{"the answer has an invalid time, which the API does not document"}
+	return &shapeError{"the response has an invalid time, which the API does not document"}
 }
 
 // lenientTime decodes a time that nothing depends on. An invalid one is the zero

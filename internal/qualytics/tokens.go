@@ -27,9 +27,9 @@ type Token struct {
 	ID         int64
 	Name       string
 	Active     bool       // false: revoked; stays true after expiry
-	Created    *time.Time // nil if the build does not report it
+	Created    *time.Time // nil if the deployment does not report it
 	Expiration *time.Time // nil: never expires
-	LastUsed   *time.Time // nil: never, or the build does not report it
+	LastUsed   *time.Time // nil: never, or the deployment does not report it
 	User       User       // the owner; a stub, without teams
 }
 
@@ -55,7 +55,7 @@ type wireToken struct {
 
 func (w *wireToken) token() (Token, error) {
 	if w.ID == nil {
-		return Token{}, &shapeError{"the answer has a token without an ID, which the API does not document"}
+		return Token{}, &shapeError{"the response has a token without an ID, which the API does not document"}
 	}
 	t := Token{
 		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
@@ -101,7 +101,7 @@ type NewToken struct {
 	Partial bool
 }
 
-// UnmarshalJSON decodes the answer of a create. If only the ID and the secret can
+// UnmarshalJSON decodes the response of a create. If only the ID and the secret can
 // be decoded, the token is Partial rather than lost.
 func (t *NewToken) UnmarshalJSON(data []byte) error {
 	var wire struct {
@@ -112,7 +112,7 @@ func (t *NewToken) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if wire.Bearer == "" {
-		return &shapeError{"the answer has no bearer_token, which the API documents for a new token"}
+		return &shapeError{"the response has no bearer_token, which the API documents for a new token"}
 	}
 	err := json.Unmarshal(data, &t.Token)
 	if err != nil && wire.ID == nil {
@@ -161,7 +161,7 @@ func (c *Client) sortedTokens(ctx context.Context, path string) ([]Token, error)
 	return slices.SortedFunc(maps.Values(tokens), func(a, b Token) int { return cmp.Compare(a.ID, b.ID) }), err
 }
 
-// tokenList downloads a list of tokens. The API documents one answer without
+// tokenList downloads a list of tokens. The API documents one response without
 // pages; if an envelope says that there are more, they are requested.
 func (c *Client) tokenList(ctx context.Context, path string) (map[int64]Token, error) {
 	items := map[int64]Token{}
@@ -234,11 +234,11 @@ func (c *Client) DeleteToken(ctx context.Context, id int64) error {
 // RevokeToken revokes a token: PUT /user-tokens/{id}. It is a success if the
 // token does not exist, was revoked before, or has expired.
 func (c *Client) RevokeToken(ctx context.Context, id int64) error {
-	answer, err := c.SetTokenRevoked(ctx, id, true)
+	response, err := c.SetTokenRevoked(ctx, id, true)
 	switch {
-	case err == nil && !answer.Usable(c.ServerTime()):
+	case err == nil && !response.Usable(c.ServerTime()):
 		return nil
-	case err == nil: // ignored, or the answer lacks the field
+	case err == nil: // ignored, or the response lacks the field
 		err = &Error{
 			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
 			Problem: "the server accepted the revocation, but the token is still active",

@@ -113,7 +113,7 @@ func validHeaderValue(s string) bool {
 const maxRedirects = 5
 
 // checkRedirect follows a redirect of a GET within the same deployment. Any other
-// redirect becomes the answer, and the [Error] says where it points.
+// redirect becomes the response, and the [Error] says where it points.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	from := via[len(via)-1]
 	if via[0].Method != http.MethodGet || len(via) > maxRedirects || !sameDeployment(from.URL, req.URL) {

@@ -43,7 +43,7 @@ type User struct {
 	Role     string // "" if the server has none
 	Teams    []string
 
-	Created   *time.Time // nil if the build does not report it
+	Created   *time.Time // nil if the deployment does not report it
 	LastLogin *time.Time // nil: never
 	DeletedAt *time.Time // nil: not deactivated
 }
@@ -70,7 +70,7 @@ type wireUser struct {
 
 func (w *wireUser) user() (User, error) {
 	if w.ID == nil {
-		return User{}, &shapeError{"the answer has a user without an ID, which the API does not document"}
+		return User{}, &shapeError{"the response has a user without an ID, which the API does not document"}
 	}
 	u := User{
 		ID: *w.ID, UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
@@ -113,7 +113,7 @@ func (t *teamName) UnmarshalJSON(data []byte) error {
 			object.Name = object.DisplayName
 		}
 		if object.Name == "" {
-			return &shapeError{"the answer has a team without a name, which the API does not document"}
+			return &shapeError{"the response has a team without a name, which the API does not document"}
 		}
 		*t = teamName(object.Name)
 		return nil
@@ -202,7 +202,7 @@ func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter
 				}
 			}
 			if !found {
-				break // a build that repeats its pages
+				break // a deployment that repeats its pages
 			}
 		}
 		if len(known) < total {
@@ -211,7 +211,7 @@ func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter
 	}
 }
 
-// User returns a user of any type: GET /users/{id}. Depending on the build, a
+// User returns a user of any type: GET /users/{id}. Depending on the deployment, a
 // deactivated one has DeletedAt set or is a 404.
 func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 	var out User
@@ -222,9 +222,9 @@ func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 }
 
 // FindUser returns a user, or nil if it does not exist: GET /users/{id}. It
-// believes a 404 only if the API then answers GET /users/me and repeats the 404,
+// believes a 404 only if the API then responds to GET /users/me and repeats the 404,
 // so that a wrong URL does not empty a state. A deactivated user has DeletedAt set
-// or does not exist, depending on the build.
+// or does not exist, depending on the deployment.
 func (c *Client) FindUser(ctx context.Context, id int64) (*User, error) {
 	user, err := c.User(ctx, id)
 	if IsNotFound(err) {

@@ -40,7 +40,7 @@ func (s *Server) load() error {
 }
 
 // save replaces the data file atomically, so that it is valid even if the server is
-// killed. It is called before an answer is sent.
+// killed. It is called before a response is sent.
 func (s *Server) save() error {
 	if s.data == "" {
 		return nil

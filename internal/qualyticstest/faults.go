@@ -14,20 +14,20 @@ type FaultKind int
 
 // The kinds of faults.
 const (
-	// Answer sends the fault's answer without processing the request.
-	Answer FaultKind = iota
+	// Respond sends the fault's response without processing the request.
+	Respond FaultKind = iota
 	// CloseBefore closes the connection without processing the request.
 	CloseBefore
-	// CloseAfter processes the request and closes the connection without an answer.
+	// CloseAfter processes the request and closes the connection without a response.
 	CloseAfter
-	// Truncate processes the request and sends the first half of the answer.
+	// Truncate processes the request and sends the first half of the response.
 	Truncate
-	// Replace processes the request and sends the fault's answer.
+	// Replace processes the request and sends the fault's response.
 	Replace
 	// Delay waits, then continues as usual.
 	Delay
 	// Replay processes the request twice, as if a gateway had repeated it, and
-	// sends the second answer.
+	// sends the second response.
 	Replay
 )
 
@@ -42,15 +42,15 @@ type Fault struct {
 	Times  int    // number of requests after that: 0 means one, Forever means all
 
 	Kind   FaultKind
-	Status int         // of Answer and Replace
-	Header http.Header // of Answer and Replace
-	Body   string      // of Answer and Replace
+	Status int         // of Respond and Replace
+	Header http.Header // of Respond and Replace
+	Body   string      // of Respond and Replace
 	Wait   time.Duration
 	// Do is called first.
 	Do func()
 }
 
-// HTML returns an answer of the ingress in front of the application.
+// HTML returns a response of the ingress in front of the application.
 func HTML(status int) Fault {
 	return Fault{
 		Status: status, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
@@ -58,7 +58,7 @@ func HTML(status int) Fault {
 	}
 }
 
-// JSON returns an answer of the application.
+// JSON returns a response of the application.
 func JSON(status int, body string) Fault {
 	return Fault{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }

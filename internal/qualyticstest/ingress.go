@@ -62,11 +62,11 @@ func (s *Server) applyFault(f *Fault, rec *recorder, r *http.Request, body []byt
 	if f.Kind == Replay {
 		s.application(&recorder{header: http.Header{}, status: http.StatusOK}, r, body)
 	}
-	if f.Kind != Answer && f.Kind != CloseBefore {
+	if f.Kind != Respond && f.Kind != CloseBefore {
 		s.application(rec, r, body)
 	}
 	switch f.Kind {
-	case Answer, Replace:
+	case Respond, Replace:
 		*rec = recorder{header: http.Header{}}
 		f.write(rec)
 	case CloseBefore, CloseAfter:
@@ -89,7 +89,7 @@ func (f Fault) write(rec *recorder) {
 	rec.body.WriteString(f.Body)
 }
 
-// application answers like Qualytics.
+// application responds like Qualytics.
 func (s *Server) application(rec *recorder, r *http.Request, body []byte) {
 	if !strings.HasPrefix(r.URL.Path, s.Profile.Prefix+"/") ||
 		(s.Profile.Prefix != "" && r.URL.Path == s.Profile.Prefix) {
@@ -104,7 +104,7 @@ type bodyReader struct{ *bytes.Reader }
 
 func (*bodyReader) Close() error { return nil }
 
-// recorder keeps an answer until the faults have been applied.
+// recorder keeps a response until the faults have been applied.
 type recorder struct {
 	header http.Header
 	status int

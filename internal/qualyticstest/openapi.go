@@ -33,11 +33,11 @@ func (s *Server) openAPI() map[string]any {
 
 // operation is a documented operation.
 type operation struct {
-	pattern string // method and path
-	body    string // name of the schema of the body, if any
-	answer  string // name of the schema of the answer, if any
-	status  int
-	query   []string
+	pattern  string // method and path
+	body     string // name of the schema of the body, if any
+	response string // name of the schema of the response, if any
+	status   int
+	query    []string
 }
 
 // operations returns the documented operations. A test compares them with the routes.
@@ -78,8 +78,8 @@ func (s *Server) operationObject(o operation) map[string]any {
 		return map[string]any{"application/json": map[string]any{"schema": reference(schema)}}
 	}
 	success := map[string]any{"description": http.StatusText(o.status)}
-	if o.answer != "" {
-		success["content"] = content(o.answer)
+	if o.response != "" {
+		success["content"] = content(o.response)
 	}
 	out := map[string]any{"responses": map[string]any{
 		strconv.Itoa(o.status): success,

@@ -10,7 +10,7 @@ import (
 )
 
 // The OpenAPI document of a profile describes exactly its routes, and the schemas the
-// fields of its answers.
+// fields of its responses.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	for _, profile := range append(Profiles(), Strange()) {
@@ -35,18 +35,18 @@ func TestOpenAPI(t *testing.T) {
 			schemas := s.schemas()
 			u := s.newUser(User{Name: "x", Role: profile.Roles[0]})
 			token := s.newToken(Token{Name: "ci", UserID: u.ID})
-			for name, answer := range map[string]map[string]any{
-				"User": s.userAnswer(u, false), "UserToken": s.tokenAnswer(token),
+			for name, response := range map[string]map[string]any{
+				"User": s.userResponse(u, false), "UserToken": s.tokenResponse(token),
 			} {
 				properties := schemas[name].(map[string]any)["properties"].(map[string]any)
 				for field := range properties {
-					if _, ok := answer[field]; !ok {
-						t.Errorf("%s.%s is documented and not answered", name, field)
+					if _, ok := response[field]; !ok {
+						t.Errorf("%s.%s is documented and not returned", name, field)
 					}
 				}
 			}
 			for _, o := range s.operations() {
-				for _, schema := range []string{o.body, o.answer} {
+				for _, schema := range []string{o.body, o.response} {
 					if schema != "" && schemas[schema] == nil {
 						t.Errorf("%s refers to %s, which does not exist", o.pattern, schema)
 					}

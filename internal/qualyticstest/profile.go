@@ -22,7 +22,7 @@ type Profile struct {
 	TeamDetails  bool     // teams have description and permission
 
 	// ShortTokenCreate omits created, last_used, and most of the user from the
-	// answer to POST /user-tokens.
+	// response to POST /user-tokens.
 	ShortTokenCreate bool
 	// NoTokenCreated omits created from every token.
 	NoTokenCreated bool
@@ -60,7 +60,7 @@ type Profile struct {
 	// MaxExpiryDays limits the lifetime of new tokens, and gives one to those
 	// without; 0 does not.
 	MaxExpiryDays int
-	// CreatedRevoked makes POST of a token answer that it is revoked.
+	// CreatedRevoked makes POST of a token response that it is revoked.
 	CreatedRevoked bool
 	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool

@@ -17,7 +17,7 @@ type Request struct {
 	Header http.Header
 	Body   string
 	Status int // as sent; 0 if the connection was closed
-	Bytes  int // length of the answer's body
+	Bytes  int // length of the response's body
 }
 
 // Write reports whether the request is a write.

@@ -48,7 +48,7 @@ type call struct {
 	body  []byte
 }
 
-type handler func(c *call) (status int, answer any, p *problem)
+type handler func(c *call) (status int, response any, p *problem)
 
 func (s *Server) routes() {
 	s.mux = http.NewServeMux()
@@ -115,7 +115,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h ha
 		writeProblem(w, s.fail(http.StatusUnsupportedMediaType, "Unsupported media type"))
 		return
 	}
-	status, answer, p := h(c)
+	status, response, p := h(c)
 	if p == nil && r.Method != http.MethodGet {
 		if err := s.save(); err != nil {
 			p = s.fail(http.StatusInternalServerError, "unable to save: %v", err)
@@ -124,17 +124,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h ha
 	switch {
 	case p != nil:
 		writeProblem(w, p)
-	case answer == nil:
+	case response == nil:
 		w.WriteHeader(status)
 	default:
-		writeJSON(w, status, answer)
+		writeJSON(w, status, response)
 	}
 }
 
-func writeJSON(w http.ResponseWriter, status int, answer any) {
+func writeJSON(w http.ResponseWriter, status int, response any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(response)
 }
 
 func writeProblem(w http.ResponseWriter, p *problem) {
@@ -173,11 +173,11 @@ func (s *Server) pageOf(c *call, items []any) (int, any, *problem) {
 	}
 	from := min((number-1)*size, len(items))
 	to := min(from+size, len(items))
-	answer := map[string]any{"items": items[from:to], s.Profile.TotalField: len(items), "page": number, "size": size}
+	response := map[string]any{"items": items[from:to], s.Profile.TotalField: len(items), "page": number, "size": size}
 	if s.Profile.PagesField {
-		answer["pages"] = (len(items) + size - 1) / size
+		response["pages"] = (len(items) + size - 1) / size
 	}
-	return http.StatusOK, answer, nil
+	return http.StatusOK, response, nil
 }
 
 func (s *Server) stamp(t *time.Time) any {

@@ -226,12 +226,12 @@ func TestFaultsAndLog(t *testing.T) {
 		}
 	}
 	if n := len(s.ServiceAccounts()); n != 1 {
-		t.Errorf("%d accounts, want the one whose answer was lost after the work", n)
+		t.Errorf("%d accounts, want the one whose response was lost after the work", n)
 	}
 	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Replace, Status: 502})
 	if status, _ := ask(t, s, s.AdminToken(), "POST", "/users", `{"name":"y","role":"Member"}`); status != 502 ||
 		len(s.ServiceAccounts()) != 2 {
-		t.Errorf("a replaced answer: %d, %d accounts", status, len(s.ServiceAccounts()))
+		t.Errorf("a replaced response: %d, %d accounts", status, len(s.ServiceAccounts()))
 	}
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))
 	if first, second := get(), get(); first != 503 || second != 503 {

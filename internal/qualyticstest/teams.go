@@ -40,7 +40,7 @@ func (s *Server) teamByName(name string) *Team {
 	return nil
 }
 
-func (s *Server) teamAnswer(t *Team) map[string]any {
+func (s *Server) teamResponse(t *Team) map[string]any {
 	out := map[string]any{"id": t.ID, "name": t.Name}
 	if s.Profile.TeamDetails {
 		out["display_label"], out["permission"], out["description"] = t.Name, t.Permission, nullable(t.Description)
@@ -53,7 +53,7 @@ func (s *Server) listTeams(c *call) (int, any, *problem) {
 	part := strings.ToLower(c.URL.Query().Get("name"))
 	for _, t := range s.teams {
 		if strings.Contains(strings.ToLower(t.Name), part) {
-			items = append(items, s.teamAnswer(t))
+			items = append(items, s.teamResponse(t))
 		}
 	}
 	return s.pageOf(c, items)
@@ -74,7 +74,7 @@ func (s *Server) getTeam(c *call) (int, any, *problem) {
 	}
 	for _, t := range s.teams {
 		if t.ID == id {
-			return http.StatusOK, s.teamAnswer(t), nil
+			return http.StatusOK, s.teamResponse(t), nil
 		}
 	}
 	return 0, nil, s.fail(http.StatusNotFound, "Team not found")

@@ -80,10 +80,10 @@ func (s *Server) tokenByID(id int64) *Token {
 	return s.tokens[at]
 }
 
-func (s *Server) tokenAnswer(t *Token) map[string]any {
+func (s *Server) tokenResponse(t *Token) map[string]any {
 	out := map[string]any{
 		"id": t.ID, "name": t.Name, "active": t.Active, s.expirationField(): s.stamp(t.Expiration),
-		"last_used": s.stamp(t.LastUsed), "user": s.userAnswer(s.userByID(t.UserID), true),
+		"last_used": s.stamp(t.LastUsed), "user": s.userResponse(s.userByID(t.UserID), true),
 	}
 	if !s.Profile.NoTokenCreated {
 		out["created"] = s.stamp(&t.Created)
@@ -135,29 +135,29 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		t.Expiration = &until
 	}
 	created := s.newToken(t)
-	answer := s.tokenAnswer(created)
+	response := s.tokenResponse(created)
 	if s.Profile.CreatedRevoked {
-		answer["active"] = false
+		response["active"] = false
 	}
 	if s.Profile.ShortTokenCreate {
-		delete(answer, "created")
-		delete(answer, "last_used")
-		answer["user"] = map[string]any{
+		delete(response, "created")
+		delete(response, "last_used")
+		response["user"] = map[string]any{
 			"id":        owner.ID,
 			"user_id":   owner.UserID,
 			"name":      owner.Name,
 			"user_type": owner.Type,
 		}
 	}
-	answer["bearer_token"] = s.sign(created)
-	return s.Profile.CreateStatus, answer, nil
+	response["bearer_token"] = s.sign(created)
+	return s.Profile.CreateStatus, response, nil
 }
 
 func (s *Server) listServiceTokens(c *call) (int, any, *problem) {
 	items := []any{}
 	for _, t := range s.tokens {
 		if s.userByID(t.UserID).Type == "Service" {
-			items = append(items, s.tokenAnswer(t))
+			items = append(items, s.tokenResponse(t))
 		}
 	}
 	if s.Profile.TokenPages {
@@ -173,7 +173,7 @@ func (s *Server) listOwnTokens(c *call) (int, any, *problem) {
 	items := []any{}
 	for _, t := range s.tokens {
 		if t.UserID == c.user.ID {
-			items = append(items, s.tokenAnswer(t))
+			items = append(items, s.tokenResponse(t))
 		}
 	}
 	return http.StatusOK, items, nil
@@ -210,7 +210,7 @@ func (s *Server) updateToken(c *call) (int, any, *problem) {
 	if !in.Revoke || !s.Profile.IgnoreRevoke {
 		t.Active = !in.Revoke
 	}
-	return http.StatusOK, s.tokenAnswer(t), nil
+	return http.StatusOK, s.tokenResponse(t), nil
 }
 
 func (s *Server) deleteToken(c *call) (int, any, *problem) {

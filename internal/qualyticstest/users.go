@@ -135,8 +135,8 @@ func (s *Server) userByID(id int64) *User {
 	return s.users[at]
 }
 
-// userAnswer returns a user in the format of this build. A stub has no teams.
-func (s *Server) userAnswer(u *User, stub bool) map[string]any {
+// userResponse returns a user in the format of this build. A stub has no teams.
+func (s *Server) userResponse(u *User, stub bool) map[string]any {
 	out := map[string]any{
 		"id": u.ID, "user_id": u.UserID, "user_name": u.UserName, "user_type": u.Type, "name": u.Name,
 		"role": u.Role, "email": nullable(u.Email), "picture": nil,
@@ -246,7 +246,7 @@ func (s *Server) createUser(c *call) (int, any, *problem) {
 	if s.Profile.IgnoreRole {
 		u.Role = "Member"
 	}
-	return s.Profile.CreateStatus, s.userAnswer(s.newUser(u), false), nil
+	return s.Profile.CreateStatus, s.userResponse(s.newUser(u), false), nil
 }
 
 var userQuery = []string{"type", "name", "role", "team", "include_deleted", "sort", "sort_dir", "page", "size"}
@@ -271,13 +271,13 @@ func (s *Server) listUsers(c *call) (int, any, *problem) {
 			!strings.Contains(strings.ToLower(u.Name), strings.ToLower(q.Get("name"))) {
 			continue
 		}
-		items = append(items, s.userAnswer(u, false))
+		items = append(items, s.userResponse(u, false))
 	}
 	return s.pageOf(c, items)
 }
 
 func (s *Server) currentUser(c *call) (int, any, *problem) {
-	return http.StatusOK, s.userAnswer(c.user, false), nil
+	return http.StatusOK, s.userResponse(c.user, false), nil
 }
 
 func (s *Server) findUser(c *call) (*User, *problem) {
@@ -297,7 +297,7 @@ func (s *Server) getUser(c *call) (int, any, *problem) {
 	if p != nil {
 		return 0, nil, p
 	}
-	return http.StatusOK, s.userAnswer(u, s.Profile.OmitTeams), nil
+	return http.StatusOK, s.userResponse(u, s.Profile.OmitTeams), nil
 }
 
 func (s *Server) updateUser(c *call) (int, any, *problem) {
@@ -328,7 +328,7 @@ func (s *Server) updateUser(c *call) (int, any, *problem) {
 	if (in.Teams != nil || !s.Profile.MergePut) && !s.Profile.IgnoreTeams {
 		u.Teams = teams
 	}
-	return http.StatusOK, s.userAnswer(u, false), nil
+	return http.StatusOK, s.userResponse(u, false), nil
 }
 
 func (s *Server) deactivateUser(c *call) (int, any, *problem) {
@@ -352,7 +352,7 @@ func (s *Server) deactivateUser(c *call) (int, any, *problem) {
 	if s.Profile.DeleteStatus == http.StatusNoContent {
 		return http.StatusNoContent, nil, nil
 	}
-	return s.Profile.DeleteStatus, s.userAnswer(u, false), nil
+	return s.Profile.DeleteStatus, s.userResponse(u, false), nil
 }
 
 func (s *Server) reactivateUser(c *call) (int, any, *problem) {
@@ -361,5 +361,5 @@ func (s *Server) reactivateUser(c *call) (int, any, *problem) {
 		return 0, nil, p
 	}
 	u.Deleted = nil
-	return http.StatusOK, s.userAnswer(u, false), nil
+	return http.StatusOK, s.userResponse(u, false), nil
 }

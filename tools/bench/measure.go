@@ -271,7 +271,7 @@ func (b *bench) terraform(ctx context.Context, dir string, env []string, args ..
 	return string(out), nil
 }
 
-// emulatorAlone returns the number of requests per second that the emulator answers to
+// emulatorAlone returns the number of requests per second that the emulator handles for
 // plain clients, as many as Terraform's parallelism.
 func emulatorAlone(ctx context.Context, latency time.Duration) (float64, error) {
 	const clients, each = 10, 200

@@ -127,10 +127,10 @@ func (r *report) slopes(share func(row) float64) map[string]float64 {
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark\n\nWritten by `make bench`: %s. Median of %d round(s), run in turns with as many "+
-		"`terraform_data`; every answer of the emulated deployment takes %s. Requests, bytes and the provider's "+
+		"`terraform_data`; every response of the emulated deployment takes %s. Requests, bytes and the provider's "+
 		"peak memory are the largest of all rounds.\n\n", r.Machine, r.Rounds, r.Latency)
 	fmt.Fprintf(&b, "- The provider's stripped binary: %.1f MB.\n- Time from start to configured: %.0f ms.\n- "+
-		"Requests that the emulator answers by itself, ten in parallel: %.0f per second.\n\n", r.Binary, r.Start,
+		"Requests that the emulator handles by itself, ten in parallel: %.0f per second.\n\n", r.Binary, r.Start,
 		r.Emulator)
 	b.WriteString("| accounts + tokens | operation | seconds | × `terraform_data` | provider's CPU seconds | " +
 		"requests | MB received | provider's peak MB |\n| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |\n")

@@ -78,17 +78,17 @@ func (b *bench) startOnce(ctx context.Context, config []byte) (time.Duration, er
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	var answer []byte
+	var response []byte
 	for _, call := range []struct {
 		method string
 		in     []byte
 	}{{"GetProviderSchema", nil}, {"ConfigureProvider", config}} {
-		if err := conn.Invoke(ctx, "/tfplugin6.Provider/"+call.method, call.in, &answer); err != nil {
+		if err := conn.Invoke(ctx, "/tfplugin6.Provider/"+call.method, call.in, &response); err != nil {
 			return 0, fmt.Errorf("%s: %w", call.method, err)
 		}
 	}
-	if len(answer) > 0 { // an empty message has no diagnostics
-		return 0, fmt.Errorf("the provider is not configured: %q", answer)
+	if len(response) > 0 { // an empty message has no diagnostics
+		return 0, fmt.Errorf("the provider is not configured: %q", response)
 	}
 	return time.Since(began), nil
 }

@@ -188,9 +188,9 @@ func (d *demo) use(ctx context.Context) error {
 		return err
 	}
 	if status != http.StatusOK || name != "Airflow" {
-		return fmt.Errorf("GET /users/me answered %d, %q", status, name)
+		return fmt.Errorf("GET /users/me returned %d, %q", status, name)
 	}
-	d.checked("GET /users/me answers %d: the token is that of %q", status, name)
+	d.checked("GET /users/me returns %d: the token is that of %q", status, name)
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (d *demo) destroy(ctx context.Context) error {
 	if status != http.StatusUnauthorized {
 		return fmt.Errorf("the destroyed token still gets %d", status)
 	}
-	d.checked("the account is deactivated, the token is erased, and the API answers it %d", status)
+	d.checked("the account is deactivated, the token is erased, and the API returns %d for it", status)
 	return nil
 }
 

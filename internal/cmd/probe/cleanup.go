@@ -15,8 +15,8 @@ import (
 )
 
 // cleanUp removes the tokens of this run and deactivates its accounts, also after an
-// interrupt, until two passes in a row found nothing active: one answer may be wrong, and
-// a write whose answer was lost may take effect later.
+// interrupt, until two passes in a row found nothing active: one response may be wrong, and
+// a write whose response was lost may take effect later.
 func (w *writer) cleanUp(ctx context.Context) {
 	w.section("Clean-up")
 	if !w.sent {
@@ -66,13 +66,13 @@ func (w *writer) remains() []string {
 type timing struct {
 	limit  time.Duration // for all of it
 	pause  time.Duration // between the first two passes; doubled after each
-	settle time.Duration // for writes whose answer was lost
+	settle time.Duration // for writes whose response was lost
 }
 
 var defaultTiming = timing{limit: 2 * time.Minute, pause: 300 * time.Millisecond, settle: 5 * time.Second}
 
-// pass removes what is active, and returns what was or may be active. It reads answers
-// leniently: a build whose answers the client cannot read must not keep a token alive.
+// pass removes what is active, and returns what was or may be active. It reads responses
+// leniently: a build whose responses the client cannot read must not keep a token alive.
 func (w *writer) pass(ctx context.Context) []string {
 	var left []string
 	if !w.findAccounts(ctx) {

@@ -187,7 +187,7 @@ func TestFaults(t *testing.T) {
 	faults := map[string]qualyticstest.Fault{
 		"500": qualyticstest.JSON(500, `{"detail":"boom"}`), "401": qualyticstest.JSON(401, `{"detail":"no"}`),
 		"web page": qualyticstest.HTML(200), "closed": {Kind: qualyticstest.CloseBefore},
-		"answer lost": {Kind: qualyticstest.CloseAfter}, "truncated": {Kind: qualyticstest.Truncate},
+		"response lost": {Kind: qualyticstest.CloseAfter}, "truncated": {Kind: qualyticstest.Truncate},
 		"strange JSON": qualyticstest.JSON(200, `[1,"two",null,{"id":{}}]`),
 	}
 	for i, args := range [][]string{nil, {"-write", "-yes"}, {"-write", "-yes"}} {
@@ -247,7 +247,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// -write asks first, and another answer than yes sends nothing.
+// -write asks first, and another response than yes sends nothing.
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, qualyticstest.Build202609())

@@ -19,7 +19,7 @@ import (
 func (p *prober) read(ctx context.Context) {
 	me := p.connection(ctx)
 	p.openAPI(ctx)
-	p.section("Answers")
+	p.section("Responses")
 	p.users(ctx)
 	p.tokens(ctx, me)
 	p.teams(ctx)
@@ -41,7 +41,7 @@ func (p *prober) connection(ctx context.Context) object {
 	outcome := a.outcome()
 	switch {
 	case a.err != nil:
-		outcome = "no answer"
+		outcome = "no response"
 		p.printf("  %v\n", a.err)
 	case outcome == "":
 		outcome = strconv.Itoa(a.Status)
@@ -174,7 +174,7 @@ func listOr(label string, elements []string, text string) string {
 	return label + strings.Join(elements, ", ")
 }
 
-// schemas compares the documented answers with the fields that the provider reads.
+// schemas compares the documented responses with the fields that the provider reads.
 func (p *prober) schemas(d document) {
 	for _, s := range []struct {
 		id     string
@@ -205,7 +205,7 @@ func (p *prober) schemas(d document) {
 		p.check(assumption{
 			s.id, "Schema " + s.names[0], "has " + strings.Join(s.fields, ", "),
 			[]string{"complete"},
-			"The provider treats missing fields as null, or reports an answer that it cannot read.",
+			"The provider treats missing fields as null, or reports a response that it cannot read.",
 		}, observed)
 	}
 	roles := d.enum(d.schema("UserRoleType", "RoleType"))
@@ -386,7 +386,7 @@ func (p *prober) users(ctx context.Context) {
 }
 
 // listShape returns whether a list is an array or has items, or the status.
-func listShape(a answer) string {
+func listShape(a response) string {
 	_, array := a.value.([]any)
 	switch {
 	case a.ok() && array:

@@ -25,7 +25,7 @@ type writer struct {
 	accounts map[string]bool // IDs of the accounts of this run
 	tokenIDs map[string]bool // and of its tokens
 	sent     bool            // something that may create an object was sent
-	lost     bool            // the answer of a write was lost
+	lost     bool            // the response of a write was lost
 
 	createsTeams bool // the server created a team that does not exist
 }
@@ -44,9 +44,9 @@ func (p *prober) write(ctx context.Context, suffix string) {
 }
 
 // post sends a request that creates something, and records what it created.
-func (w *writer) post(ctx context.Context, path string, body any) answer {
+func (w *writer) post(ctx context.Context, path string, body any) response {
 	if ctx.Err() != nil {
-		return noAnswer(ctx.Err())
+		return noResponse(ctx.Err())
 	}
 	a := w.send(ctx, http.MethodPost, path, nil, body)
 	id := asObject(a.value).text("id")
@@ -127,7 +127,7 @@ func (w *writer) trimming(ctx context.Context) {
 // updates examines unknown teams and partial updates.
 func (w *writer) updates(ctx context.Context, account object) {
 	path := "/users/" + account.text("id")
-	put := func(body object) answer { return w.send(ctx, http.MethodPut, path, nil, body) }
+	put := func(body object) response { return w.send(ctx, http.MethodPut, path, nil, body) }
 	unknown := w.post(ctx, "/users", object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
 	observed := unknown.outcome()
 	if unknown.ok() {
@@ -187,7 +187,7 @@ func (w *writer) anyTeam(ctx context.Context) string {
 
 // tokens examines the life of a token.
 func (w *writer) tokens(ctx context.Context, account object) {
-	create := func(name string, scim bool) (answer, object) {
+	create := func(name string, scim bool) (response, object) {
 		a := w.post(ctx, "/user-tokens", object{
 			"name": name, "user_id": account["id"], "expires_in_days": 1, "scim_endpoints_only": scim,
 		})
@@ -205,7 +205,7 @@ func (w *writer) tokens(ctx context.Context, account object) {
 	w.check(assumption{
 		"duplicate_token", "Second token with the same name", "409",
 		[]string{"409"},
-		"After a lost answer, the provider cannot tell the tokens apart by name; use name_prefix.",
+		"After a lost response, the provider cannot tell the tokens apart by name; use name_prefix.",
 	}, duplicate.outcome())
 	limited, scim := create(w.name+" scim", true)
 	if limited.ok() {
@@ -244,8 +244,8 @@ func (w *writer) tokens(ctx context.Context, account object) {
 	}, deleted.outcome())
 }
 
-// activity returns whether the token in an answer is active, or the status.
-func activity(a answer) string {
+// activity returns whether the token in a response is active, or the status.
+func activity(a response) string {
 	switch active := asObject(a.value)["active"]; {
 	case !a.ok():
 		return a.outcome()

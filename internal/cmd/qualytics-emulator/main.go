@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	profile := flags.String("profile", names[0], "behavior of the build: "+strings.Join(names, ", "))
 	accounts := flags.Int("accounts", 0, "number of initial service accounts")
 	tokens := flags.Int("tokens", 0, "number of tokens of each initial service account")
-	latency := flags.Duration("latency", 0, "latency of every answer")
+	latency := flags.Duration("latency", 0, "latency of every response")
 	rate := flags.Int("rate", 0, "rate limit in requests per second; 0 means none")
 	burst := flags.Int("burst", 250, "burst of the rate limit")
 	data := flags.String("data", "", "file for the data, which a later start continues with; none keeps it in memory")

@@ -17,21 +17,21 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// answer is a decoded answer. value is nil if there was none, or if it is not JSON.
-type answer struct {
-	*qualytics.Answer
+// response is a decoded response. value is nil if there was none, or if it is not JSON.
+type response struct {
+	*qualytics.Response
 	value any
 	err   error
 }
 
-// send sends a request, and decodes the answer if it is JSON.
-func (p *prober) send(ctx context.Context, method, path string, query url.Values, in any) answer {
+// send sends a request, and decodes the response if it is JSON.
+func (p *prober) send(ctx context.Context, method, path string, query url.Values, in any) response {
 	raw, err := p.client.Send(ctx, method, path, query, in)
 	if err != nil {
 		p.detail("%s %s: %v", method, path, err)
-		return answer{Answer: &qualytics.Answer{Header: http.Header{}}, err: err}
+		return response{Response: &qualytics.Response{Header: http.Header{}}, err: err}
 	}
-	a := answer{Answer: raw}
+	a := response{Response: raw}
 	decoder := json.NewDecoder(bytes.NewReader(raw.Body))
 	decoder.UseNumber()
 	if decoder.Decode(&a.value) != nil {
@@ -43,28 +43,28 @@ func (p *prober) send(ctx context.Context, method, path string, query url.Values
 	return a
 }
 
-func (p *prober) get(ctx context.Context, path string, query url.Values) answer {
+func (p *prober) get(ctx context.Context, path string, query url.Values) response {
 	return p.send(ctx, http.MethodGet, path, query, nil)
 }
 
-// noAnswer is the answer to a request that was not sent.
-func noAnswer(err error) answer {
-	return answer{Answer: &qualytics.Answer{Header: http.Header{}}, err: err}
+// noResponse is the response to a request that was not sent.
+func noResponse(err error) response {
+	return response{Response: &qualytics.Response{Header: http.Header{}}, err: err}
 }
 
-// ok reports whether the answer is a success in JSON.
-func (a answer) ok() bool { return a.Status >= 200 && a.Status < 300 && a.value != nil }
+// ok reports whether the response is a success in JSON.
+func (a response) ok() bool { return a.Status >= 200 && a.Status < 300 && a.value != nil }
 
-// isList reports whether the answer is a list, with or without an envelope.
-func (a answer) isList() bool {
+// isList reports whether the response is a list, with or without an envelope.
+func (a response) isList() bool {
 	_, array := a.value.([]any)
 	_, items := asObject(a.value)["items"].([]any)
 	return a.ok() && !a.HTML && (array || items)
 }
 
-// outcome describes an answer by its status. It returns "" if the answer says nothing about
-// the build: there was none, the token may not do that, or a gateway or a limit answered.
-func (a answer) outcome() string {
+// outcome describes a response by its status. It returns "" if the response says nothing about
+// the build: there was none, the token may not do that, or a gateway or a limit responded.
+func (a response) outcome() string {
 	switch {
 	case a.err != nil, a.Status == 0, a.Status >= http.StatusInternalServerError,
 		a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden, a.Status == http.StatusTooManyRequests:
@@ -93,7 +93,7 @@ func (o object) text(key string) string {
 func (o object) object(key string) object { return asObject(o[key]) }
 
 // items returns the objects of a list, with or without an envelope.
-func (a answer) items() []object {
+func (a response) items() []object {
 	list, ok := a.value.([]any)
 	if !ok {
 		list, _ = asObject(a.value)["items"].([]any)
