@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
@@ -132,26 +133,26 @@ func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualyt
 		!applyGuard(client, diags).allowsRevocationOf(ctx, state) {
 		return
 	}
-	stay := keptRetiring(state, plan, retiring)
-	due := withoutTokens(retiring, stay)
-	for i := range due {
-		due[i].Due = types.BoolValue(true)
+	keep := keptRetiring(state, plan, retiring)
+	remove := withoutTokens(retiring, keep)
+	for i := range remove {
+		remove[i].Due = types.BoolValue(true)
 	}
 	var failures diag.Diagnostics
-	stay = append(stay, state.refusedRemovals(ctx, client, policy, due, &failures)...)
+	refused := state.refusedRemovals(ctx, client, policy, remove, &failures)
 	client.SyncClock(ctx)
 	old := state.retiringEntry(client.ServerTime(), plan.overlap(), !keeps)
 	if keeps {
-		stay = append(stay, old)
+		keep = append(keep, old)
 	} else {
-		due = append(due, old)
+		remove = append(remove, old)
 	}
-	all := append(stay, withoutTokens(due, stay)...)
+	all := slices.Concat(keep, remove)
 	plan.RetiringTokens = retiringList(all)
 	storeHashes(ctx, out.private, all, diags)
 	created, ok := r.issue(ctx, client, plan, accountID, out, diags)
 	if ok {
-		removeRetiringExcept(ctx, client, &created, stay, &failures)
+		removeRetiringExcept(ctx, client, &created, slices.Concat(keep, refused), &failures)
 		diags.Append(out.state.Set(ctx, created)...)
 	}
 	diags.Append(asWarnings(failures)...)

@@ -183,6 +183,7 @@ func planToken(state, plan serviceTokenModel, configName types.String, retiring 
 	}
 	switch {
 	case len(p.replace) == 0:
+		p.adoptEncryption()
 		p.warnOfAdoption()
 		p.warnOfRestoring()
 		p.planStatus()
@@ -355,17 +356,7 @@ func (p *tokenPlan) warnOfAdoption() {
 	if !p.history.Imported {
 		return
 	}
-	if p.adoptsEncryption() {
-		p.plan.Token, p.plan.EncryptedToken = types.StringNull(), types.StringNull()
-		text := "The secret of the imported %s is unknown, so it cannot be encrypted. encryption applies from the " +
-			"next rotation on."
-		if !state.Token.IsNull() {
-			p.plan.EncryptedToken = types.StringUnknown()
-			text = "The secret of the imported %s is encrypted now, but earlier versions of the state contain it. " +
-				"Rotate the token to have a secret that was never in the state."
-		}
-		p.warn("Encryption of imported service token", text, state.label())
-	} else if !p.history.warned && state.Token.IsNull() && state.EncryptedToken.IsNull() &&
+	if !p.adoptsEncryption() && !p.history.warned && state.Token.IsNull() && state.EncryptedToken.IsNull() &&
 		state.Status.ValueString() == statusActive {
 		p.warn("Secret of imported service token is unknown", "%s For example, run \"terraform apply -replace\".",
 			unknownSecretText(state))
@@ -381,6 +372,22 @@ func (p *tokenPlan) warnOfAdoption() {
 		p.warn("Name prefix applies from the next rotation on", "Because %s was imported, name_prefix = %q is "+
 			"stored, and the token keeps its name until it is replaced.", state.label(), prefix.ValueString())
 	}
+}
+
+// adoptEncryption plans the first encryption of an imported token, which is not replaced.
+func (p *tokenPlan) adoptEncryption() {
+	if !p.adoptsEncryption() {
+		return
+	}
+	p.plan.Token, p.plan.EncryptedToken = types.StringNull(), types.StringNull()
+	text := "The secret of the imported %s is unknown, so it cannot be encrypted. encryption applies from the next " +
+		"rotation on."
+	if !p.state.Token.IsNull() {
+		p.plan.EncryptedToken = types.StringUnknown()
+		text = "The secret of the imported %s is encrypted now, but earlier versions of the state contain it. " +
+			"Rotate the token to have a secret that was never in the state."
+	}
+	p.warn("Encryption of imported service token", text, p.state.label())
 }
 
 // warnOfRestoring warns that a revoked token works again: it may have leaked.

@@ -63,8 +63,10 @@ func (c *cached[T]) invalidate() {
 }
 
 // sharedList is a list of objects that concurrent and successive reads download
-// together. The zero value is empty.
+// together.
 type sharedList[T any] struct {
+	now    func() time.Time
+	load   func(context.Context) (map[int64]T, error)
 	flight singleflight.Group
 
 	mu      sync.Mutex
@@ -81,6 +83,12 @@ type download[T any] struct {
 
 	sort   sync.Once
 	sorted []T // by ID; set by sort
+}
+
+// startLists makes the shared lists of a new client usable.
+func (c *Client) startLists() {
+	c.tokens.now, c.tokens.load = c.now, c.downloadTokens
+	c.users.now, c.users.load = c.now, c.downloadAccounts
 }
 
 // wrote records a write to an object, after it was sent.
@@ -106,9 +114,7 @@ func (l *sharedList[T]) fresh(since time.Time) *download[T] {
 
 // get returns a download that started at since or later. Concurrent callers
 // share one, and its error.
-func (l *sharedList[T]) get(ctx context.Context, since time.Time, now func() time.Time,
-	load func(context.Context) (map[int64]T, error),
-) (*download[T], error) {
+func (l *sharedList[T]) get(ctx context.Context, since time.Time) (*download[T], error) {
 	for {
 		if d := l.fresh(since); d != nil {
 			return d, nil
@@ -118,10 +124,10 @@ func (l *sharedList[T]) get(ctx context.Context, since time.Time, now func() tim
 				return nil, nil
 			}
 			l.mu.Lock()
-			d := &download[T]{start: now(), writes: l.writes}
+			d := &download[T]{start: l.now(), writes: l.writes}
 			l.mu.Unlock()
 			var err error
-			if d.items, err = load(ctx); err != nil {
+			if d.items, err = l.load(ctx); err != nil {
 				return nil, err
 			}
 			l.mu.Lock()
@@ -147,7 +153,7 @@ func (l *sharedList[T]) item(d *download[T], id int64) (T, bool) {
 	return item, ok && l.written[id] <= d.writes
 }
 
-// isCurrent reports whether nothing was written since a download started.
+// isCurrent reports whether nothing has been written since a download started.
 func (l *sharedList[T]) isCurrent(d *download[T]) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,13 +162,11 @@ func (l *sharedList[T]) isCurrent(d *download[T]) bool {
 
 // all returns the objects of a complete list by ID, at most listMaxAge old and
 // without a write since. Callers share the slice and must not change it.
-func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
-	load func(context.Context) (map[int64]T, error),
-) ([]T, error) {
-	called := now()
-	d, err := l.get(ctx, called.Add(-listMaxAge), now, load)
+func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
+	called := l.now()
+	d, err := l.get(ctx, called.Add(-listMaxAge))
 	if err == nil && !l.isCurrent(d) {
-		d, err = l.get(ctx, called, now, load)
+		d, err = l.get(ctx, called)
 	}
 	if err != nil {
 		return nil, err
@@ -182,7 +186,7 @@ func (l *sharedList[T]) all(ctx context.Context, now func() time.Time,
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	called := c.now()
 	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
-		list, err := c.tokens.get(ctx, since, c.now, c.downloadTokens)
+		list, err := c.tokens.get(ctx, since)
 		if err != nil {
 			return nil, false, err
 		}
@@ -201,7 +205,7 @@ func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
 // import, or a list resource: at most listMaxAge old, and with every write of
 // this client. The caller must not change the slice.
 func (c *Client) CachedServiceTokens(ctx context.Context) ([]Token, error) {
-	return c.tokens.all(ctx, c.now, c.downloadTokens)
+	return c.tokens.all(ctx)
 }
 
 // accountReads decides between reading accounts one by one and downloading the
@@ -280,7 +284,7 @@ func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, err
 	if c.chooseSingleRead(ctx, since) {
 		return c.FindUser(ctx, id)
 	}
-	list, err := c.users.get(ctx, since, c.now, c.downloadAccounts)
+	list, err := c.users.get(ctx, since)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, err
@@ -332,9 +336,9 @@ const maxSharedPages = 10_000
 // parallelPages is how many pages of a list are requested in parallel.
 const parallelPages = 4
 
-// otherPages returns the objects of the first page of GET /users and of all
-// others: in parallel up to the last known page, then one by one until there are
-// no more.
+// otherPages returns the objects of the first page of GET /users and of all others, which
+// are requested in parallel. If these are not all objects, because the list has changed or
+// the deployment does not report its size, it lists them again, one page after the other.
 func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[User],
 	last int,
 ) (map[int64]User, error) {
@@ -353,33 +357,27 @@ func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[U
 		return nil, err
 	}
 	items := map[int64]User{}
-	add := func(p *page[User]) {
+	for _, p := range all {
 		for _, u := range p.items {
 			items[u.ID] = u
 		}
 	}
-	for _, p := range all {
-		add(p)
+	if latest := all[last-1]; latest.last(len(items)) && len(items) >= latest.total {
+		return items, nil
 	}
-	number, latest := last, all[last-1]
-	for ; !latest.last(len(items)) && number < maxPages; add(latest) {
-		number++
-		var err error
-		if latest, err = onePage[User](ctx, c, "/users", query, number); err != nil {
-			return nil, err
-		}
+	users, err := listAll(ctx, c, "/users", query, func(u User) int64 { return u.ID })
+	clear(items)
+	for _, u := range users {
+		items[u.ID] = u
 	}
-	if len(items) < latest.total {
-		return nil, incompleteList(c, "/users", number, latest.total, len(items))
-	}
-	return items, nil
+	return items, err
 }
 
 // CachedServiceAccounts returns every service account by ID, including deactivated
 // ones, for a data source or an import: at most listMaxAge old, and with every
 // write of this client. The caller must not change the slice.
 func (c *Client) CachedServiceAccounts(ctx context.Context) ([]User, error) {
-	return c.users.all(ctx, c.now, c.downloadAccounts)
+	return c.users.all(ctx)
 }
 
 // CachedAccountsNamed returns the service accounts with exactly this name, including

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,13 +134,15 @@ func TestWriteDuringADownload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.tokens.get(t.Context(), c.now(), c.now, func(ctx context.Context) (map[int64]Token, error) {
+	load := c.tokens.load
+	c.tokens.load = func(ctx context.Context) (map[int64]Token, error) {
 		_, err := c.SetTokenRevoked(ctx, token.ID, true)
 		return map[int64]Token{token.ID: stale[0]}, err // read before the write
-	})
-	if err != nil {
+	}
+	if _, err := c.tokens.get(t.Context(), c.now()); err != nil {
 		t.Fatal(err)
 	}
+	c.tokens.load = load
 	if got, _, err := c.CachedServiceToken(t.Context(), token.ID); err != nil || got.Active {
 		t.Errorf("got %+v, %v, want the revoked token", got, err)
 	}
@@ -213,5 +216,209 @@ func TestListingRefused(t *testing.T) {
 	readAll(t, c, s, 20, 10)
 	if n := count(s.Requests(), "GET /users"); n > 2 {
 		t.Errorf("the list was requested %d times, want at most 2", n)
+	}
+}
+
+// seeded returns a client for a deployment with accounts, and their IDs.
+func seeded(t *testing.T, accounts int) (*qualyticstest.Server, *Client, []int64) {
+	t.Helper()
+	s := newServer(t, qualyticstest.Build202609())
+	s.Clock.Stop() // a list must not expire on a slow machine
+	s.Seed(accounts, 1)
+	var ids []int64
+	for _, u := range s.ServiceAccounts() {
+		ids = append(ids, u.ID)
+	}
+	c, _ := newClient(t, s, nil)
+	return s, c, ids
+}
+
+// Reads by ID: two by themselves, then as many as the list has pages, then from the list.
+// After the list has expired, counting starts again.
+func TestReadsOneByOne(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 250) // three pages
+	want := func(when string, lists, single int) {
+		t.Helper()
+		if gotLists, got := count(s.Requests(), "GET /users"), countSingle(s); gotLists != lists || got != single {
+			t.Errorf("%s: %d list requests and %d single ones, want %d and %d", when, gotLists, got, lists, single)
+		}
+	}
+	read := func(ids ...int64) {
+		t.Helper()
+		for _, id := range ids {
+			if u, err := c.CachedServiceAccount(t.Context(), id); err != nil || u.ID != id {
+				t.Fatalf("%+v, %v", u, err)
+			}
+		}
+	}
+	read(ids[:2]...)
+	want("two accounts", 0, 2)
+	read(ids[2])
+	want("the third", 1, 3)
+	read(ids[3:]...)
+	want("all", 3, 3)
+	s.Clock.Advance(listMaxAge + time.Second)
+	read(ids[:3]...)
+	want("three more after the list expired", 3, 6)
+	read(ids[3:]...)
+	want("all again", 6, 6)
+}
+
+// countSingle returns the number of requests for a single account.
+func countSingle(s *qualyticstest.Server) int {
+	n := 0
+	for _, r := range s.Requests() {
+		if r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/users/") && r.Path != "/users/me" {
+			n++
+		}
+	}
+	return n
+}
+
+// A first page that was requested before a write is not part of a later list.
+func TestWriteAfterTheFirstPage(t *testing.T) {
+	t.Parallel()
+	_, c, ids := seeded(t, 250)
+	for _, id := range ids[10:13] {
+		if _, err := c.CachedServiceAccount(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.UpdateServiceAccount(t.Context(), ids[0], ServiceAccountUpdate{Role: RoleManager}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int64{ids[13], ids[0]} {
+		u, err := c.CachedServiceAccount(t.Context(), id)
+		if err != nil || id == ids[0] && u.Role != RoleManager {
+			t.Errorf("after the update: %+v, %v", u, err)
+		}
+	}
+}
+
+// Lists for data sources contain what this client has written.
+func TestListsAfterWrites(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 3)
+	for range 2 {
+		if accounts, err := c.CachedServiceAccounts(t.Context()); err != nil || len(accounts) != 3 {
+			t.Fatalf("%d accounts, %v", len(accounts), err)
+		}
+		if tokens, err := c.CachedServiceTokens(t.Context()); err != nil || len(tokens) != 3 {
+			t.Fatalf("%d tokens, %v", len(tokens), err)
+		}
+	}
+	if lists := count(s.Requests(), "GET /users") + count(s.Requests(), "GET /user-tokens/service"); lists != 2 {
+		t.Errorf("%d list requests, want 2", lists)
+	}
+	if _, err := c.CreateServiceAccount(t.Context(), wanted); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "new", UserID: ids[0]}, false); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(time.Millisecond)
+	if accounts, err := c.CachedServiceAccounts(t.Context()); err != nil || len(accounts) != 4 {
+		t.Errorf("%d accounts, %v, want 4", len(accounts), err)
+	}
+	if tokens, err := c.CachedServiceTokens(t.Context()); err != nil || len(tokens) != 4 {
+		t.Errorf("%d tokens, %v, want 4", len(tokens), err)
+	}
+}
+
+// If a later page of the list fails, each account is read by itself, and the list is not
+// requested again.
+func TestLaterPageFails(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 250)
+	f := qualyticstest.JSON(400, `{"detail":"no"}`).On(http.MethodGet, "/users").Repeat(qualyticstest.Forever)
+	f.Skip = 1
+	s.Fail(f)
+	for _, id := range ids[:100] {
+		if u, err := c.CachedServiceAccount(t.Context(), id); err != nil || u.ID != id {
+			t.Fatalf("%+v, %v", u, err)
+		}
+	}
+	if lists, single := count(s.Requests(), "GET /users"), countSingle(s); lists > 3 || single != 100 {
+		t.Errorf("%d list requests and %d single ones, want at most 3 and 100", lists, single)
+	}
+}
+
+// A stopped read does not make all further ones single.
+func TestStoppedFirstPage(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 50)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := qualyticstest.Fault{Method: http.MethodGet, Path: "/users", Kind: qualyticstest.CloseBefore, Do: cancel}
+	s.Fail(f)
+	for i, id := range ids {
+		read := t.Context()
+		if i == 2 {
+			read = ctx
+		}
+		if _, err := c.CachedServiceAccount(read, id); (err == nil) != (i != 2) {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if single := countSingle(s); single > 4 {
+		t.Errorf("%d accounts were read by themselves after a stopped request", single)
+	}
+}
+
+// Look-ups by name share a list if there are many, and see what was written.
+func TestLookupsByName(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 30)
+	look := func(name string, accounts, requests int) {
+		t.Helper()
+		s.ClearRequests()
+		found, err := c.CachedAccountsNamed(t.Context(), name)
+		if got := count(s.Requests(), "GET /users"); err != nil || len(found) != accounts || got != requests {
+			t.Errorf(
+				"%q: %d accounts with %d requests, want %d with %d: %v",
+				name,
+				len(found),
+				got,
+				accounts,
+				requests,
+				err,
+			)
+		}
+	}
+	look("Seed 00000", 1, 1)
+	look("Seed 00001", 1, 1)
+	look("Seed 00002", 1, 1) // the list
+	look("Seed 00003", 1, 0)
+	look("Seed", 0, 1) // not in the list: a request confirms that
+	if err := c.DeactivateServiceAccount(t.Context(), ids[5]); err == nil {
+		t.Error("an account with an active token was deactivated")
+	}
+	look("Seed 00004", 1, 1) // the list is not current after a write
+	s.Clock.Advance(listMaxAge + time.Second)
+	look("Seed 00006", 1, 1)
+	look("Seed 00007", 1, 1)
+	look("Seed 00008", 1, 1)
+	look("Seed 00009", 1, 0)
+	s.Fail(qualyticstest.JSON(400, `{"detail":"no"}`).On(http.MethodGet, "/users"))
+	s.Clock.Advance(listMaxAge + time.Second)
+	if _, err := c.CachedAccountsNamed(t.Context(), "Seed 00001"); asError(t, err).Status != 400 {
+		t.Errorf("a failed look-up: %v", err)
+	}
+}
+
+// A list without teams does not report them, so each account is read by itself.
+func TestListWithoutTeams(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 5)
+	var items []string
+	for _, id := range ids {
+		items = append(items, fmt.Sprintf(`{"id":%d,"name":"x","teams":[]}`, id))
+	}
+	s.Fail(qualyticstest.JSON(200, `{"items":[`+strings.Join(items, ",")+`],"total":5}`).
+		On(http.MethodGet, "/users").Repeat(qualyticstest.Forever))
+	for _, id := range ids {
+		if u, err := c.CachedServiceAccount(t.Context(), id); err != nil || len(u.Teams) == 0 {
+			t.Errorf("%+v, %v", u, err)
+		}
 	}
 }

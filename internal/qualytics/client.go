@@ -139,6 +139,7 @@ func New(cfg Config) (*Client, error) {
 		c.jitter = rand.Float64
 	}
 	c.http = httpClient(cfg)
+	c.startLists()
 	return c, nil
 }
 
@@ -178,6 +179,7 @@ func (c *Client) WithToken(token Secret) (*Client, error) {
 		mask:       newMasker(Config{Token: token, Headers: c.headers}),
 	}
 	other.mask.add(string(c.token))
+	other.startLists()
 	return other, nil
 }
 

@@ -6,8 +6,6 @@ package qualytics
 import (
 	"context"
 	"encoding/json"
-	"net/http"
-	"strconv"
 )
 
 // TeamPublic is the team that every user is in.
@@ -60,23 +58,3 @@ func (c *Client) TeamNames(ctx context.Context) ([]string, error) {
 // ForgetTeamNames discards the names of the teams, because one may have been
 // created since.
 func (c *Client) ForgetTeamNames() { c.teamNames.invalidate() }
-
-// TeamListing returns ID and name of all teams: GET /teams/listing. Any role may
-// call it.
-func (c *Client) TeamListing(ctx context.Context) ([]Team, error) {
-	var out page[Team]
-	if err := c.do(ctx, request{method: http.MethodGet, path: "/teams/listing", out: &out}); err != nil {
-		return nil, err
-	}
-	return out.items, nil
-}
-
-// Team returns a team: GET /teams/{id}.
-func (c *Client) Team(ctx context.Context, id int64) (*Team, error) {
-	var out Team
-	if err := c.do(ctx,
-		request{method: http.MethodGet, path: "/teams/" + strconv.FormatInt(id, 10), out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
-}

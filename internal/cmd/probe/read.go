@@ -109,7 +109,7 @@ func orNone(text string) string {
 var clientOperations = []string{
 	"GET /users/me", "GET /users", "POST /users", "GET /users/{id}", "PUT /users/{id}", "DELETE /users/{id}",
 	"GET /user-tokens/service", "GET /user-tokens", "POST /user-tokens", "PUT /user-tokens/{id}",
-	"DELETE /user-tokens/{id}", "GET /teams", "GET /teams/{id}", "GET /teams/listing",
+	"DELETE /user-tokens/{id}", "GET /teams",
 }
 
 // openAPI examines the description of the build.
