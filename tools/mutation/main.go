@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ var testPackages = []string{"internal/qualytics", "internal/provider"}
 // slowTests are not run, because each takes a minute: mutants that only they notice count
 // as survivors.
 var slowTests = []string{"TestFaultMatrix", "TestTokenLife"}
+
+// acceptanceTest matches the tests that run a CLI.
+var acceptanceTest = regexp.MustCompile("^TestAcc[A-Z]")
 
 // helper is added to each mutated package. It activates one mutant, or records the mutants
 // whose code is executed.
@@ -183,7 +187,7 @@ func recordTests(ctx context.Context, root string) ([]test, error) {
 			return nil, err
 		}
 		for name := range strings.FieldsSeq(string(out)) {
-			if strings.HasPrefix(name, "TestAcc") || slices.Contains(slowTests, name) {
+			if acceptanceTest.MatchString(name) || slices.Contains(slowTests, name) {
 				continue
 			}
 			record := filepath.Join(root, "reached")
