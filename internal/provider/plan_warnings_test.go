@@ -6,9 +6,11 @@ package provider_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -32,6 +34,9 @@ func TestRenameToANameInUse(t *testing.T) {
 			p := h.plan(o, config(name))
 			wantText(t, p.diags.errors(), "New service account name is in use", holder, "would have deactivated",
 				"for_each")
+			if w := p.diags.warnings(); w != "" {
+				t.Errorf("%s: the refused plan also warns: %s", name, w)
+			}
 		}
 		wantWrites(t, h)
 		h.connect(h.config)
@@ -78,7 +83,71 @@ func TestForcedReplacementOfAnAccount(t *testing.T) {
 		}
 		p := h.plan(h.none(accountType), config)
 		wantText(t, p.diags.errors(), "New service account name is in use", "forced replacement", get(o.state, "id"))
+		if w := p.diags.warnings(); w != "" {
+			t.Errorf("the refused plan also warns: %s", w)
+		}
 	})
+}
+
+// A new name may consist of other characters than letters and digits only.
+func TestRenameWithoutLetters(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "!!!", "role": "Member"}, "create")
+	if p := h.plan(o, values{"name": "???", "role": "Member"}); p.action != "replace" || p.diags.errors() != "" {
+		t.Errorf("planned %s %s", p.action, p.diags.errors())
+	}
+}
+
+// Teams are looked up only if some are added, and a failed look-up is left to the apply.
+func TestTeamsWhilePlanning(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	config := values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}
+	h.must(o, config, "create")
+	h.connect(h.config)
+	h.server.ClearRequests()
+	if p := h.plan(o, config.with(values{"role": "Manager"})); p.action != "update" || h.routes()["GET /teams"] != 0 {
+		t.Errorf("planned %s with %v", p.action, h.routes())
+	}
+	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/teams"))
+	p := h.plan(o, config.with(values{"teams": []string{"Data Quality", "Missing"}}))
+	if w := p.diags.warnings(); w != "" || p.diags.errors() != "" {
+		t.Errorf("a failed look-up: %s %s", w, p.diags.errors())
+	}
+}
+
+// Terraform configures a provider before it plans. Without that, a plan checks nothing.
+func TestPlanWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	var err error
+	if h.p, err = provider.NewServer("test", h.environment()); err != nil {
+		t.Fatal(err)
+	}
+	for resourceType, config := range map[string]values{
+		accountType:   {"name": "x", "role": "Member"},
+		tokenType:     {"service_account_id": "7", "name": "x"},
+		exclusiveType: {"service_account_id": "7", "token_ids": []string{"8"}},
+	} {
+		if p := h.plan(h.none(resourceType), config); p.action != "create" || p.diags.errors() != "" {
+			t.Errorf("%s: planned %s %s", resourceType, p.action, p.diags.errors())
+		}
+	}
+}
+
+// A service account ID that is not an ID is a warning in a plan, because it may be mocked.
+func TestInvalidAccountIDWhilePlanning(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	for id, want := range map[string]string{"7": "", "abc": "Invalid ID", "007": "Invalid ID"} {
+		p := h.plan(h.none(tokenType), values{"service_account_id": id, "name": "x"})
+		if w := p.diags.warnings(); (w == "") != (want == "") || !strings.Contains(w, want) || p.diags.errors() != "" {
+			t.Errorf("%s: %q %s, want %q", id, w, p.diags.errors(), want)
+		}
+	}
 }
 
 // A forced replacement together with another change is planned in two steps as well: first
@@ -234,6 +303,16 @@ func TestTokensInUse(t *testing.T) {
 		both := h.plan(account, config.with(values{"role": "Member", "teams": []string{}})).diags.warnings()
 		wantText(t, both, `loses the role "Manager" immediately and continues with "Member"`, `"Data Quality"`,
 			"1 active token acts")
+		h.server.EditUser(parseInt(t, get(account.state, "id")), func(u *qualyticstest.User) { u.Role = "Admin" })
+		if diags := h.refresh(account); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		use(time.Hour)
+		wantText(t, h.plan(account, config).diags.warnings(), `loses the role "Admin" immediately`)
+		h.server.EditUser(parseInt(t, get(account.state, "id")), func(u *qualyticstest.User) { u.Role = "Manager" })
+		if diags := h.refresh(account); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
 		// A promotion and an added team take nothing away.
 		use(time.Hour)
 		for _, config := range []values{
@@ -333,4 +412,31 @@ func TestTokenCopiedWithOtherText(t *testing.T) {
 			validated(h, h.config.with(tc.change)), tc.want)
 	}
 	wantWrites(t, h)
+}
+
+// A token in use that a plan abandons keeps working, so nothing is warned about. With the
+// policy "delete", the same plans warn.
+func TestAbandonedTokenInUse(t *testing.T) {
+	t.Parallel()
+	for policy, warned := range map[string]bool{"abandon": false, "delete": true} {
+		h := newHarness(t, qualyticstest.Build202609())
+		o := h.none(tokenType)
+		config := values{
+			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 90,
+			"deletion_policy": policy,
+		}
+		h.must(o, config, "create")
+		used := h.clock.Now()
+		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+		h.connect(h.config)
+		w := h.plan(o, nil).diags.warnings()
+		if got := strings.Contains(w, "Service token is in use"); got != warned {
+			t.Errorf("%s, destroyed: warned %t, want %t: %s", policy, got, warned, w)
+		}
+		// With a prefix, the order of a replacement is that of create_before_destroy or not,
+		// which the provider does not know.
+		if w := h.plan(o, config.with(values{"expires_in_days": 60})).diags.warnings(); strings.Contains(w, "in use") {
+			t.Errorf("%s, replaced: %s", policy, w)
+		}
+	}
 }

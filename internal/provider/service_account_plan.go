@@ -90,9 +90,6 @@ func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
 
 // checkNewName warns that the name of a new account is used.
 func (p *accountPlan) checkNewName(ctx context.Context) {
-	if p.plan.Name.IsUnknown() {
-		return
-	}
 	if kept := p.data.names.keptAs(p.plan.Name.ValueString()); kept != "" {
 		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q "+
 			"is used by the %s in the state. If this is a forced replacement of it, with -replace or "+

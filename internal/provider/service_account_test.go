@@ -286,8 +286,14 @@ func TestAccountLockout(t *testing.T) {
 			"role": "Admin",
 		},
 	} {
+		used := h.server.Clock.Now() // a refused plan does not also warn about tokens in use
+		h.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+		h.connect(h.config)
 		p := h.plan(o, config)
 		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
+		if w := p.diags.warnings(); w != "" {
+			t.Errorf("%s: the refused plan also warns: %s", name, w)
+		}
 	}
 	h.clean(o, values{"name": "Terraform", "role": "Admin"})
 	wantWrites(t, h)

@@ -422,3 +422,62 @@ func TestListWithoutTeams(t *testing.T) {
 		}
 	}
 }
+
+// If the first page does not report the size of the list, or the list changes while it is
+// read, the list is read again, page by page.
+func TestListOfUnknownSize(t *testing.T) {
+	t.Parallel()
+	s, c, ids := seeded(t, 250)
+	items := []string{`{"id":999999,"name":"deactivated meanwhile","teams":["Public"]}`}
+	for _, id := range ids[:PageSize-1] {
+		items = append(items, fmt.Sprintf(`{"id":%d,"name":"x","teams":["Public"]}`, id))
+	}
+	s.Fail(qualyticstest.JSON(200, `{"items":[`+strings.Join(items, ",")+`]}`).On(http.MethodGet, "/users"))
+	for _, id := range ids {
+		if u, err := c.CachedServiceAccount(t.Context(), id); err != nil || u.ID != id {
+			t.Fatalf("%+v, %v", u, err)
+		}
+	}
+	if lists, single := count(s.Requests(), "GET /users"), countSingle(s); lists != 4 || single != 2 {
+		t.Errorf("%d list requests and %d single ones, want 4 and 2", lists, single)
+	}
+	if u, err := c.CachedServiceAccount(t.Context(), 999999); err != nil || u != nil {
+		t.Errorf("an account that is not in the second list was found: %+v, %v", u, err)
+	}
+}
+
+// Pages after the first are requested in parallel, but not all at the same time.
+func TestParallelPages(t *testing.T) {
+	t.Parallel()
+	s, c, _ := seeded(t, 12*PageSize)
+	var mu sync.Mutex
+	now, most := 0, 0
+	step := func(d int) {
+		mu.Lock()
+		defer mu.Unlock()
+		now += d
+		most = max(most, now)
+	}
+	transport := c.http.Transport
+	c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		step(1)
+		defer step(-1)
+		if r.URL.Query().Get("page") != "1" {
+			time.Sleep(20 * time.Millisecond) // until others have arrived
+		}
+		return transport.RoundTrip(r)
+	})
+	if accounts, err := c.CachedServiceAccounts(t.Context()); err != nil || len(accounts) != 12*PageSize {
+		t.Fatalf("%d accounts, %v", len(accounts), err)
+	}
+	if most != parallelPages {
+		t.Errorf("%d requests at the same time, want %d", most, parallelPages)
+	}
+	if n := count(s.Requests(), "GET /users"); n != 12 {
+		t.Errorf("%d list requests, want 12", n)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
