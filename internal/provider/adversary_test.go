@@ -90,6 +90,25 @@ func TestLockoutAtApply(t *testing.T) {
 	token.tainted = true
 	_, diags = h.apply(h.plan(token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}))
 	wantText(t, diags.errors(), "lock out the provider", "this is the token")
+	// Planned by another Admin, and applied with the token itself.
+	for name, tc := range map[string]struct {
+		object *object
+		config values
+	}{
+		"demoted": {account, values{"name": "Terraform", "role": "Manager", "revoke_tokens_on_destroy": true}},
+		"revoked": {token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "revoked": true}},
+		"deleted": {token, nil},
+	} {
+		tc.object.tainted = false
+		h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
+		p := h.plan(tc.object, tc.config)
+		h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID)})
+		_, diags = h.apply(p)
+		wantText(t, diags.errors(), "Operation would lock out the provider")
+		if me := h.server.Users(); !h.active(fmt.Sprint(own.ID)) || me[len(me)-1].Role != "Admin" {
+			t.Fatalf("%s: the provider locked itself out", name)
+		}
+	}
 	unreachable := qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever)
 	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID), "max_retries": 0})
 	h.server.Fail(unreachable)

@@ -5,6 +5,7 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -152,6 +153,40 @@ func TestUnknownTeamsAndSpelling(t *testing.T) {
 		t.Errorf("the same spelling: %s", p.diags.errors())
 	}
 	h.clean(o, config("data engineering", "Data Quality", "Public"))
+	h.clean(o, config("Data Quality", "data engineering"))
+	p = h.plan(o, config("Public", "Data Engineering", unknown{}))
+	wantText(t, p.diags.errors(), "Spelling of team differs from the state", `"Public"`)
+	if p := h.plan(o, config("Data Engineering", "Data Quality", unknown{})); !strings.Contains(get(p.planned, "teams"),
+		"?") {
+		t.Errorf("planned %s for teams that are partly unknown", get(p.planned, "teams"))
+	}
+	h.must(o, config(), "update")
+	all := values{"name": "x", "role": "Member", "teams": unknown{}}
+	if p := h.plan(o, all); get(p.planned, "teams") != "?" {
+		t.Errorf("planned %q for unknown teams", get(p.planned, "teams"))
+	}
+}
+
+// If the teams cannot be looked up, nothing is created.
+func TestTeamsCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/teams").Repeat(qualyticstest.Forever))
+	_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
+	wantText(t, diags.errors(), "Unable to look up teams", "reading teams requires the role Manager or Admin")
+	wantWrites(t, h)
+}
+
+// A promotion to Admin is applied.
+func TestPromotionToAdmin(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.none(accountType)
+	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	h.must(o, values{"name": "x", "role": "Admin"}, "update")
+	if role := h.server.ServiceAccounts()[0].Role; role != "Admin" {
+		t.Errorf("the role is %s", role)
+	}
 }
 
 // A team that was created since the names were requested exists for an apply.

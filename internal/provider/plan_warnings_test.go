@@ -440,3 +440,22 @@ func TestAbandonedTokenInUse(t *testing.T) {
 		}
 	}
 }
+
+// If the provider's own account is unknown while planning, a plan warns like any other.
+func TestWarningsWithoutOwnAccount(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	account, token := h.none(accountType), h.none(tokenType)
+	h.must(account, values{"name": "x", "role": "Member"}, "create")
+	h.must(token, values{"service_account_id": get(account.state, "id"), "name": "ci"}, "create")
+	used := h.clock.Now()
+	h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+	h.connect(h.config)
+	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/users/me").
+		Repeat(qualyticstest.Forever))
+	p := h.plan(account, nil)
+	wantText(t, p.diags.warnings(), "Service account to be destroyed is in use")
+	if p.diags.errors() != "" {
+		t.Errorf("the plan fails: %s", p.diags.errors())
+	}
+}

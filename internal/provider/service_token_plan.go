@@ -413,8 +413,7 @@ func (p *tokenPlan) setComputedUnknown() {
 // revoked, or if another window ends a rotation that was due.
 func (p *tokenPlan) planStatus() {
 	switch status := p.state.Status.ValueString(); {
-	case !p.plan.Revoked.Equal(p.state.Revoked):
-		p.plan.Status = types.StringUnknown()
+	case !p.plan.Revoked.Equal(p.state.Revoked): // it stays unknown
 	case status == statusRotationDue && !p.plan.Revoked.ValueBool() && !p.plan.RotateBeforeDays.IsUnknown():
 		p.plan.Status = types.StringValue(statusActive)
 	default:

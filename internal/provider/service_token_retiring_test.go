@@ -173,12 +173,15 @@ func TestRetireUnused(t *testing.T) {
 		{"used after the rotation", 23 * time.Hour, 30 * time.Hour, false},
 		{"unused for long after the rotation", time.Hour, 26 * time.Hour, true},
 		{"unused for almost long enough", time.Hour, 25*time.Hour - time.Minute, false},
+		{"unused for exactly long enough", time.Hour, 25 * time.Hour, true},
+		{"rotated exactly long enough ago", -time.Hour, 24 * time.Hour, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
 				o, config, old := rotated(t, h, values{"retire_unused_after_hours": 24})
 				h.clean(o, config)
+				h.server.Clock.Stop()
 				if tc.used != 0 {
 					used := h.server.Clock.Now().Add(tc.used)
 					h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &used })
@@ -302,7 +305,12 @@ func TestChangesDuringOverlap(t *testing.T) {
 		{"overlap removed", values{"overlap_days": nil}, false, 1, "will be removed"},
 		{"revoked", values{"revoked": true}, false, 1, "will be removed"},
 		{"overlap longer", values{"overlap_days": 9}, true, 2, ""},
-		{"policy revoke, no overlap", values{"overlap_days": nil, "deletion_policy": "revoke"}, false, 2, "revoked"},
+		{
+			"policy revoke, no overlap",
+			values{"overlap_days": nil, "deletion_policy": "revoke"},
+			false, 2,
+			"are revoked, and stop working",
+		},
 		{"policy abandon, no overlap", values{"overlap_days": nil, "deletion_policy": "abandon"}, true, 2, ""},
 		{"window changed", values{"rotate_before_days": 12}, true, 2, ""},
 	} {
@@ -515,11 +523,22 @@ func TestRetiringOwnToken(t *testing.T) {
 			"due": config, "destroy": nil, "revoked": config.with(values{"revoked": true}),
 		} {
 			// The hash of its secret is known, so the plan refuses it.
-			wantText(t, h.plan(o, config).diags.errors(), "Operation would lock out the provider", "retiring service "+
-				"token")
+			p := h.plan(o, config)
+			wantText(t, p.diags.errors(), "Operation would lock out the provider", "retiring service token")
+			if w := p.diags.warnings(); w != "" {
+				t.Errorf("%s: the refused plan also warns: %s", name, w)
+			}
+			// A plan of another Admin does not know it, but the apply does.
+			own := h.config
+			h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.AdminToken()})
+			p = h.plan(o, config)
+			h.connect(own)
+			after, diags := h.apply(p)
+			wantText(t, diags.errors(), "Operation would lock out the provider", "retiring service token")
 			if !h.active(mine) {
 				t.Fatalf("%s: the provider revoked its own token", name)
 			}
+			wantRetiring(t, retiringTokens(after), retiringTokens(o)...)
 		}
 		// The next run uses the new token.
 		h.connectAs(parseInt(t, get(o.state, "id")))
@@ -548,6 +567,11 @@ func TestOverlapValidation(t *testing.T) {
 		{"longer than the window", values{"overlap_days": 8}, "", "Overlap is longer than the rotation window"},
 		{"unused without overlap", values{"retire_unused_after_hours": 5}, "overlap_days", ""},
 		{"unused too long", values{"overlap_days": 7, "retire_unused_after_hours": 8761}, "between 1 and 8760", ""},
+		{
+			"fixed name, longer than the window",
+			values{"name_prefix": nil, "name": "ci", "overlap_days": 8},
+			"Overlap requires name_prefix", "",
+		},
 		{"unknown", values{"overlap_days": unknown{}, "retire_unused_after_hours": unknown{}}, "", ""},
 		{"unknown name", values{"name_prefix": unknown{}, "overlap_days": 7}, "", ""},
 		{"both names unknown", values{"name_prefix": unknown{}, "name": unknown{}, "overlap_days": 7}, "", ""},
@@ -886,5 +910,124 @@ func TestPlannedSecret(t *testing.T) {
 				tc.encrypted)
 		}
 		wantRetiring(t, retiringOf(p.planned))
+	}
+}
+
+// A retiring token that is gone when the apply removes it is not an error, whatever the
+// policy.
+func TestRetiringTokenGoneDuringApply(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"delete", "revoke", "abandon"} {
+		h := newHarness(t, qualyticstest.Build202609())
+		o, config, old := rotated(t, h, values{"deletion_policy": policy})
+		h.clock.Advance(6 * day)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		wantRetiring(t, retiringTokens(o), old+" due")
+		p := h.plan(o, config)
+		h.server.RemoveToken(parseInt(t, old))
+		after, diags := h.apply(p)
+		if diags.errors() != "" {
+			t.Errorf("%s: %s", policy, diags.errors())
+		}
+		wantRetiring(t, retiringTokens(after))
+	}
+}
+
+// If a token that is not due cannot be removed, it is due afterwards.
+func TestRemovalOfAnOverlapFails(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	config = config.with(values{"overlap_days": nil})
+	h.server.Fail(qualyticstest.JSON(500, `{"detail":"no"}`).On(http.MethodDelete, "").Repeat(qualyticstest.Forever))
+	_, diags := h.run(o, config)
+	wantText(t, diags.errors(), "Unable to remove retiring service token")
+	wantRetiring(t, retiringTokens(o), old+" due")
+}
+
+// Without the hash of its secret, a retiring token is looked up before it is removed. If
+// that fails, a plan leaves the decision to the apply, which removes nothing.
+func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	owner := h.account()
+	created := h.clock.Now()
+	expires := created.Add(30 * day)
+	imported := h.server.AddToken(qualyticstest.Token{
+		Name: "ci", UserID: parseInt(t, owner), Created: created, Expiration: &expires,
+	})
+	o, diags := h.load(tokenType, fmt.Sprint(imported.ID))
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	config := overlapping.with(values{"service_account_id": owner})
+	h.must(o, config, "update")
+	h.clock.Advance(21 * day)
+	h.must(o, config, "update")
+	old := fmt.Sprint(imported.ID)
+	wantRetiring(t, retiringTokens(o), old)
+	config = config.with(values{"overlap_days": nil})
+	h.connect(h.config)
+	fail := qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service")
+	h.server.Fail(fail.Repeat(qualyticstest.Forever))
+	p := h.plan(o, config)
+	if p.diags.errors() != "" {
+		t.Fatalf("the plan fails: %s", p.diags.errors())
+	}
+	after, diags := h.apply(p)
+	wantText(t, diags.errors(), "Unable to delete service token", "Retiring service token")
+	wantRetiring(t, retiringTokens(after), old)
+	if !h.works(old) {
+		t.Error("the retiring token was removed")
+	}
+	h.server.Heal()
+	h.server.RemoveToken(imported.ID)
+	h.connect(h.config)
+	if p := h.plan(o, config); p.diags.errors() != "" {
+		t.Errorf("a token that is gone: %s", p.diags.errors())
+	}
+}
+
+// A replacement removes the retiring tokens too, and its plan says so.
+func TestReplacementWarnsOfRetiringTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	p := h.plan(o, config.with(values{"expires_in_days": 60}))
+	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "ID "+old)
+	if p.action != "replace" {
+		t.Errorf("planned %s", p.action)
+	}
+}
+
+// Whether a rotation is in place depends on the overlap of the configuration, and not on
+// that of the state.
+func TestChangedOverlapInARotation(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ before, after, want any }{
+		{nil, 5, "update"}, {5, nil, "replace"}, {5, 7, "update"},
+	} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := overlapping.with(values{"service_account_id": h.account(), "overlap_days": tc.before})
+		o := h.none(tokenType)
+		h.must(o, config, "create")
+		h.clock.Advance(21 * day)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		if p := h.plan(o, config.with(values{"overlap_days": tc.after})); p.action != tc.want {
+			t.Errorf("from %v to %v: planned %s, want %s", tc.before, tc.after, p.action, tc.want)
+		}
+		// An expired token is of no use to anyone.
+		h.clock.Advance(10 * day)
+		if diags := h.refresh(o); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		if tc.after != nil {
+			wantText(t, h.plan(o, config.with(values{"overlap_days": tc.after})).diags.warnings(),
+				"Expired service token will be replaced", "and the old one is removed")
+		}
 	}
 }

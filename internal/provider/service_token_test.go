@@ -649,3 +649,44 @@ func TestTokenLockout(t *testing.T) {
 		}
 	})
 }
+
+// What a plan says about the arguments of an imported token, which the API does not report.
+func TestArgumentsOfImportedToken(t *testing.T) {
+	t.Parallel()
+	const summary = "Name prefix applies from the next rotation on"
+	for _, tc := range []struct {
+		name   string
+		prefix any
+		warns  bool
+	}{
+		{"other prefix", "app-", true},
+		{"prefix of the name", "c", false},
+		{"unknown prefix", unknown{}, false},
+		{"fixed name", nil, false},
+	} {
+		h := newHarness(t, qualyticstest.Build202609())
+		owner := h.account()
+		imported := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: parseInt(t, owner)})
+		o, diags := h.load(tokenType, fmt.Sprint(imported.ID))
+		if diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+		config := values{"service_account_id": owner, "name_prefix": tc.prefix}
+		if tc.prefix == nil {
+			config["name"] = "ci"
+		}
+		w := h.plan(o, config).diags.warnings()
+		if strings.Contains(w, summary) != tc.warns {
+			t.Errorf("%s: warned %q, want a warning: %t", tc.name, w, tc.warns)
+		}
+		if tc.prefix == nil || tc.prefix == (unknown{}) {
+			continue
+		}
+		// After the first apply, later changes say nothing about the import.
+		h.must(o, config, "update")
+		p := h.plan(o, config.with(values{"revoked": true}))
+		if w := p.diags.warnings(); w != "" || p.action != "update" {
+			t.Errorf("%s: the next plan is %s and warns %q", tc.name, p.action, w)
+		}
+	}
+}

@@ -39,7 +39,7 @@ var foreignTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
 
 // exclusiveHistory is the private data of the resource.
 type exclusiveHistory struct {
-	// Listed contains the IDs of active tokens that token_ids contained before, sorted: their
+	// Listed contains the IDs of active tokens that token_ids contained before: their
 	// own resources remove them, for example after a rotation whose dependents failed.
 	Listed []string `json:"listed,omitempty"`
 	// Imported means that token_ids is what an import found, and not necessarily what a
@@ -56,13 +56,10 @@ type exclusiveHistory struct {
 // recordChange records a change of token_ids. Of what an import found, only what other
 // resources manage counts as listed.
 func (h *exclusiveHistory) recordChange(before, after types.Set) {
-	ids := append(slices.Clone(h.Listed), h.Managed...)
+	h.Listed = append(h.Listed, h.Managed...) // the next refresh removes what is not needed
 	if !h.Imported {
-		ids = append(ids, stringsOf(before)...)
+		h.Listed = append(h.Listed, stringsOf(before)...)
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return containsString(after, types.StringValue(id)) })
-	slices.Sort(ids)
-	h.Listed = slices.Compact(ids)
 	if !before.Equal(after) {
 		h.Imported, h.Managed = false, nil
 	}
@@ -115,7 +112,6 @@ func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qu
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
 	}
-	slices.Sort(listed)
 	slices.Sort(managed)
 	history.Listed, history.Managed, m.ForeignTokens = listed, slices.Compact(managed), foreignList(foreign)
 	return true

@@ -74,7 +74,12 @@ func TestExclusive(t *testing.T) {
 			t.Fatal(diags.errors())
 		}
 		p := h.plan(o, config)
-		wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", `"before", ID `+before, "last use")
+		created := "created at " + h.server.Clock.Now().Format("2006-01-02T")
+		if h.server.Profile.NoTokenCreated {
+			created = "time of creation unknown"
+		}
+		wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", `"before", ID `+before, "last use",
+			created)
 		wantForeign(t, p.planned)
 		newer := h.stray(config, "newer")
 		h.server.ClearRequests()
@@ -109,7 +114,14 @@ func TestExclusiveAllowsAToken(t *testing.T) {
 	h.server.EditToken(parseInt(t, revoked), func(t *qualyticstest.Token) { t.Active = false })
 	other := h.stray(values{"service_account_id": h.account()}, "of another account")
 	config["token_ids"] = []string{get(token.state, "id"), stray}
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	wantForeign(t, o.state, stray)
+	wantForeign(t, h.plan(o, config).planned)
 	h.must(o, config, "update")
+	wantForeign(t, o.state)
+	wantForeign(t, h.plan(o, config.with(values{"token_ids": []any{stray, unknown{}}})).planned)
 	if !h.works(stray) || !h.works(other) {
 		t.Error("an allowed token, or one of another account, was revoked")
 	}
@@ -303,6 +315,7 @@ func TestExclusiveValidation(t *testing.T) {
 		{"null element", values{"service_account_id": "5", "token_ids": []any{nil, "7"}}, "null"},
 		{"user_id", values{"service_account_id": "x@service", "token_ids": []string{"7"}}, "Invalid ID"},
 		{"name", values{"service_account_id": "5", "token_ids": []string{"ci"}}, "Invalid ID"},
+		{"mocked account", values{"service_account_id": "abc", "token_ids": []string{"7"}}, "Invalid ID"},
 	} {
 		p := h.plan(h.none(exclusiveType), tc.config)
 		got := p.diags.errors()
@@ -521,4 +534,59 @@ func TestExclusiveWithoutList(t *testing.T) {
 	}
 	_, diags = h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
 	wantText(t, diags.errors(), "Unable to list service tokens")
+}
+
+// What a plan cannot request is left to the apply: with an unknown provider configuration,
+// or if the tokens cannot be listed.
+func TestExclusivePlanWithoutRequests(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, _, config, _ := exclusive(h)
+	stray := h.stray(config, "stray")
+	used := h.clock.Now()
+	h.server.EditToken(parseInt(t, stray), func(t *qualyticstest.Token) { t.LastUsed = &used })
+	h.must(o, config, "create")
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	known := h.config
+	h.connect(known)
+	wantText(t, h.plan(o, config).diags.warnings(), "will be revoked", "last used less than a minute ago")
+	h.connect(known.with(values{"token": unknown{}}))
+	wantText(t, h.plan(o, config).diags.warnings(), "will be revoked", "ID "+stray, "last use unknown")
+	h.connect(known)
+	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service").
+		Repeat(qualyticstest.Forever))
+	p := h.plan(o, config)
+	wantText(t, p.diags.warnings(), "will be revoked", "last use unknown")
+	if p.diags.errors() != "" {
+		t.Errorf("the plan fails: %s", p.diags.errors())
+	}
+}
+
+// After the first change of an imported token_ids, its tokens count as listed before: the
+// old token of a later rotation is left to its own resource.
+func TestSecondRotationAfterAnImport(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	owner := h.account()
+	config := values{"service_account_id": owner}
+	first := h.stray(config, "first")
+	o, diags := h.load(exclusiveType, owner)
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	second := h.stray(config, "second")
+	h.must(o, config.with(values{"token_ids": []string{first, second}}), "update")
+	third := h.stray(config, "third")
+	config["token_ids"] = []string{first, third}
+	h.must(o, config, "update")
+	if diags := h.refresh(o); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	wantForeign(t, o.state)
+	h.must(o, config, "no-op")
+	if !h.works(second) {
+		t.Error("a token that token_ids contained before was revoked")
+	}
 }
