@@ -302,7 +302,7 @@ func TestTokensInUse(t *testing.T) {
 		use(time.Hour)
 		both := h.plan(account, config.with(values{"role": "Member", "teams": []string{}})).diags.warnings()
 		wantText(t, both, `loses the role "Manager" immediately and continues with "Member"`, `"Data Quality"`,
-			"1 active token acts")
+			"has 1 active token.")
 		h.server.EditUser(parseInt(t, get(account.state, "id")), func(u *qualyticstest.User) { u.Role = "Admin" })
 		if diags := h.refresh(account); diags.errors() != "" {
 			t.Fatal(diags.errors())

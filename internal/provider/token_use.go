@@ -44,20 +44,23 @@ func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel
 	if last == nil {
 		return
 	}
-	tokens := fmt.Sprintf("%d active tokens act", active)
+	tokens := fmt.Sprintf("%d active tokens", active)
 	if active == 1 {
-		tokens = "1 active token acts"
+		tokens = "1 active token"
 	}
-	w.diags.AddWarning(summary, fmt.Sprintf("%s as the %s; the last use was %s, by %q. %s",
-		tokens, account.label(), agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), last.Name, effect))
+	w.diags.AddWarning(
+		summary,
+		fmt.Sprintf("The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
+			agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect),
+	)
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
 func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effect string) {
 	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
-		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The last use of the %s was %s. %s",
-			token.label(), agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect))
+		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The %s was last used %s. %s", token.label(),
+			agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect))
 	}
 }
 
