@@ -21,13 +21,14 @@ import (
 // GET /users filters by a part of the name. One complete response covers every name
 // that contains that part, so many new names need few requests. All look-ups of a run
 // together send at most maxNameRequests; what they do not cover is left to the apply.
+// TestRequestsForNewNames prints how many requests 300 new names need.
 type accountNames struct {
 	mu       sync.Mutex
 	requests int
 	covered  []string                  // parts of names whose accounts are known; "" means all
 	common   map[string]bool           // parts with too many accounts
 	accounts map[int64]*qualytics.User // all that were found, by ID
-	kept     map[string]string         // labels of accounts that the plan keeps, by letters and digits
+	kept     map[string]string         // labels of accounts that the plan keeps, by name
 	stopped  bool                      // a request failed, or the apply has begun
 }
 
