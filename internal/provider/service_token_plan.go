@@ -424,7 +424,6 @@ func (p *tokenPlan) planStatus() {
 // planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
 // values, and if it removes tokens: one that cannot be removed stays in the list.
 func (p *tokenPlan) planRetiring() {
-	p.plan.RetiringTokens = retiringList(nil)
 	if len(p.replace) > 0 { // Delete removes all of them
 		p.removed = p.retiring
 		return

@@ -927,6 +927,7 @@ func TestRetiringTokenGoneDuringApply(t *testing.T) {
 		wantRetiring(t, retiringTokens(o), old+" due")
 		p := h.plan(o, config)
 		h.server.RemoveToken(parseInt(t, old))
+		h.clock.Advance(time.Minute) // the plan's list has expired
 		after, diags := h.apply(p)
 		if diags.errors() != "" {
 			t.Errorf("%s: %s", policy, diags.errors())
@@ -976,16 +977,20 @@ func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
 	if p.diags.errors() != "" {
 		t.Fatalf("the plan fails: %s", p.diags.errors())
 	}
+	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "last use unknown")
+	h.server.Heal()
+	h.server.Fail(fail)
 	after, diags := h.apply(p)
 	wantText(t, diags.errors(), "Unable to delete service token", "Retiring service token")
 	wantRetiring(t, retiringTokens(after), old)
 	if !h.works(old) {
 		t.Error("the retiring token was removed")
 	}
-	h.server.Heal()
 	h.server.RemoveToken(imported.ID)
 	h.connect(h.config)
-	if p := h.plan(o, config); p.diags.errors() != "" {
+	p = h.plan(o, config)
+	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed")
+	if p.diags.errors() != "" {
 		t.Errorf("a token that is gone: %s", p.diags.errors())
 	}
 }
