@@ -22,7 +22,7 @@ type lockout struct {
 	diags    *diag.Diagnostics
 }
 
-// planGuard and applyGuard return the guard.
+// planGuard returns the guard for a plan, and applyGuard the one for an apply.
 func planGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
 	return lockout{client, true, diags}
 }

@@ -88,7 +88,8 @@ func (p *accountPlan) guard() lockout { return planGuard(p.client, p.diags) }
 
 func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
 
-// checkNewName warns that the name of a new account is used.
+// checkNewName warns if the name of a new account is used, and refuses it if an account that
+// the plan keeps has exactly this name: then it is a forced replacement.
 func (p *accountPlan) checkNewName(ctx context.Context) {
 	if kept := p.data.names.keptAs(p.plan.Name.ValueString()); kept != "" {
 		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q "+

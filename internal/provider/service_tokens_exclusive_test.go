@@ -356,7 +356,7 @@ func TestImportedExclusiveDuringRotation(t *testing.T) {
 	}
 }
 
-// If token_ids changes in the apply, foreign tokens are until the next apply: one of them
+// If token_ids changes in the apply, foreign tokens are left to the next apply: one of them
 // may be the old token of a rotation that was applied without this resource.
 func TestExclusiveWithStaleNames(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ type Profile struct {
 	// MaxExpiryDays limits the lifetime of new tokens, and gives one to those
 	// without; 0 does not.
 	MaxExpiryDays int
-	// CreatedRevoked makes POST of a token response that it is revoked.
+	// CreatedRevoked makes POST of a token say that it is revoked.
 	CreatedRevoked bool
 	// IgnoreExpiry makes new tokens never expire.
 	IgnoreExpiry bool

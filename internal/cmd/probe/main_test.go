@@ -247,7 +247,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// -write asks first, and another response than yes sends nothing.
+// -write asks first, and any answer other than yes sends nothing.
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, qualyticstest.Build202609())
