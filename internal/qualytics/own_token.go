@@ -29,9 +29,9 @@ const (
 // in a list.
 const claimTolerance = 2 * time.Second
 
-// TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with an
-// error. known is the
-// secret of t, or "" if it is not known. It decides by these rules, in this order:
+// TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with
+// an error. known is the secret of t, or "" if it is not known. It decides by these rules,
+// in this order:
 //
 //   - A token of another account is not the client's.
 //   - A known secret decides.
