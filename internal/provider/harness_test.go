@@ -11,7 +11,6 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -285,7 +284,7 @@ func text(a tftypes.Value) string {
 		for _, e := range elements {
 			out = append(out, text(e))
 		}
-		sort.Strings(out)
+		slices.Sort(out)
 		return strings.Join(out, ",")
 	}
 	return a.String()

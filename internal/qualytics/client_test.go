@@ -85,8 +85,8 @@ func newClient(t *testing.T, s *qualyticstest.Server, edit func(*Config)) (*Clie
 
 func asError(t *testing.T, err error) *Error {
 	t.Helper()
-	var e *Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		t.Fatalf("got %v (%T), want a *qualytics.Error", err, err)
 	}
 	return e

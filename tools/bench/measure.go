@@ -46,11 +46,10 @@ func measureProvider() int {
 		text, _ := json.Marshal(usage{PeakMB: float64(r.Maxrss) * 1024 / 1e6, CPUSeconds: cpu.Seconds()})
 		_ = os.WriteFile(fmt.Sprintf("%s%s-%d", os.Args[0], usageSuffix, os.Getpid()), text, 0o600)
 	}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
-	case err != nil:
+	}
+	if err != nil {
 		return 1
 	}
 	return 0
