@@ -54,7 +54,7 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 
 // checkRole reports a role that is not allowed. Unknown values are checked during
 // apply.
-func (g guardrailsModel) checkRole(account serviceAccountModel, diags *diag.Diagnostics) {
+func (g guardrailsModel) checkRole(account accountModel, diags *diag.Diagnostics) {
 	if g.AllowedRoles.IsNull() || g.AllowedRoles.IsUnknown() || account.Role.IsNull() || account.Role.IsUnknown() {
 		return
 	}

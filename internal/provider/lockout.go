@@ -32,7 +32,7 @@ func applyGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
 }
 
 // allowsRemoval reports whether an account may be destroyed or replaced.
-func (l lockout) allowsRemoval(ctx context.Context, account serviceAccountModel, operation string) bool {
+func (l lockout) allowsRemoval(ctx context.Context, account accountModel, operation string) bool {
 	own, ok := l.ownAccount(ctx, account)
 	if ok && own != nil {
 		l.refuseAccount(account, operation)
@@ -42,7 +42,7 @@ func (l lockout) allowsRemoval(ctx context.Context, account serviceAccountModel,
 
 // allowsRole reports whether an account may get a role. The provider's own account
 // must not lose the role Admin, whatever the state says.
-func (l lockout) allowsRole(ctx context.Context, account serviceAccountModel, role types.String) bool {
+func (l lockout) allowsRole(ctx context.Context, account accountModel, role types.String) bool {
 	if role.IsUnknown() || role.ValueString() == qualytics.RoleAdmin {
 		return true
 	}
@@ -57,7 +57,7 @@ func (l lockout) allowsRole(ctx context.Context, account serviceAccountModel, ro
 
 // ownAccount returns the user that the provider is logged in as if that is the
 // account, else nil. It reports false if that is unknown and not to be ignored.
-func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*qualytics.User, bool) {
+func (l lockout) ownAccount(ctx context.Context, account accountModel) (*qualytics.User, bool) {
 	me, err := l.client.Me(ctx)
 	switch {
 	case err != nil && l.planning:
@@ -72,7 +72,7 @@ func (l lockout) ownAccount(ctx context.Context, account serviceAccountModel) (*
 	return me, true
 }
 
-func (l lockout) refuseAccount(account serviceAccountModel, operation string) {
+func (l lockout) refuseAccount(account accountModel, operation string) {
 	l.diags.AddError("Operation would lock out the provider", fmt.Sprintf("%s %s is refused, because the provider is "+
 		"logged in as this account. Run Terraform with the token of another Admin, or remove the account from "+
 		"the state with \"terraform state rm\".", operation, account.label()))
@@ -100,7 +100,7 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 }
 
 // allowsRevocationOf is allowsRevocation for the current token of a resource.
-func (l lockout) allowsRevocationOf(ctx context.Context, token serviceTokenModel) bool {
+func (l lockout) allowsRevocationOf(ctx context.Context, token tokenModel) bool {
 	return l.allowsRevocation(ctx, token.apiToken(), qualytics.Secret(token.Token.ValueString()), token.label())
 }
 

@@ -161,7 +161,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 
 func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
-		newServiceAccountResource, newServiceTokenResource, newServiceTokensExclusiveResource,
+		newAccountResource, newTokenResource, newExclusiveResource,
 	}
 }
 
@@ -177,7 +177,7 @@ func (p *qualyticsProvider) DataSources(context.Context) []func() datasource.Dat
 }
 
 func (p *qualyticsProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return []func() ephemeral.EphemeralResource{newServiceTokenEphemeral}
+	return []func() ephemeral.EphemeralResource{newTokenEphemeral}
 }
 
 func (p *qualyticsProvider) ListResources(context.Context) []func() list.ListResource {
@@ -185,7 +185,7 @@ func (p *qualyticsProvider) ListResources(context.Context) []func() list.ListRes
 }
 
 func (p *qualyticsProvider) Actions(context.Context) []func() action.Action {
-	return []func() action.Action{newRevokeServiceTokensAction}
+	return []func() action.Action{newRevokeAction}
 }
 
 // userAgent returns the User-Agent header: provider, Terraform, and

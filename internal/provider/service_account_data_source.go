@@ -53,7 +53,7 @@ func (d *serviceAccountDataSource) Schema(_ context.Context, _ datasource.Schema
 	resp.Schema = schema.Schema{MarkdownDescription: "An active service account.", Attributes: attributes}
 }
 
-// accountAttributes returns the computed attributes of a serviceAccountView.
+// accountAttributes returns the computed attributes of an accountView.
 func accountAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"teams": schema.SetAttribute{
@@ -75,7 +75,7 @@ func accountAttributes() map[string]schema.Attribute {
 func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.ReadRequest,
 	resp *datasource.ReadResponse,
 ) {
-	var config serviceAccountView
+	var config accountView
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	client := d.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -91,6 +91,6 @@ func (d *serviceAccountDataSource) Read(ctx context.Context, req datasource.Read
 		user = accountByName(ctx, client, config.Name.ValueString(), &resp.Diagnostics)
 	}
 	if user != nil {
-		resp.Diagnostics.Append(resp.State.Set(ctx, newServiceAccountView(user))...)
+		resp.Diagnostics.Append(resp.State.Set(ctx, newAccountView(user))...)
 	}
 }

@@ -104,7 +104,7 @@ func (l *serviceAccountList) result(ctx context.Context, client *qualytics.Clien
 	user *qualytics.User,
 ) list.ListResult {
 	result := req.NewListResult(ctx)
-	model := newServiceAccountModel(user)
+	model := newAccountModel(user)
 	result.DisplayName = printable(fmt.Sprintf("%s (%s)", user.Name, user.UserID))
 	result.Diagnostics.Append(result.Identity.Set(ctx, newIdentity(client, model.ID))...)
 	if req.IncludeResource {

@@ -22,15 +22,15 @@ func newServiceAccountsDataSource() datasource.DataSource { return &serviceAccou
 type serviceAccountsDataSource struct{ dataSourceBase }
 
 type serviceAccountsModel struct {
-	Name               types.String         `tfsdk:"name"`
-	Role               types.String         `tfsdk:"role"`
-	Team               types.String         `tfsdk:"team"`
-	IncludeDeactivated types.Bool           `tfsdk:"include_deactivated"`
-	ServiceAccounts    []serviceAccountItem `tfsdk:"service_accounts"`
+	Name               types.String  `tfsdk:"name"`
+	Role               types.String  `tfsdk:"role"`
+	Team               types.String  `tfsdk:"team"`
+	IncludeDeactivated types.Bool    `tfsdk:"include_deactivated"`
+	ServiceAccounts    []accountItem `tfsdk:"service_accounts"`
 }
 
-type serviceAccountItem struct {
-	serviceAccountView
+type accountItem struct {
+	accountView
 	DeactivatedAt timetypes.RFC3339 `tfsdk:"deactivated_at"`
 }
 
@@ -88,10 +88,10 @@ func (d *serviceAccountsDataSource) Read(ctx context.Context, req datasource.Rea
 			return
 		}
 	}
-	model.ServiceAccounts = []serviceAccountItem{}
+	model.ServiceAccounts = []accountItem{}
 	for i := range accounts {
-		model.ServiceAccounts = append(model.ServiceAccounts, serviceAccountItem{
-			newServiceAccountView(&accounts[i]), timetypes.NewRFC3339TimePointerValue(accounts[i].DeletedAt),
+		model.ServiceAccounts = append(model.ServiceAccounts, accountItem{
+			newAccountView(&accounts[i]), timetypes.NewRFC3339TimePointerValue(accounts[i].DeletedAt),
 		})
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)

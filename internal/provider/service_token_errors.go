@@ -56,7 +56,7 @@ func nameInUseText(ctx context.Context, client *qualytics.Client, accountID int6
 }
 
 // addRestoreError reports why a token was not restored.
-func addRestoreError(state serviceTokenModel, err error, diags *diag.Diagnostics) {
+func addRestoreError(state tokenModel, err error, diags *diag.Diagnostics) {
 	const summary = "Unable to restore service token"
 	if !qualytics.IsRefused(err) {
 		addError(diags, summary, state.label(), err)
@@ -67,7 +67,7 @@ func addRestoreError(state serviceTokenModel, err error, diags *diag.Diagnostics
 }
 
 // unknownSecretText explains what an unknown secret means.
-func unknownSecretText(model serviceTokenModel) string {
+func unknownSecretText(model tokenModel) string {
 	return fmt.Sprintf("The server does not return the secret of the existing %s, so its attribute token is null, and "+
 		"configurations that use it may fail. A rotation creates a known secret.", model.label())
 }

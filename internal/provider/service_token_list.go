@@ -88,7 +88,7 @@ func (l *serviceTokenList) result(ctx context.Context, client *qualytics.Client,
 	t *qualytics.Token, now time.Time,
 ) list.ListResult {
 	result := req.NewListResult(ctx)
-	model := newServiceTokenModel(t, now)
+	model := newTokenModel(t, now)
 	result.DisplayName = printable(
 		fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), validityText(t, now)))
 	result.Diagnostics.Append(result.Identity.Set(ctx, newIdentity(client, model.ID))...)

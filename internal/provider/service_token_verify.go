@@ -18,7 +18,7 @@ import (
 
 // verifySCIM tries a new token that should be limited to SCIM on another
 // endpoint, because the server does not report the limit.
-func verifySCIM(ctx context.Context, client *qualytics.Client, plan serviceTokenModel, t *qualytics.NewToken,
+func verifySCIM(ctx context.Context, client *qualytics.Client, plan tokenModel, t *qualytics.NewToken,
 	diags *diag.Diagnostics,
 ) {
 	if !plan.SCIMEndpointsOnly.ValueBool() {
@@ -43,8 +43,8 @@ func verifySCIM(ctx context.Context, client *qualytics.Client, plan serviceToken
 // importSecret returns the secret of an imported token from the environment if the
 // server confirms that it belongs to this token, else null. No diagnostic contains
 // it.
-func (r *serviceTokenResource) importSecret(ctx context.Context, client *qualytics.Client, t *qualytics.Token,
-	model serviceTokenModel, diags *diag.Diagnostics,
+func (r *tokenResource) importSecret(ctx context.Context, client *qualytics.Client, t *qualytics.Token,
+	model tokenModel, diags *diag.Diagnostics,
 ) types.String {
 	const unknownSecret = "Secret of imported service token is unknown"
 	const notStored = "Unable to import secret of service token"

@@ -23,13 +23,13 @@ func newServiceTokensDataSource() datasource.DataSource { return &serviceTokensD
 type serviceTokensDataSource struct{ dataSourceBase }
 
 type serviceTokensModel struct {
-	ServiceAccountID types.String       `tfsdk:"service_account_id"`
-	Status           types.String       `tfsdk:"status"`
-	ServiceTokens    []serviceTokenItem `tfsdk:"service_tokens"`
+	ServiceAccountID types.String `tfsdk:"service_account_id"`
+	Status           types.String `tfsdk:"status"`
+	ServiceTokens    []tokenItem  `tfsdk:"service_tokens"`
 }
 
-// serviceTokenItem is a service token without its secret.
-type serviceTokenItem struct {
+// tokenItem is a service token without its secret.
+type tokenItem struct {
 	ID               types.String      `tfsdk:"id"`
 	Name             types.String      `tfsdk:"name"`
 	ServiceAccountID types.String      `tfsdk:"service_account_id"`
@@ -93,17 +93,17 @@ func (d *serviceTokensDataSource) Read(ctx context.Context, req datasource.ReadR
 		addError(&resp.Diagnostics, "Unable to list service tokens", "", err)
 		return
 	}
-	model.ServiceTokens = []serviceTokenItem{}
+	model.ServiceTokens = []tokenItem{}
 	for i := range tokens {
 		model.ServiceTokens = append(model.ServiceTokens, newServiceTokenItem(&tokens[i], d.data.now()))
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
-func newServiceTokenItem(t *qualytics.Token, now time.Time) serviceTokenItem {
-	m := serviceTokenModel{Revoked: types.BoolValue(false)}
+func newServiceTokenItem(t *qualytics.Token, now time.Time) tokenItem {
+	m := tokenModel{Revoked: types.BoolValue(false)}
 	m.refresh(t, now)
-	return serviceTokenItem{
+	return tokenItem{
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),
 	}

@@ -38,7 +38,7 @@ func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualyt
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
 // account.
-func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel, summary, effect string) {
+func (w tokenUse) warnOfAccount(ctx context.Context, account accountModel, summary, effect string) {
 	active, last := w.inUse(ctx,
 		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() })
 	if last == nil {
@@ -56,7 +56,7 @@ func (w tokenUse) warnOfAccount(ctx context.Context, account serviceAccountModel
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
-func (w tokenUse) warnOfToken(ctx context.Context, token serviceTokenModel, effect string) {
+func (w tokenUse) warnOfToken(ctx context.Context, token tokenModel, effect string) {
 	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
 		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The %s was last used %s. %s", token.label(),

@@ -27,8 +27,8 @@ import (
 var mutated = map[string][]string{
 	"internal/qualytics": {"create.go", "own_token.go", "retry.go", "cache.go"},
 	"internal/provider": {
-		"service_account_plan.go", "service_token_plan.go", "service_token_retiring.go",
-		"service_tokens_exclusive_plan.go", "service_tokens_exclusive_model.go", "lockout.go", "team_names.go",
+		"account_plan.go", "token_plan.go", "token_retiring.go",
+		"exclusive_plan.go", "exclusive_model.go", "lockout.go", "team_names.go",
 	},
 }
 

@@ -24,14 +24,14 @@ import (
 )
 
 var (
-	_ ephemeral.EphemeralResourceWithConfigure = (*serviceTokenEphemeral)(nil)
-	_ ephemeral.EphemeralResourceWithClose     = (*serviceTokenEphemeral)(nil)
+	_ ephemeral.EphemeralResourceWithConfigure = (*tokenEphemeral)(nil)
+	_ ephemeral.EphemeralResourceWithClose     = (*tokenEphemeral)(nil)
 	// There is no Renew: a token is valid for at least a day, longer than a run.
 )
 
-func newServiceTokenEphemeral() ephemeral.EphemeralResource { return &serviceTokenEphemeral{} }
+func newTokenEphemeral() ephemeral.EphemeralResource { return &tokenEphemeral{} }
 
-type serviceTokenEphemeral struct{ ephemeralBase }
+type tokenEphemeral struct{ ephemeralBase }
 
 // ephemeralTokenModel is a service token that exists during one run.
 type ephemeralTokenModel struct {
@@ -55,13 +55,13 @@ const (
 // nothing else.
 const closeKey = "id"
 
-func (r *serviceTokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest,
+func (r *tokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest,
 	resp *ephemeral.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 }
 
-func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
+func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A service token that exists during one run: created when it is opened, revoked and " +
 			"deleted when it is closed, and never stored in a plan or state.",
@@ -112,7 +112,7 @@ func (r *serviceTokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequ
 
 // Open creates the token. Terraform opens ephemeral resources while planning and
 // during apply.
-func (r *serviceTokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
+func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	var model ephemeralTokenModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {
@@ -157,7 +157,7 @@ var generatedSuffix = regexp.MustCompile(`^[0-9]{17}[0-9a-f]{8}$`)
 
 // warnOfLeftovers warns about active tokens with the same prefix and lifetime: a run
 // that was killed may have left them. It says nothing if they cannot be listed.
-func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.Client, accountID int64,
+func (r *tokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.Client, accountID int64,
 	model ephemeralTokenModel, diags *diag.Diagnostics,
 ) {
 	prefix, days := model.NamePrefix.ValueString(), model.ExpiresInDays.ValueInt64()
@@ -185,7 +185,7 @@ func (r *serviceTokenEphemeral) warnOfLeftovers(ctx context.Context, client *qua
 }
 
 // Close revokes and deletes the token, also if the run was interrupted.
-func (r *serviceTokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
+func (r *tokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
 	ctx = context.WithoutCancel(ctx)
 	text, diags := req.Private.GetKey(ctx, closeKey)
 	resp.Diagnostics.Append(diags...)
@@ -221,7 +221,7 @@ func (m *ephemeralTokenModel) setDefaults() {
 
 // createRequest returns the request for a new token with the given name.
 func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
-	return serviceTokenModel{
+	return tokenModel{
 		ExpiresInDays:     m.ExpiresInDays,
 		SCIMEndpointsOnly: m.SCIMEndpointsOnly,
 	}.createRequest(accountID, name)

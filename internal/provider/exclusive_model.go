@@ -18,8 +18,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// serviceTokensExclusiveModel is the resource in configuration, plan, and state.
-type serviceTokensExclusiveModel struct {
+// exclusiveModel is the resource in configuration, plan, and state.
+type exclusiveModel struct {
 	ID               types.String `tfsdk:"id"`
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
@@ -85,8 +85,8 @@ func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags
 // A token that another resource of this run has read, such as the replaced token of a
 // failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It
 // reports false after an error.
-func (r *serviceTokensExclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
-	m *serviceTokensExclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
+func (r *exclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
+	m *exclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
 ) bool {
 	tokens, err := client.CachedServiceTokens(ctx)
 	if err != nil {
@@ -128,7 +128,7 @@ func foreignList(tokens []foreignToken) types.List {
 }
 
 // foreign returns the elements of foreign_tokens, none if it is null or unknown.
-func (m serviceTokensExclusiveModel) foreign(ctx context.Context, diags *diag.Diagnostics) []foreignToken {
+func (m exclusiveModel) foreign(ctx context.Context, diags *diag.Diagnostics) []foreignToken {
 	var tokens []foreignToken
 	if len(m.ForeignTokens.Elements()) > 0 {
 		diags.Append(m.ForeignTokens.ElementsAs(ctx, &tokens, false)...)
@@ -137,14 +137,14 @@ func (m serviceTokensExclusiveModel) foreign(ctx context.Context, diags *diag.Di
 }
 
 // checkTokenIDs reports an element of token_ids that is not an ID.
-func (m serviceTokensExclusiveModel) checkTokenIDs(diags *diag.Diagnostics) {
+func (m exclusiveModel) checkTokenIDs(diags *diag.Diagnostics) {
 	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := parseID(id); return !ok }) {
 		addInvalidID(path.Root("token_ids"), diags)
 	}
 }
 
 // label names the resource in messages.
-func (m serviceTokensExclusiveModel) label() string {
+func (m exclusiveModel) label() string {
 	return fmt.Sprintf("exclusive service tokens of the service account ID %s", m.ServiceAccountID.ValueString())
 }
 

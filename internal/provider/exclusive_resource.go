@@ -22,32 +22,32 @@ import (
 )
 
 var (
-	_ resource.ResourceWithConfigure   = (*serviceTokensExclusiveResource)(nil)
-	_ resource.ResourceWithIdentity    = (*serviceTokensExclusiveResource)(nil)
-	_ resource.ResourceWithImportState = (*serviceTokensExclusiveResource)(nil)
-	_ resource.ResourceWithModifyPlan  = (*serviceTokensExclusiveResource)(nil)
+	_ resource.ResourceWithConfigure   = (*exclusiveResource)(nil)
+	_ resource.ResourceWithIdentity    = (*exclusiveResource)(nil)
+	_ resource.ResourceWithImportState = (*exclusiveResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*exclusiveResource)(nil)
 )
 
-func newServiceTokensExclusiveResource() resource.Resource { return &serviceTokensExclusiveResource{} }
+func newExclusiveResource() resource.Resource { return &exclusiveResource{} }
 
-// serviceTokensExclusiveResource revokes the tokens of an account that token_ids does not contain.
+// exclusiveResource revokes the tokens of an account that token_ids does not contain.
 // It revokes only what a refresh has put into the state: a list at apply time would also
 // contain the old token of a rotation, and tokens that other resources have just created.
-type serviceTokensExclusiveResource struct{ resourceBase }
+type exclusiveResource struct{ resourceBase }
 
-func (r *serviceTokensExclusiveResource) Metadata(_ context.Context, req resource.MetadataRequest,
+func (r *exclusiveResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_tokens_exclusive"
 }
 
-func (r *serviceTokensExclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+func (r *exclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service account")
 }
 
-func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
+func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
 	resp *resource.SchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
@@ -94,10 +94,10 @@ func (r *serviceTokensExclusiveResource) Schema(_ context.Context, _ resource.Sc
 }
 
 // Create revokes nothing: the next plan shows what is foreign.
-func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resource.CreateRequest,
+func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp *resource.CreateResponse,
 ) {
-	var plan serviceTokensExclusiveModel
+	var plan exclusiveModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
 	id := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
@@ -121,10 +121,10 @@ func (r *serviceTokensExclusiveResource) Create(ctx context.Context, req resourc
 }
 
 // Read finds the foreign tokens.
-func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
+func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
 	resp *resource.ReadResponse,
 ) {
-	var state serviceTokensExclusiveModel
+	var state exclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
@@ -168,8 +168,8 @@ func (r *serviceTokensExclusiveResource) Read(ctx context.Context, req resource.
 
 // hasMoved reports whether another host is certainly the same deployment: it has the account,
 // and the account has all tokens of token_ids. Then a wrong url is not the reason.
-func (r *serviceTokensExclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
-	state serviceTokensExclusiveModel, history exclusiveHistory,
+func (r *exclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
+	state exclusiveModel, history exclusiveHistory,
 ) bool {
 	id, _ := parseID(state.ID.ValueString())
 	user, err := client.CachedServiceAccount(ctx, id)
@@ -188,10 +188,10 @@ func (r *serviceTokensExclusiveResource) hasMoved(ctx context.Context, client *q
 }
 
 // Update revokes the foreign tokens that are in the state and not in the plan.
-func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
+func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp *resource.UpdateResponse,
 ) {
-	var plan, state serviceTokensExclusiveModel
+	var plan, state exclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -219,7 +219,7 @@ func (r *serviceTokensExclusiveResource) Update(ctx context.Context, req resourc
 }
 
 // revokeForeign revokes a foreign token unless it may be the provider's own.
-func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, client *qualytics.Client, t foreignToken,
+func (r *exclusiveResource) revokeForeign(ctx context.Context, client *qualytics.Client, t foreignToken,
 	diags *diag.Diagnostics,
 ) bool {
 	id := idAttribute(t.ID, "foreign_tokens", diags)
@@ -239,13 +239,13 @@ func (r *serviceTokensExclusiveResource) revokeForeign(ctx context.Context, clie
 }
 
 // Delete does nothing: the tokens stay as they are.
-func (r *serviceTokensExclusiveResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {
+func (r *exclusiveResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {
 }
 
 // ImportState imports by the account's ID or user_id, or by identity. All tokens that are
 // active then are imported as token_ids, so that an import never leads to a revocation
 // that the configuration does not ask for.
-func (r *serviceTokensExclusiveResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+func (r *exclusiveResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
 	client := r.client(&resp.Diagnostics)
@@ -260,7 +260,7 @@ func (r *serviceTokensExclusiveResource) ImportState(ctx context.Context, req re
 	if user == nil {
 		return
 	}
-	model := serviceTokensExclusiveModel{
+	model := exclusiveModel{
 		ID: idValue(user.ID), ServiceAccountID: idValue(user.ID), TokenIDs: setOf(nil), ForeignTokens: foreignList(nil),
 	}
 	history := exclusiveHistory{Imported: true, UserID: user.UserID}

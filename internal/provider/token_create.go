@@ -29,9 +29,9 @@ type tokenOutput struct {
 
 // issue creates the planned token. It stores the secret in the state before anything
 // else can fail. It returns the stored token, or false after an error.
-func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Client, plan serviceTokenModel,
+func (r *tokenResource) issue(ctx context.Context, client *qualytics.Client, plan tokenModel,
 	accountID int64, out tokenOutput, diags *diag.Diagnostics,
-) (serviceTokenModel, bool) {
+) (tokenModel, bool) {
 	encrypt := encrypterOf(ctx, plan.Encryption, diags) // before any request
 	if diags.HasError() {
 		return plan, false
@@ -76,7 +76,7 @@ func (r *serviceTokenResource) issue(ctx context.Context, client *qualytics.Clie
 
 // removeUnencrypted revokes and deletes a new token whose secret could not be
 // encrypted.
-func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, created serviceTokenModel,
+func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, created tokenModel,
 	diags *diag.Diagnostics,
 ) {
 	const summary = "Unable to encrypt secret of service token"
@@ -90,7 +90,7 @@ func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, 
 
 // createToken creates the planned token, and sets its name in the plan. It returns
 // nil after an error.
-func (r *serviceTokenResource) createToken(ctx context.Context, client *qualytics.Client, plan *serviceTokenModel,
+func (r *tokenResource) createToken(ctx context.Context, client *qualytics.Client, plan *tokenModel,
 	accountID int64, diags *diag.Diagnostics,
 ) *qualytics.NewToken {
 	generated := !plan.NamePrefix.IsNull()
@@ -112,7 +112,7 @@ func (r *serviceTokenResource) createToken(ctx context.Context, client *qualytic
 
 // applyCreated copies the server's description of a new token. Name and owner stay
 // as requested. Whether it is revoked is not read: a new token is not.
-func (m *serviceTokenModel) applyCreated(t *qualytics.Token, now time.Time) {
+func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 	m.ID, m.Revoked = idValue(t.ID), types.BoolValue(false)
 	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
@@ -122,8 +122,8 @@ func (m *serviceTokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 // rotateInPlace creates a new token, and stores it together with the old one. Then it
 // removes the retiring tokens that do not stay. Failures of that are warnings, because
 // after an error, Terraform would not update what depends on the new token.
-func (r *serviceTokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
-	plan, state serviceTokenModel, out tokenOutput, diags *diag.Diagnostics,
+func (r *tokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
+	plan, state tokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) {
 	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", diags)
 	retiring := state.retiringWithHashes(ctx, out.private, diags)
@@ -164,7 +164,7 @@ const expiryTolerance = day
 
 // warnIfNotAsRequested warns about a new token that is not as requested. An error would
 // mark the token as tainted, and its replacement would be the same.
-func warnIfNotAsRequested(plan, created serviceTokenModel, t *qualytics.NewToken, diags *diag.Diagnostics) {
+func warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken, diags *diag.Diagnostics) {
 	requested := plan.ExpiresInDays
 	start, known := timeOf(created.CreatedAt)
 	expires, limited := timeOf(created.ExpiresAt)

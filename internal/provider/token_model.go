@@ -43,8 +43,8 @@ const day = 24 * time.Hour
 
 const forcesNewToken = " Changing this forces a new service token to be created."
 
-// serviceTokenModel is a service token in configuration, plan, and state.
-type serviceTokenModel struct {
+// tokenModel is a service token in configuration, plan, and state.
+type tokenModel struct {
 	ID                     types.String      `tfsdk:"id"`
 	ServiceAccountID       types.String      `tfsdk:"service_account_id"`
 	Name                   types.String      `tfsdk:"name"`
@@ -108,11 +108,11 @@ func (h tokenHistory) equal(o tokenHistory) bool {
 	return sameDays && h.Imported == o.Imported && h.RevokedByConfig == o.RevokedByConfig
 }
 
-// newServiceTokenModel returns the model of a token that was not created here:
+// newTokenModel returns the model of a token that was not created here:
 // with the schema's defaults for what the API does not report. A token that no
 // longer works is imported as revoked, so that it is not replaced.
-func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
-	m := serviceTokenModel{
+func newTokenModel(t *qualytics.Token, now time.Time) tokenModel {
+	m := tokenModel{
 		Revoked: types.BoolValue(!t.Usable(now)), ExpiresInDays: types.Int64PointerValue(lifetimeDays(t)),
 		SCIMEndpointsOnly: types.BoolValue(false), DeletionPolicy: types.StringValue(policyDelete),
 		RotateWhenChanged: types.MapNull(types.StringType), Encryption: types.ObjectNull(encryptionTypes),
@@ -124,12 +124,12 @@ func newServiceTokenModel(t *qualytics.Token, now time.Time) serviceTokenModel {
 
 // hasFixedName reports whether a configuration certainly has name and not name_prefix. In
 // a module, both may be unknown during validation, and one of them null.
-func (m serviceTokenModel) hasFixedName() bool {
+func (m tokenModel) hasFixedName() bool {
 	return !m.Name.IsNull() && (!m.Name.IsUnknown() || m.NamePrefix.IsNull())
 }
 
 // setSecret stores the secret, or its ciphertext if encrypt is not nil.
-func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter, random io.Reader) error {
+func (m *tokenModel) setSecret(secret string, encrypt encrypter, random io.Reader) error {
 	m.Token, m.EncryptedToken = types.StringValue(secret), types.StringNull()
 	if encrypt == nil {
 		return nil
@@ -141,7 +141,7 @@ func (m *serviceTokenModel) setSecret(secret string, encrypt encrypter, random i
 
 // planSecret plans token and encrypted_token of a new token: one of them is null as
 // soon as it is known whether the secret is encrypted.
-func (m *serviceTokenModel) planSecret() {
+func (m *tokenModel) planSecret() {
 	m.Token, m.EncryptedToken = types.StringUnknown(), types.StringUnknown()
 	switch {
 	case m.Encryption.IsUnknown():
@@ -153,7 +153,7 @@ func (m *serviceTokenModel) planSecret() {
 }
 
 // createRequest returns the request for a new token with the given name.
-func (m serviceTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
+func (m tokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
 	return qualytics.TokenCreate{
 		Name: name, UserID: accountID, ExpiresInDays: m.ExpiresInDays.ValueInt64Pointer(),
 		SCIMEndpointsOnly: m.SCIMEndpointsOnly.ValueBool(),
@@ -162,7 +162,7 @@ func (m serviceTokenModel) createRequest(accountID int64, name string) qualytics
 
 // refresh copies the server's response and decides the status at now. What the API
 // does not report stays unchanged.
-func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
+func (m *tokenModel) refresh(t *qualytics.Token, now time.Time) {
 	m.ID = idValue(t.ID)
 	if t.User.ID != 0 {
 		m.ServiceAccountID = idValue(t.User.ID)
@@ -185,7 +185,7 @@ func (m *serviceTokenModel) refresh(t *qualytics.Token, now time.Time) {
 
 // differenceFrom returns why a token of the server cannot be the one in the state,
 // although the ID is the same, or "".
-func (m serviceTokenModel) differenceFrom(t *qualytics.Token) string {
+func (m tokenModel) differenceFrom(t *qualytics.Token) string {
 	owner := formatID(t.User.ID)
 	switch {
 	case t.User.ID != 0 && !m.ServiceAccountID.IsNull() && m.ServiceAccountID.ValueString() != owner:
@@ -220,7 +220,7 @@ func lifetimeDays(t *qualytics.Token) *int64 {
 
 // decideStatus sets the status at now from revoked, expires_at, and
 // rotate_before_days.
-func (m *serviceTokenModel) decideStatus(now time.Time) {
+func (m *tokenModel) decideStatus(now time.Time) {
 	status := statusActive
 	expires, limited := timeOf(m.ExpiresAt)
 	switch {
@@ -236,7 +236,7 @@ func (m *serviceTokenModel) decideStatus(now time.Time) {
 
 // daysLeft returns the number of days until the token expires, rounded up, or nil
 // if it never does.
-func (m serviceTokenModel) daysLeft(now time.Time) *int64 {
+func (m tokenModel) daysLeft(now time.Time) *int64 {
 	expires, limited := timeOf(m.ExpiresAt)
 	if !limited {
 		return nil
@@ -250,7 +250,7 @@ func (m serviceTokenModel) daysLeft(now time.Time) *int64 {
 }
 
 // isDue reports whether the rotation window has begun.
-func (m serviceTokenModel) isDue(daysLeft int64) bool {
+func (m tokenModel) isDue(daysLeft int64) bool {
 	window := m.RotateBeforeDays
 	return !window.IsNull() && !window.IsUnknown() && daysLeft <= window.ValueInt64() && !m.windowCoversLifetime()
 }
@@ -258,19 +258,19 @@ func (m serviceTokenModel) isDue(daysLeft int64) bool {
 // windowCoversLifetime reports whether the server limited the lifetime of the
 // token to the rotation window or less. Such a token is rotated when it expires:
 // its replacement would be due immediately, so every run would rotate it.
-func (m serviceTokenModel) windowCoversLifetime() bool {
+func (m tokenModel) windowCoversLifetime() bool {
 	created, known := timeOf(m.CreatedAt)
 	expires, limited := timeOf(m.ExpiresAt)
 	return known && limited && expires.Sub(created) <= m.window()
 }
 
 // window returns the length of the rotation window.
-func (m serviceTokenModel) window() time.Duration {
+func (m tokenModel) window() time.Duration {
 	return time.Duration(m.RotateBeforeDays.ValueInt64()) * day
 }
 
 // apiToken returns the token with the fields that the state contains.
-func (m serviceTokenModel) apiToken() *qualytics.Token {
+func (m tokenModel) apiToken() *qualytics.Token {
 	t := &qualytics.Token{Name: m.Name.ValueString(), Active: !m.Revoked.ValueBool()}
 	t.ID, _ = parseID(m.ID.ValueString())
 	t.User.ID, _ = parseID(m.ServiceAccountID.ValueString())
@@ -284,7 +284,7 @@ func (m serviceTokenModel) apiToken() *qualytics.Token {
 }
 
 // label names the token in messages.
-func (m serviceTokenModel) label() string {
+func (m tokenModel) label() string {
 	return fmt.Sprintf("service token %q (ID %s, service account ID %s)", m.Name.ValueString(), m.ID.ValueString(),
 		m.ServiceAccountID.ValueString())
 }
@@ -314,7 +314,7 @@ func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) 
 
 // listStatus returns the status of a token without a configuration.
 func listStatus(t *qualytics.Token, now time.Time) string {
-	m := serviceTokenModel{Revoked: types.BoolValue(false)}
+	m := tokenModel{Revoked: types.BoolValue(false)}
 	m.refresh(t, now)
 	return m.Status.ValueString()
 }
@@ -331,7 +331,7 @@ func retiringList(tokens []retiringToken) types.List {
 }
 
 // retiring returns the elements of retiring_tokens, none if it is null or unknown.
-func (m serviceTokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
+func (m tokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
 	var tokens []retiringToken
 	if len(m.RetiringTokens.Elements()) > 0 {
 		diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)

@@ -21,12 +21,12 @@ import (
 type accountPlan struct {
 	data                *providerData
 	client              *qualytics.Client
-	state, plan, config serviceAccountModel
+	state, plan, config accountModel
 	diags               *diag.Diagnostics
 }
 
 // ModifyPlan checks the planned change. It changes nothing.
-func (r *serviceAccountResource) ModifyPlan(
+func (r *accountResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	if r.data == nil {
@@ -75,10 +75,10 @@ func (r *serviceAccountResource) ModifyPlan(
 }
 
 // keepName records the name of an account that does not change.
-func (r *serviceAccountResource) keepName(
+func (r *accountResource) keepName(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	var state accountModel
+	var state accountFields
 	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &state.ID)...)
 	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("name"), &state.Name)...)
 	r.data.names.keep(state.Name.ValueString(), state.label())

@@ -16,7 +16,7 @@ import (
 )
 
 // addCreateError reports why an account was not created.
-func addCreateError(ctx context.Context, client *qualytics.Client, plan serviceAccountModel, err error,
+func addCreateError(ctx context.Context, client *qualytics.Client, plan accountModel, err error,
 	diags *diag.Diagnostics,
 ) {
 	if !qualytics.IsConflict(err) {
@@ -54,7 +54,7 @@ func addCreateError(ctx context.Context, client *qualytics.Client, plan serviceA
 
 // addRoleError reports a failed create or update, and says if the role was
 // the reason.
-func addRoleError(plan serviceAccountModel, summary string, err error, diags *diag.Diagnostics) {
+func addRoleError(plan accountModel, summary string, err error, diags *diag.Diagnostics) {
 	if qualytics.IsInvalid(err) && plan.Role.ValueString() == qualytics.RoleEditor {
 		diags.AddAttributeError(path.Root("role"), summary, detailOf(plan.label(), err)+
 			"\n\nRecent deployments do not have the role \"Editor\". Use \"Member\" with teams that have the "+
@@ -65,7 +65,7 @@ func addRoleError(plan serviceAccountModel, summary string, err error, diags *di
 }
 
 // addActiveTokensError reports which tokens prevent the deactivation of an account.
-func addActiveTokensError(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64, err error,
+func addActiveTokensError(ctx context.Context, client *qualytics.Client, state accountModel, id int64, err error,
 	diags *diag.Diagnostics,
 ) {
 	const summary = "Unable to deactivate service account"

@@ -25,32 +25,32 @@ import (
 )
 
 var (
-	_ resource.ResourceWithConfigure      = (*serviceTokenResource)(nil)
-	_ resource.ResourceWithIdentity       = (*serviceTokenResource)(nil)
-	_ resource.ResourceWithImportState    = (*serviceTokenResource)(nil)
-	_ resource.ResourceWithModifyPlan     = (*serviceTokenResource)(nil)
-	_ resource.ResourceWithValidateConfig = (*serviceTokenResource)(nil)
+	_ resource.ResourceWithConfigure      = (*tokenResource)(nil)
+	_ resource.ResourceWithIdentity       = (*tokenResource)(nil)
+	_ resource.ResourceWithImportState    = (*tokenResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*tokenResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*tokenResource)(nil)
 )
 
-func newServiceTokenResource() resource.Resource { return &serviceTokenResource{} }
+func newTokenResource() resource.Resource { return &tokenResource{} }
 
-type serviceTokenResource struct{ resourceBase }
+type tokenResource struct{ resourceBase }
 
-func (r *serviceTokenResource) Metadata(_ context.Context, req resource.MetadataRequest,
+func (r *tokenResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_token"
 	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true} // a rotation in place changes the ID
 }
 
-func (r *serviceTokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+func (r *tokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service token")
 }
 
 // Schema has no RequiresReplace: planToken decides what forces a new token.
-func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *tokenResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	keepState := []planmodifier.String{stringplanmodifier.UseStateForUnknown()}
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A service token: the bearer token with which a service account calls the Qualytics API.",
@@ -160,10 +160,10 @@ func (r *serviceTokenResource) Schema(_ context.Context, _ resource.SchemaReques
 }
 
 // ValidateConfig checks combinations of attributes.
-func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
+func (r *tokenResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
 	resp *resource.ValidateConfigResponse,
 ) {
-	var config serviceTokenModel
+	var config tokenModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -193,8 +193,8 @@ func (r *serviceTokenResource) ValidateConfig(ctx context.Context, req resource.
 }
 
 // Create creates the token.
-func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	var plan serviceTokenModel
+func (r *tokenResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan tokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
 	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
@@ -206,7 +206,7 @@ func (r *serviceTokenResource) Create(ctx context.Context, req resource.CreateRe
 }
 
 // storeHistory stores the private data if it has changed.
-func (r *serviceTokenResource) storeHistory(ctx context.Context, private privateData, m serviceTokenModel,
+func (r *tokenResource) storeHistory(ctx context.Context, private privateData, m tokenModel,
 	history tokenHistory, diags *diag.Diagnostics,
 ) {
 	history.DaysLeft = m.daysLeft(r.data.now())
@@ -217,8 +217,8 @@ func (r *serviceTokenResource) storeHistory(ctx context.Context, private private
 }
 
 // Read decides the status, from which alone the plan decides.
-func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state serviceTokenModel
+func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state tokenModel
 	var history tokenHistory
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
@@ -261,7 +261,7 @@ func (r *serviceTokenResource) Read(ctx context.Context, req resource.ReadReques
 
 // readMissing removes a token that was deleted outside of Terraform from the state. With
 // retiring tokens, the resource stays, because no other state would know them.
-func (r *serviceTokenResource) readMissing(ctx context.Context, client *qualytics.Client, state serviceTokenModel,
+func (r *tokenResource) readMissing(ctx context.Context, client *qualytics.Client, state tokenModel,
 	req resource.ReadRequest, resp *resource.ReadResponse,
 ) {
 	if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
@@ -287,8 +287,8 @@ func (r *serviceTokenResource) readMissing(ctx context.Context, client *qualytic
 
 // Update rotates, revokes, or restores the token, and then removes the retiring tokens
 // that the plan does not keep. All other changes are stored without a request.
-func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var plan, state serviceTokenModel
+func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state tokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
@@ -313,8 +313,8 @@ func (r *serviceTokenResource) Update(ctx context.Context, req resource.UpdateRe
 
 // changeInPlace revokes or restores the token, and stores the plan. It reports false after
 // an error.
-func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualytics.Client,
-	plan *serviceTokenModel, state serviceTokenModel, out tokenOutput, diags *diag.Diagnostics,
+func (r *tokenResource) changeInPlace(ctx context.Context, client *qualytics.Client,
+	plan *tokenModel, state tokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) bool {
 	var history tokenHistory
 	readPrivate(ctx, out.private, historyKey, &history, diags)
@@ -355,8 +355,8 @@ func (r *serviceTokenResource) changeInPlace(ctx context.Context, client *qualyt
 
 // encryptImported encrypts the secret of an imported token, for which encryption is
 // configured for the first time.
-func (r *serviceTokenResource) encryptImported(ctx context.Context, plan *serviceTokenModel,
-	state serviceTokenModel, diags *diag.Diagnostics,
+func (r *tokenResource) encryptImported(ctx context.Context, plan *tokenModel,
+	state tokenModel, diags *diag.Diagnostics,
 ) bool {
 	encrypt := encrypterOf(ctx, plan.Encryption, diags)
 	switch {
@@ -378,7 +378,7 @@ func (r *serviceTokenResource) encryptImported(ctx context.Context, plan *servic
 
 // revokeInPlace revokes the token. byConfig is false if someone else has revoked
 // it since the plan, because such a token must never be restored.
-func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
+func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state tokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
 	if !applyGuard(client, diags).allowsRevocationOf(ctx, state) {
@@ -400,7 +400,7 @@ func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, stat
 
 // restore undoes a revocation. If the server refuses, that is final, and the next
 // plan replaces the token.
-func restore(ctx context.Context, client *qualytics.Client, id int64, state serviceTokenModel,
+func restore(ctx context.Context, client *qualytics.Client, id int64, state tokenModel,
 	diags *diag.Diagnostics,
 ) (final, ok bool) {
 	token, err := client.SetTokenRevoked(ctx, id, false)
@@ -417,8 +417,8 @@ func restore(ctx context.Context, client *qualytics.Client, id int64, state serv
 }
 
 // Delete follows the deletion_policy in the state.
-func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	var state serviceTokenModel
+func (r *tokenResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state tokenModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
 	id := idAttribute(state.ID, "id", &resp.Diagnostics)
@@ -453,7 +453,7 @@ func (r *serviceTokenResource) Delete(ctx context.Context, req resource.DeleteRe
 }
 
 // ImportState imports by ID, by account and name, or by identity.
-func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+func (r *tokenResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
 	client := r.client(&resp.Diagnostics)
@@ -468,7 +468,7 @@ func (r *serviceTokenResource) ImportState(ctx context.Context, req resource.Imp
 	if token == nil {
 		return
 	}
-	model := newServiceTokenModel(token, r.data.now())
+	model := newTokenModel(token, r.data.now())
 	model.Token = r.importSecret(ctx, client, token, model, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return

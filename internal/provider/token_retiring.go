@@ -80,7 +80,7 @@ func retiringTokensAttribute() schema.ListNestedAttribute {
 
 // retiringWithHashes returns the elements of retiring_tokens with the hashes of their
 // secrets.
-func (m serviceTokenModel) retiringWithHashes(ctx context.Context, private privateData,
+func (m tokenModel) retiringWithHashes(ctx context.Context, private privateData,
 	diags *diag.Diagnostics,
 ) []retiringToken {
 	tokens := m.retiring(ctx, diags)
@@ -118,12 +118,12 @@ func withoutTokens(tokens, others []retiringToken) []retiringToken {
 }
 
 // overlap returns the length of the overlap.
-func (m serviceTokenModel) overlap() time.Duration {
+func (m tokenModel) overlap() time.Duration {
 	return time.Duration(m.OverlapDays.ValueInt64()) * day
 }
 
 // retiringEntry returns the entry of the token after a rotation at now.
-func (m serviceTokenModel) retiringEntry(now time.Time, overlap time.Duration, due bool) retiringToken {
+func (m tokenModel) retiringEntry(now time.Time, overlap time.Duration, due bool) retiringToken {
 	if !due {
 		now = now.Add(overlap)
 	}
@@ -138,7 +138,7 @@ func (m serviceTokenModel) retiringEntry(now time.Time, overlap time.Duration, d
 
 // refreshRetiring decides which retiring tokens are due, by the server's clock, which
 // also determined their last use. Those that someone revoked or deleted leave the list.
-func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, diags *diag.Diagnostics) {
+func refreshRetiring(ctx context.Context, client *qualytics.Client, m *tokenModel, diags *diag.Diagnostics) {
 	kept := []retiringToken{}
 	for _, t := range m.retiring(ctx, diags) {
 		id, _ := parseID(t.ID.ValueString())
@@ -162,7 +162,7 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *serviceTo
 }
 
 // isRemovalDue reports whether a retiring token is to be removed.
-func (m serviceTokenModel) isRemovalDue(t retiringToken, listed *qualytics.Token, now time.Time) bool {
+func (m tokenModel) isRemovalDue(t retiringToken, listed *qualytics.Token, now time.Time) bool {
 	retireAt, known := timeOf(t.RetireAt)
 	if !listed.Usable(now) || known && !now.Before(retireAt) || m.OverlapDays.IsNull() {
 		return true
@@ -176,20 +176,20 @@ func (m serviceTokenModel) isRemovalDue(t retiringToken, listed *qualytics.Token
 }
 
 // works reports whether the token worked at the last refresh.
-func (m serviceTokenModel) works() bool {
+func (m tokenModel) works() bool {
 	status := m.Status.ValueString()
 	return status == statusActive || status == statusRotationDue
 }
 
 // keepsRotated reports whether a rotation in place keeps the old token: there is an
 // overlap, and the token still works and is not to be revoked.
-func keepsRotated(state, plan serviceTokenModel) bool {
+func keepsRotated(state, plan tokenModel) bool {
 	return !plan.OverlapDays.IsNull() && !plan.Revoked.ValueBool() && state.works()
 }
 
 // keptRetiring returns the retiring tokens that an update keeps: those that are not due, and
 // none without an overlap or if the token is revoked.
-func keptRetiring(state, plan serviceTokenModel, retiring []retiringToken) []retiringToken {
+func keptRetiring(state, plan tokenModel, retiring []retiringToken) []retiringToken {
 	var stay []retiringToken
 	for _, t := range retiring {
 		if plan.OverlapDays.IsNull() || plan.Revoked.ValueBool() || t.Due.ValueBool() {
@@ -206,7 +206,7 @@ func keptRetiring(state, plan serviceTokenModel, retiring []retiringToken) []ret
 
 // checkRemoved warns which retiring tokens a plan removes, and refuses a plan that removes
 // the provider's own token. A rotation is not refused: it keeps such a token.
-func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *diag.Diagnostics) {
+func (r *tokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *diag.Diagnostics) {
 	policy := p.plannedRemovalPolicy()
 	if len(p.removed) == 0 || policy == policyAbandon || r.data.client == nil {
 		return
@@ -230,7 +230,7 @@ func (r *serviceTokenResource) checkRemoved(ctx context.Context, p *tokenPlan, d
 
 // allowsRetirement reports whether a retiring token of m may be removed. It is looked
 // up, because its times tell it apart from the provider's own token.
-func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
+func (m tokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
 	switch {
 	case guard.client.IsOwnSecret(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
 		return true
@@ -254,7 +254,7 @@ func (m serviceTokenModel) allowsRetirement(ctx context.Context, guard lockout, 
 }
 
 // removalPolicy returns how retiring tokens are removed. A revoked token leaves none valid.
-func (m serviceTokenModel) removalPolicy() string {
+func (m tokenModel) removalPolicy() string {
 	if policy := m.DeletionPolicy.ValueString(); policy != policyAbandon || !m.Revoked.ValueBool() {
 		return policy
 	}
@@ -263,7 +263,7 @@ func (m serviceTokenModel) removalPolicy() string {
 
 // refusedRemovals returns those of the retiring tokens that may be the provider's own, with an
 // error for each. It is called before anything is changed.
-func (m serviceTokenModel) refusedRemovals(ctx context.Context, client *qualytics.Client, policy string,
+func (m tokenModel) refusedRemovals(ctx context.Context, client *qualytics.Client, policy string,
 	tokens []retiringToken, diags *diag.Diagnostics,
 ) []retiringToken {
 	if policy == policyAbandon {
@@ -275,7 +275,7 @@ func (m serviceTokenModel) refusedRemovals(ctx context.Context, client *qualytic
 
 // removeRetiringExcept removes the retiring tokens of m that do not stay. Those that could not be
 // removed remain in m and are due.
-func removeRetiringExcept(ctx context.Context, client *qualytics.Client, m *serviceTokenModel, stay []retiringToken,
+func removeRetiringExcept(ctx context.Context, client *qualytics.Client, m *tokenModel, stay []retiringToken,
 	diags *diag.Diagnostics,
 ) {
 	all := m.retiring(ctx, diags)
@@ -337,7 +337,7 @@ func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 }
 
 // validateOverlap checks the arguments of the overlap.
-func (m serviceTokenModel) validateOverlap(diags *diag.Diagnostics) {
+func (m tokenModel) validateOverlap(diags *diag.Diagnostics) {
 	overlap, window := m.OverlapDays, m.RotateBeforeDays
 	if !overlap.IsNull() && !overlap.IsUnknown() && m.hasFixedName() {
 		diags.AddAttributeError(path.Root("overlap_days"), "Overlap requires name_prefix",

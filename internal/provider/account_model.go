@@ -18,8 +18,8 @@ import (
 // roles that can be configured, in descending order of permissions.
 var roles = []string{qualytics.RoleAdmin, qualytics.RoleManager, qualytics.RoleEditor, qualytics.RoleMember}
 
-// accountModel is what the resource and the data sources have in common.
-type accountModel struct {
+// accountFields is what the resource and the data sources have in common.
+type accountFields struct {
 	ID        types.String      `tfsdk:"id"`
 	Name      types.String      `tfsdk:"name"`
 	Role      types.String      `tfsdk:"role"`
@@ -30,19 +30,19 @@ type accountModel struct {
 	CreatedAt timetypes.RFC3339 `tfsdk:"created_at"`
 }
 
-// serviceAccountModel is a service account in configuration, plan, and state.
-type serviceAccountModel struct {
-	accountModel
+// accountModel is a service account in configuration, plan, and state.
+type accountModel struct {
+	accountFields
 	RevokeTokensOnDestroy types.Bool `tfsdk:"revoke_tokens_on_destroy"`
 }
 
-// serviceAccountView is a service account in a data source.
-type serviceAccountView struct {
-	accountModel
+// accountView is a service account in a data source.
+type accountView struct {
+	accountFields
 	LastLoginAt timetypes.RFC3339 `tfsdk:"last_login_at"`
 }
 
-// accountDescriptions describe the attributes of accountModel, without what only
+// accountDescriptions describe the attributes of accountFields, without what only
 // one schema says.
 var accountDescriptions = map[string]string{
 	"id":         "Numeric ID of the service account.",
@@ -55,33 +55,33 @@ var accountDescriptions = map[string]string{
 	"created_at": "Time of creation in UTC (RFC 3339). Null if the deployment does not report it.",
 }
 
-// newServiceAccountModel returns the model of an account that was not created
+// newAccountModel returns the model of an account that was not created
 // here: with the schema's defaults for what the API does not report.
-func newServiceAccountModel(u *qualytics.User) serviceAccountModel {
-	m := serviceAccountModel{accountModel{Teams: types.SetNull(types.StringType)}, types.BoolValue(false)}
+func newAccountModel(u *qualytics.User) accountModel {
+	m := accountModel{accountFields{Teams: types.SetNull(types.StringType)}, types.BoolValue(false)}
 	m.refresh(u)
 	return m
 }
 
-func newServiceAccountView(u *qualytics.User) serviceAccountView {
-	return serviceAccountView{newServiceAccountModel(u).accountModel, timetypes.NewRFC3339TimePointerValue(u.LastLogin)}
+func newAccountView(u *qualytics.User) accountView {
+	return accountView{newAccountModel(u).accountFields, timetypes.NewRFC3339TimePointerValue(u.LastLogin)}
 }
 
 // createRequest returns the request for a new account. teams are in the server's
 // spelling, or nil if they are not managed.
-func (m serviceAccountModel) createRequest(teams []string) qualytics.ServiceAccountCreate {
+func (m accountModel) createRequest(teams []string) qualytics.ServiceAccountCreate {
 	return qualytics.ServiceAccountCreate{Name: m.Name.ValueString(), Role: m.Role.ValueString(), Teams: teams}
 }
 
 // updateRequest returns the request that changes an account. teams are in the
 // server's spelling.
-func (m serviceAccountModel) updateRequest(teams []string) qualytics.ServiceAccountUpdate {
+func (m accountModel) updateRequest(teams []string) qualytics.ServiceAccountUpdate {
 	return qualytics.ServiceAccountUpdate{Role: m.Role.ValueString(), Teams: teams}
 }
 
 // refresh copies the server's response. The spelling of teams, and what the response
 // does not contain, stay unchanged.
-func (m *accountModel) refresh(u *qualytics.User) {
+func (m *accountFields) refresh(u *qualytics.User) {
 	m.ID = idValue(u.ID)
 	if u.Name != "" {
 		m.Name = types.StringValue(u.Name)
@@ -100,7 +100,7 @@ func (m *accountModel) refresh(u *qualytics.User) {
 }
 
 // label names the account in messages.
-func (m accountModel) label() string {
+func (m accountFields) label() string {
 	if m.ID.IsNull() || m.ID.IsUnknown() {
 		return fmt.Sprintf("service account %q", m.Name.ValueString())
 	}

@@ -18,13 +18,13 @@ import (
 )
 
 // ModifyPlan plans the revocation of the foreign tokens in the state, and names them.
-func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) {
 	if r.data == nil || req.Plan.Raw.IsNull() {
 		return
 	}
-	var state, plan serviceTokensExclusiveModel
+	var state, plan exclusiveModel
 	var history exclusiveHistory
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownStrings(plan.ServiceAccountID)...)
@@ -74,7 +74,7 @@ func (r *serviceTokensExclusiveResource) ModifyPlan(ctx context.Context, req res
 }
 
 // mayBeOwn reports whether a token may be the one that the provider uses.
-func (r *serviceTokensExclusiveResource) mayBeOwn(ctx context.Context, t foreignToken) bool {
+func (r *exclusiveResource) mayBeOwn(ctx context.Context, t foreignToken) bool {
 	id, _ := parseID(t.ID.ValueString())
 	if r.data.client == nil {
 		return false // apply decides
@@ -88,7 +88,7 @@ func (r *serviceTokensExclusiveResource) mayBeOwn(ctx context.Context, t foreign
 }
 
 // foreignText returns a line for each token.
-func (r *serviceTokensExclusiveResource) foreignText(ctx context.Context, tokens []foreignToken) string {
+func (r *exclusiveResource) foreignText(ctx context.Context, tokens []foreignToken) string {
 	lines := make([]string, len(tokens))
 	for i, t := range tokens {
 		created := "time of creation unknown"
@@ -106,7 +106,7 @@ func (r *serviceTokensExclusiveResource) foreignText(ctx context.Context, tokens
 
 // warnOfListedBefore warns about active tokens that token_ids contained before and that their own
 // resources have not removed yet.
-func (r *serviceTokensExclusiveResource) warnOfListedBefore(plan serviceTokensExclusiveModel, history exclusiveHistory,
+func (r *exclusiveResource) warnOfListedBefore(plan exclusiveModel, history exclusiveHistory,
 	diags *diag.Diagnostics,
 ) {
 	ids := slices.DeleteFunc(slices.Clone(history.Listed), func(id string) bool {

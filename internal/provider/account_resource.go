@@ -24,29 +24,29 @@ import (
 )
 
 var (
-	_ resource.ResourceWithConfigure   = (*serviceAccountResource)(nil)
-	_ resource.ResourceWithIdentity    = (*serviceAccountResource)(nil)
-	_ resource.ResourceWithImportState = (*serviceAccountResource)(nil)
-	_ resource.ResourceWithModifyPlan  = (*serviceAccountResource)(nil)
+	_ resource.ResourceWithConfigure   = (*accountResource)(nil)
+	_ resource.ResourceWithIdentity    = (*accountResource)(nil)
+	_ resource.ResourceWithImportState = (*accountResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*accountResource)(nil)
 )
 
-func newServiceAccountResource() resource.Resource { return &serviceAccountResource{} }
+func newAccountResource() resource.Resource { return &accountResource{} }
 
-type serviceAccountResource struct{ resourceBase }
+type accountResource struct{ resourceBase }
 
-func (r *serviceAccountResource) Metadata(_ context.Context, req resource.MetadataRequest,
+func (r *accountResource) Metadata(_ context.Context, req resource.MetadataRequest,
 	resp *resource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_service_account"
 }
 
-func (r *serviceAccountResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+func (r *accountResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service account")
 }
 
-func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A service account: the identity with which a machine uses Qualytics. It authenticates " +
 			"with service tokens.",
@@ -101,10 +101,10 @@ func (r *serviceAccountResource) Schema(_ context.Context, _ resource.SchemaRequ
 }
 
 // Create looks up the teams first, so that an unknown one creates nothing.
-func (r *serviceAccountResource) Create(ctx context.Context, req resource.CreateRequest,
+func (r *accountResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp *resource.CreateResponse,
 ) {
-	var plan serviceAccountModel
+	var plan accountModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -134,8 +134,8 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 
 // Read removes the account from the state only if the API of the same deployment
 // says that the account does not exist or is deactivated.
-func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state serviceAccountModel
+func (r *accountResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state accountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
 	id := idAttribute(state.ID, "id", &resp.Diagnostics)
@@ -172,10 +172,10 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 }
 
 // Update sends role and teams together, because the API may replace both.
-func (r *serviceAccountResource) Update(ctx context.Context, req resource.UpdateRequest,
+func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp *resource.UpdateResponse,
 ) {
-	var plan, state, config serviceAccountModel
+	var plan, state, config accountModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -216,7 +216,7 @@ func (r *serviceAccountResource) Update(ctx context.Context, req resource.Update
 
 // teamsForUpdate returns the teams to send: the configured ones, or the current
 // ones if they are not managed.
-func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, plan serviceAccountModel, managed bool,
+func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, plan accountModel, managed bool,
 	diags *diag.Diagnostics,
 ) []string {
 	if managed {
@@ -238,10 +238,10 @@ func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, pla
 }
 
 // Delete deactivates the account: the API does not erase accounts.
-func (r *serviceAccountResource) Delete(ctx context.Context, req resource.DeleteRequest,
+func (r *accountResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	resp *resource.DeleteResponse,
 ) {
-	var state serviceAccountModel
+	var state accountModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
 	id := idAttribute(state.ID, "id", &resp.Diagnostics)
@@ -265,7 +265,7 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 
 // revokeTokensOf revokes every active token of an account. It reports whether
 // all of them are revoked.
-func revokeTokensOf(ctx context.Context, client *qualytics.Client, state serviceAccountModel, id int64,
+func revokeTokensOf(ctx context.Context, client *qualytics.Client, state accountModel, id int64,
 	diags *diag.Diagnostics,
 ) bool {
 	tokens, err := activeTokens(ctx, client, id)
@@ -284,7 +284,7 @@ func revokeTokensOf(ctx context.Context, client *qualytics.Client, state service
 }
 
 // ImportState imports by ID, user_id, or identity.
-func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+func (r *accountResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
 	client := r.client(&resp.Diagnostics)
@@ -299,7 +299,7 @@ func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.I
 	if user == nil {
 		return
 	}
-	model := newServiceAccountModel(user)
+	model := newAccountModel(user)
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
 	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)

@@ -20,7 +20,7 @@ import (
 
 // ModifyPlan applies the decisions of planToken, checks the guardrails, refuses what
 // would lock out the provider, and warns about tokens that are in use.
-func (r *serviceTokenResource) ModifyPlan(
+func (r *tokenResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	if r.data == nil {
@@ -30,7 +30,7 @@ func (r *serviceTokenResource) ModifyPlan(
 		r.planNew(ctx, req, resp)
 		return
 	}
-	var state, plan serviceTokenModel
+	var state, plan tokenModel
 	var configName types.String
 	var history tokenHistory
 	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
@@ -72,10 +72,10 @@ func (r *serviceTokenResource) ModifyPlan(
 }
 
 // planNew plans a new token.
-func (r *serviceTokenResource) planNew(
+func (r *tokenResource) planNew(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
-	var plan serviceTokenModel
+	var plan tokenModel
 	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
 		return
 	}
@@ -88,7 +88,7 @@ func (r *serviceTokenResource) planNew(
 
 // isReconfigured reports whether the configuration changes a token that stays, other than
 // by revoking it, which must always be possible.
-func (m serviceTokenModel) isReconfigured(state serviceTokenModel) bool {
+func (m tokenModel) isReconfigured(state tokenModel) bool {
 	if m.Revoked.ValueBool() && !state.Revoked.ValueBool() {
 		return false
 	}
@@ -96,7 +96,7 @@ func (m serviceTokenModel) isReconfigured(state serviceTokenModel) bool {
 }
 
 // arguments returns the arguments that an update can store.
-func (m serviceTokenModel) arguments() []attr.Value {
+func (m tokenModel) arguments() []attr.Value {
 	return []attr.Value{
 		m.NamePrefix, m.ExpiresInDays, m.SCIMEndpointsOnly, m.RotateBeforeDays, m.RotateWhenChanged, m.OverlapDays,
 		m.RetireUnusedAfterHours, m.Revoked, m.DeletionPolicy, m.Encryption,
@@ -132,10 +132,10 @@ func (p *tokenPlan) plannedEnd() endOfToken {
 
 // isSettled reports whether the state says that the token works and that nothing is due.
 // It decodes only what it needs, because it is called for every token.
-func (r *serviceTokenResource) isSettled(ctx context.Context, req resource.ModifyPlanRequest,
+func (r *tokenResource) isSettled(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) bool {
-	var state serviceTokenModel
+	var state tokenModel
 	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
 	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
 	return state.Status.ValueString() == statusActive && !slices.ContainsFunc(state.retiring(ctx, &resp.Diagnostics),
@@ -147,10 +147,10 @@ const rotationAttribute = "status"
 
 // tokenPlan decides what happens to an existing token.
 type tokenPlan struct {
-	state      serviceTokenModel
-	plan       serviceTokenModel // as Terraform proposes it, and then as decided
-	configName types.String      // null if the configuration has name_prefix
-	retiring   []retiringToken   // in the state
+	state      tokenModel
+	plan       tokenModel      // as Terraform proposes it, and then as decided
+	configName types.String    // null if the configuration has name_prefix
+	retiring   []retiringToken // in the state
 	history    tokenHistory
 
 	destroys bool            // there is no new token
@@ -173,7 +173,7 @@ func (p *tokenPlan) plannedRemovalPolicy() string {
 
 // planToken decides from the state as of the last refresh, the proposed plan, and
 // the private data. It uses no clock, so that a saved plan stays valid.
-func planToken(state, plan serviceTokenModel, configName types.String, retiring []retiringToken,
+func planToken(state, plan tokenModel, configName types.String, retiring []retiringToken,
 	history tokenHistory,
 ) *tokenPlan {
 	p := &tokenPlan{state: state, plan: plan, configName: configName, retiring: retiring, history: history}

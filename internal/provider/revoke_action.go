@@ -21,25 +21,25 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-var _ action.ActionWithConfigure = (*revokeServiceTokensAction)(nil)
+var _ action.ActionWithConfigure = (*revokeAction)(nil)
 
-func newRevokeServiceTokensAction() action.Action { return &revokeServiceTokensAction{} }
+func newRevokeAction() action.Action { return &revokeAction{} }
 
-// revokeServiceTokensAction revokes tokens in an emergency.
-type revokeServiceTokensAction struct{ actionBase }
+// revokeAction revokes tokens in an emergency.
+type revokeAction struct{ actionBase }
 
-type revokeServiceTokensModel struct {
+type revokeModel struct {
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
 }
 
-func (a *revokeServiceTokensAction) Metadata(_ context.Context, req action.MetadataRequest,
+func (a *revokeAction) Metadata(_ context.Context, req action.MetadataRequest,
 	resp *action.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_revoke_service_tokens"
 }
 
-func (a *revokeServiceTokensAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
+func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Revokes active service tokens immediately: all of a service account, or those given by " +
 			"ID. It does not revoke the token that the provider uses. It can be repeated.",
@@ -75,8 +75,8 @@ type revocationRun struct {
 }
 
 // Invoke continues after a failure, and ends with a summary.
-func (a *revokeServiceTokensAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
-	var config revokeServiceTokensModel
+func (a *revokeAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
+	var config revokeModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	client := a.client(&resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -148,7 +148,7 @@ func (r *revocationRun) revoke(ctx context.Context, t *qualytics.Token) {
 
 // selectTokens returns the tokens that the configuration selects, and the IDs in it
 // that are not those of a token. Of an account, it selects the active tokens.
-func selectTokens(config revokeServiceTokensModel,
+func selectTokens(config revokeModel,
 	tokens []qualytics.Token,
 ) (selected []qualytics.Token, missing []string) {
 	missing = stringsOf(config.TokenIDs)
