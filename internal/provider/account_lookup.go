@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -37,21 +35,45 @@ func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (
 
 const unableToReadAccount = "Unable to read service account"
 
-// activeAccount checks the result of a request for the user with an ID. It returns the
-// user if it is an active service account. Otherwise, it adds an error to an attribute and
-// returns nil.
-func activeAccount(client *qualytics.Client, id int64, user *qualytics.User, err error, attribute string,
-	diags *diag.Diagnostics,
+// activeAccount returns the active service account with an ID. Otherwise, it adds an error
+// to an attribute and returns nil. read requests the user.
+func (c call) activeAccount(ctx context.Context, id int64, attribute string,
+	read func(context.Context, int64) (*qualytics.User, error),
 ) *qualytics.User {
+	user, err := read(ctx, id)
 	switch {
 	case err != nil:
-		addError(diags, unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
+		c.fail(unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
 	case user == nil || user.Deactivated():
-		diags.AddAttributeError(path.Root(attribute), "Object not found",
-			fmt.Sprintf("No active service account has the ID %d. Deployment: %s.", id, client.URL()))
+		c.failAt(attribute, objectNotFound, "No active service account has the ID %d. Deployment: %s.", id,
+			c.client.URL())
 	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
-		diags.AddAttributeError(path.Root(attribute), "Not a service account",
-			fmt.Sprintf("ID %d is the user %q of type %s.", id, user.UserID, user.UserType))
+		c.failAt(attribute, "Not a service account", "ID %d is the user %q of type %s.", id, user.UserID, user.UserType)
+	default:
+		return user
+	}
+	return nil
+}
+
+const objectNotFound = "Object not found"
+
+// accountForImport returns the active service account with an ID or user_id, or
+// nil after an error.
+func (c call) accountForImport(ctx context.Context, wanted string) *qualytics.User {
+	const summary = "Unable to import service account"
+	user, err := findAccount(ctx, c.client, wanted)
+	switch {
+	case err != nil:
+		c.fail(summary, fmt.Sprintf("import ID %q", wanted), err)
+	case user == nil:
+		c.refuse(summary, "No service account has the ID or user_id %q. The import ID is the numeric ID of the account, "+
+			"such as 123, or its user_id, such as api_access@service. A deactivated account must be reactivated in "+
+			"Qualytics first. Deployment: %s.", wanted, c.client.URL())
+	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
+		c.refuse(summary, "%q is a user of type %s. Only service accounts can be managed.", user.UserID, user.UserType)
+	case user.Deactivated():
+		c.refuse(summary, "The account %s is deactivated. Reactivate it in Qualytics first, then import it.",
+			userLabel(user))
 	default:
 		return user
 	}
@@ -59,15 +81,13 @@ func activeAccount(client *qualytics.Client, id int64, user *qualytics.User, err
 }
 
 // accountByID returns the active service account with an ID, or nil after an error.
-func accountByID(ctx context.Context, client *qualytics.Client, value types.String,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	id := idAttribute(value, "id", diags)
-	if diags.HasError() {
+func (c call) accountByID(ctx context.Context, value types.String) *qualytics.User {
+	id := c.id(value, "id")
+	if c.failed() {
 		return nil
 	}
-	user, err := userByID(ctx, client, id)
-	return activeAccount(client, id, user, err, "id", diags)
+	return c.activeAccount(ctx, id, "id",
+		func(ctx context.Context, id int64) (*qualytics.User, error) { return userByID(ctx, c.client, id) })
 }
 
 // userByID returns the user with an ID, or nil if there is none.
@@ -81,33 +101,33 @@ func userByID(ctx context.Context, client *qualytics.Client, id int64) (*qualyti
 
 // accountByUserID returns the active service account with a user_id, or nil after
 // an error.
-func accountByUserID(ctx context.Context, client *qualytics.Client, userID string,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	accounts, err := accountsIncluding(ctx, client, userID)
+func (c call) accountByUserID(ctx context.Context, userID string) *qualytics.User {
+	accounts, err := accountsIncluding(ctx, c.client, userID)
 	if err != nil {
-		addError(diags, unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
+		c.fail(unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
 		return nil
 	}
-	return exactlyOne(client, activeAccounts(accounts), "service account", "user_id", userID,
-		func(u *qualytics.User) string { return u.UserID }, diags)
+	wanted := oneWanted[qualytics.User]{
+		"service account", "user_id", userID, func(u *qualytics.User) string { return u.UserID },
+	}
+	return wanted.in(c, activeAccounts(accounts))
 }
 
 // accountByName returns the active service account with a name, or nil after an
 // error.
-func accountByName(ctx context.Context, client *qualytics.Client, name string,
-	diags *diag.Diagnostics,
-) *qualytics.User {
-	accounts, err := client.CachedAccountsNamed(ctx, name)
+func (c call) accountByName(ctx context.Context, name string) *qualytics.User {
+	accounts, err := c.client.CachedAccountsNamed(ctx, name)
 	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {
-		accounts, err = listAccounts(ctx, client, qualytics.UserFilter{}) // also for the nearest names
+		accounts, err = listAccounts(ctx, c.client, qualytics.UserFilter{}) // also for the nearest names
 	}
 	if err != nil {
-		addError(diags, unableToReadAccount, fmt.Sprintf("name %q", name), err)
+		c.fail(unableToReadAccount, fmt.Sprintf("name %q", name), err)
 		return nil
 	}
-	return exactlyOne(client, accounts, "service account", "name", name,
-		func(u *qualytics.User) string { return u.Name }, diags)
+	wanted := oneWanted[qualytics.User]{
+		"service account", "name", name, func(u *qualytics.User) string { return u.Name },
+	}
+	return wanted.in(c, accounts)
 }
 
 func activeAccounts(accounts []qualytics.User) []qualytics.User {
@@ -156,10 +176,10 @@ func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
 
 // accountFilter returns a filter with the team in the server's spelling. It
 // reports false if there is no such team.
-func accountFilter(ctx context.Context, client *qualytics.Client,
-	name, role, team types.String,
-) (qualytics.UserFilter, bool) {
-	filter := qualytics.UserFilter{Name: name.ValueString(), Role: role.ValueString(), Team: team.ValueString()}
+func accountFilter(ctx context.Context, client *qualytics.Client, config accountListModel) (qualytics.UserFilter, bool) {
+	filter := qualytics.UserFilter{
+		Name: config.Name.ValueString(), Role: config.Role.ValueString(), Team: config.Team.ValueString(),
+	}
 	if filter.Team == "" || isPublic(filter.Team) {
 		return filter, true
 	}
@@ -171,30 +191,34 @@ func accountFilter(ctx context.Context, client *qualytics.Client,
 	return filter, filter.Team != ""
 }
 
-// exactlyOne returns the only element whose attribute is wanted. Otherwise it
-// reports an error with the nearest existing values, and returns nil.
-func exactlyOne[T any](client *qualytics.Client, items []T, object, attribute, wanted string, value func(*T) string,
-	diags *diag.Diagnostics,
-) *T {
+// oneWanted describes the only object for which an attribute has a value.
+type oneWanted[T any] struct {
+	object, attribute, wanted string
+	value                     func(*T) string
+}
+
+// in returns the object in a list. If there is not exactly one, it adds an error with the
+// nearest existing values, and returns nil.
+func (w oneWanted[T]) in(c call, items []T) *T {
 	var found *T
 	matches := 0
 	var others []string
 	for i := range items {
-		if value(&items[i]) == wanted {
+		if w.value(&items[i]) == w.wanted {
 			found, matches = &items[i], matches+1
 		} else {
-			others = append(others, value(&items[i]))
+			others = append(others, w.value(&items[i]))
 		}
 	}
 	switch matches {
 	case 1:
 		return found
 	case 0:
-		diags.AddAttributeError(path.Root(attribute), "Object not found", fmt.Sprintf("No %s has the %s %q.%s "+
-			"Deployment: %s.", object, attribute, wanted, nearestText(wanted, others), client.URL()))
+		c.failAt(w.attribute, objectNotFound, "No %s has the %s %q.%s Deployment: %s.", w.object, w.attribute, w.wanted,
+			nearestText(w.wanted, others), c.client.URL())
 	default:
-		diags.AddAttributeError(path.Root(attribute), "More than one object found", fmt.Sprintf("%d %ss have the %s "+
-			"%q. Use id instead. Deployment: %s.", matches, object, attribute, wanted, client.URL()))
+		c.failAt(w.attribute, "More than one object found", "%d %ss have the %s %q. Use id instead. Deployment: %s.",
+			matches, w.object, w.attribute, w.wanted, c.client.URL())
 	}
 	return nil
 }

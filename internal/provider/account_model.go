@@ -5,11 +5,8 @@ package provider
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -36,12 +33,6 @@ type accountModel struct {
 	RevokeTokensOnDestroy types.Bool `tfsdk:"revoke_tokens_on_destroy"`
 }
 
-// accountView is a service account in a data source.
-type accountView struct {
-	accountFields
-	LastLoginAt timetypes.RFC3339 `tfsdk:"last_login_at"`
-}
-
 // accountDescriptions describe the attributes of accountFields, without what only
 // one schema says.
 var accountDescriptions = map[string]string{
@@ -61,10 +52,6 @@ func newAccountModel(u *qualytics.User) accountModel {
 	m := accountModel{accountFields{Teams: types.SetNull(types.StringType)}, types.BoolValue(false)}
 	m.refresh(u)
 	return m
-}
-
-func newAccountView(u *qualytics.User) accountView {
-	return accountView{newAccountModel(u).accountFields, timetypes.NewRFC3339TimePointerValue(u.LastLogin)}
 }
 
 // createRequest returns the request for a new account. teams are in the server's
@@ -111,30 +98,3 @@ func (m accountFields) label() string {
 func userLabel(u *qualytics.User) string {
 	return fmt.Sprintf("%q (%s, ID %d)", u.Name, u.UserID, u.ID)
 }
-
-// checkApplied compares the server's response with the request, and reports what
-// the server ignored. If the teams are not managed, only lost ones count.
-func checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User, diags *diag.Diagnostics) {
-	if got.Role != "" && got.Role != request.Role {
-		diags.AddAttributeError(path.Root("role"), "Role not applied", fmt.Sprintf("The request had the role %q, and "+
-			"the response has %q. %s", request.Role, got.Role, notAppliedAdvice))
-	}
-	if len(got.Teams) == 0 { // the response does not report teams
-		return
-	}
-	var parts []string
-	if missing := missingFrom(request.Teams, got.Teams); len(missing) > 0 {
-		parts = append(parts, "The server did not add "+quoteList(missing)+".")
-	}
-	if kept := missingFrom(got.Teams, request.Teams); managed && len(kept) > 0 {
-		parts = append(parts, "The server did not remove "+quoteList(kept)+".")
-	}
-	if len(parts) > 0 {
-		diags.AddAttributeError(path.Root("teams"), "Teams not applied", strings.Join(parts, " ")+" "+notAppliedAdvice)
-	}
-}
-
-const notAppliedAdvice = "The account exists, and the state contains what the server reports. Change the " +
-	"configuration to match it, or change the account in Qualytics. If Terraform marked a new account as " +
-	"tainted, run \"terraform untaint\" before the next apply: replacing the account would deactivate it, and " +
-	"its name might then stay in use."

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
@@ -19,10 +18,8 @@ import (
 // accountPlan checks a planned change of an account, and warns about what it takes
 // away. What cannot be requested while planning is left to the apply.
 type accountPlan struct {
-	data                *providerData
-	client              *qualytics.Client
+	call
 	state, plan, config accountModel
-	diags               *diag.Diagnostics
 }
 
 // ModifyPlan checks the planned change. It changes nothing.
@@ -36,25 +33,25 @@ func (r *accountResource) ModifyPlan(
 		r.keepName(ctx, req, resp)
 		return
 	}
-	p := &accountPlan{data: r.data, client: r.data.client, diags: &resp.Diagnostics}
+	p := accountPlan{call: r.call(&resp.Diagnostics)}
 	creates, destroys := req.State.Raw.IsNull(), req.Plan.Raw.IsNull()
 	if !creates {
-		resp.Diagnostics.Append(req.State.Get(ctx, &p.state)...)
+		p.diags.Append(req.State.Get(ctx, &p.state)...)
 	}
 	if !destroys {
-		resp.Diagnostics.Append(req.Plan.Get(ctx, &p.plan)...)
-		resp.Diagnostics.Append(req.Config.Get(ctx, &p.config)...)
+		p.diags.Append(req.Plan.Get(ctx, &p.plan)...)
+		p.diags.Append(req.Config.Get(ctx, &p.config)...)
 	}
-	if resp.Diagnostics.HasError() {
+	if p.failed() {
 		return
 	}
 	replaces := !creates && !destroys && !p.plan.Name.Equal(p.state.Name)
 	changes := !p.plan.Role.Equal(p.state.Role) || !p.plan.Teams.Equal(p.state.Teams)
 	if !destroys {
-		r.data.guardrails.checkRole(p.plan, p.diags)
+		p.checkRole(p.plan)
 	}
 	if !creates && !destroys && !replaces {
-		r.data.names.keep(p.state.Name.ValueString(), p.state.label())
+		p.names.keep(p.state.Name.ValueString(), p.state.label())
 	}
 	if p.client == nil {
 		return
@@ -84,28 +81,24 @@ func (r *accountResource) keepName(
 	r.data.names.keep(state.Name.ValueString(), state.label())
 }
 
-func (p *accountPlan) guard() lockout { return planGuard(p.client, p.diags) }
-
-func (p *accountPlan) use() tokenUse { return tokenUse{p.data, p.diags} }
+const newNameInUse = "New service account name is in use"
 
 // checkNewName warns if the name of a new account is used, and refuses it if an account that
 // the plan keeps has exactly this name: then it is a forced replacement.
-func (p *accountPlan) checkNewName(ctx context.Context) {
-	if kept := p.data.names.keptAs(p.plan.Name.ValueString()); kept != "" {
-		p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q "+
-			"is used by the %s in the state. If this is a forced replacement of it, with -replace or "+
-			"replace_triggered_by, the apply would deactivate the account and then fail, because a deactivated "+
-			"account keeps its name. If you want to deactivate the account, destroy it in a separate apply first, "+
-			"and choose another name.", p.plan.Name.ValueString(), kept))
+func (p accountPlan) checkNewName(ctx context.Context) {
+	if kept := p.names.keptAs(p.plan.Name.ValueString()); kept != "" {
+		p.failAt("name", newNameInUse, "The name %q is used by the %s in the state. If this is a forced replacement of "+
+			"it, with -replace or replace_triggered_by, the apply would deactivate the account and then fail, because "+
+			"a deactivated account keeps its name. If you want to deactivate the account, destroy it in a separate "+
+			"apply first, and choose another name.", p.plan.Name.ValueString(), kept)
 		return
 	}
-	using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
+	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
 	if len(using) == 0 {
 		return
 	}
-	p.diags.AddAttributeWarning(path.Root("name"), "Service account name is in use", fmt.Sprintf(
-		"The %s cannot be created if the server still finds its name in use during apply. %s",
-		p.plan.label(), userOfNameText(&using[0], "The name is used by the %s.")))
+	p.warnAt("name", "Service account name is in use", "The %s cannot be created if the server still finds its name in "+
+		"use during apply. %s", p.plan.label(), userOfNameText(&using[0], "The name is used by the %s."))
 }
 
 // userOfNameText returns which account uses a name, and how to manage it.
@@ -118,22 +111,22 @@ func userOfNameText(u *qualytics.User, format string) string {
 		importCommand("qualytics_service_account", u.ID)
 }
 
-func (p *accountPlan) checkDestroy(ctx context.Context) {
-	if !p.guard().allowsRemoval(ctx, p.state, "Destroying") {
+func (p accountPlan) checkDestroy(ctx context.Context) {
+	if !p.planGuard().allowsRemoval(ctx, p.state, "Destroying") {
 		return
 	}
-	p.use().warnOfAccount(ctx, p.state, "Service account to be destroyed is in use", "Destroying the account "+
+	p.warnOfAccount(ctx, p.state, "Service account to be destroyed is in use", "Destroying the account "+
 		"invalidates its tokens. Without revoke_tokens_on_destroy, it fails while they are active.")
 }
 
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
 // account and then fail. No API call brings the account back.
-func (p *accountPlan) checkReplace(ctx context.Context) {
-	if !p.guard().allowsRemoval(ctx, p.state, "Replacing") {
+func (p accountPlan) checkReplace(ctx context.Context) {
+	if !p.planGuard().allowsRemoval(ctx, p.state, "Replacing") {
 		return
 	}
 	if !p.plan.Name.IsUnknown() {
-		using := p.data.names.using(ctx, p.client, p.plan.Name.ValueString(), 0)
+		using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), 0)
 		letters := lettersAndDigits(p.plan.Name.ValueString())
 		sameName := letters != "" && letters == lettersAndDigits(p.state.Name.ValueString())
 		if len(using) > 0 || sameName {
@@ -141,15 +134,14 @@ func (p *accountPlan) checkReplace(ctx context.Context) {
 			return
 		}
 	}
-	p.diags.AddAttributeWarning(path.Root("name"), "Service account will be replaced", fmt.Sprintf("Changing the "+
-		"name of the %s deactivates it, which only Qualytics can undo, and creates another account. Its tokens "+
-		"are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
-		"moved block instead.", p.state.label()))
-	p.use().warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
+	p.warnAt("name", "Service account will be replaced", "Changing the name of the %s deactivates it, which only "+
+		"Qualytics can undo, and creates another account. Its tokens are replaced, and the old name may stay in "+
+		"use. If only the key of a resource instance changed, use a moved block instead.", p.state.label())
+	p.warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
 		"Replacing the account invalidates its tokens.")
 }
 
-func (p *accountPlan) refuseReplacement(using []qualytics.User) {
+func (p accountPlan) refuseReplacement(using []qualytics.User) {
 	holder := "the account that would be replaced"
 	for i := range using {
 		if formatID(using[i].ID) != p.state.ID.ValueString() {
@@ -160,18 +152,17 @@ func (p *accountPlan) refuseReplacement(using []qualytics.User) {
 			break
 		}
 	}
-	p.diags.AddAttributeError(path.Root("name"), "New service account name is in use", fmt.Sprintf("The name %q is "+
-		"used by %s: the server derives the user_id from the letters and digits of a name, and a deactivated "+
-		"account keeps it. This apply would have deactivated the %s and revoked its tokens, and then failed to "+
-		"create the new account.\n\nChoose another name. If a resource instance only moved, for example because "+
-		"an element of a list was removed, use for_each with stable keys and moved blocks. If you want to "+
-		"deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(), holder,
-		p.state.label()))
+	p.failAt("name", newNameInUse, "The name %q is used by %s: the server derives the user_id from the letters and "+
+		"digits of a name, and a deactivated account keeps it. This apply would have deactivated the %s and revoked "+
+		"its tokens, and then failed to create the new account.\n\nChoose another name. If a resource instance only "+
+		"moved, for example because an element of a list was removed, use for_each with stable keys and moved blocks. "+
+		"If you want to deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(),
+		holder, p.state.label())
 }
 
 // checkUpdate warns about a role or team that is taken away.
-func (p *accountPlan) checkUpdate(ctx context.Context) {
-	if !p.guard().allowsRole(ctx, p.state, p.plan.Role) {
+func (p accountPlan) checkUpdate(ctx context.Context) {
+	if !p.planGuard().allowsRole(ctx, p.state, p.plan.Role) {
 		return
 	}
 	const demoted = "Service account to be demoted is in use"
@@ -187,21 +178,21 @@ func (p *accountPlan) checkUpdate(ctx context.Context) {
 	}
 	switch {
 	case p.demotes():
-		p.use().warnOfAccount(ctx, p.state, demoted, strings.Join(effects, " "))
+		p.warnOfAccount(ctx, p.state, demoted, strings.Join(effects, " "))
 	case len(effects) > 0:
-		p.use().warnOfAccount(ctx, p.state, removedFromTeams, strings.Join(effects, " "))
+		p.warnOfAccount(ctx, p.state, removedFromTeams, strings.Join(effects, " "))
 	}
 }
 
 // demotes reports whether the plan gives the account a role with fewer permissions.
-func (p *accountPlan) demotes() bool {
+func (p accountPlan) demotes() bool {
 	before, after := slices.Index(roles, p.state.Role.ValueString()), slices.Index(roles, p.plan.Role.ValueString())
 	return before >= 0 && after > before
 }
 
 // warnOfMissingTeams warns about teams that do not exist: this apply may create
 // them.
-func (p *accountPlan) warnOfMissingTeams(ctx context.Context) {
+func (p accountPlan) warnOfMissingTeams(ctx context.Context) {
 	added := missingFrom(stringsOf(p.plan.Teams), stringsOf(p.state.Teams))
 	if len(added) == 0 {
 		return
@@ -211,7 +202,7 @@ func (p *accountPlan) warnOfMissingTeams(ctx context.Context) {
 		return
 	}
 	for _, name := range missing {
-		p.diags.AddAttributeWarning(path.Root("teams"), "Team does not exist yet", unknownTeamText(name, existing)+
-			" If nothing in this apply creates the team first, the apply fails before it changes the service account.")
+		p.warnAt("teams", "Team does not exist yet", "%s If nothing in this apply creates the team first, the apply fails "+
+			"before it changes the service account.", unknownTeamText(name, existing))
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
@@ -30,18 +29,14 @@ var (
 	_ resource.ResourceWithModifyPlan  = (*accountResource)(nil)
 )
 
-func newAccountResource() resource.Resource { return &accountResource{} }
+func newAccountResource() resource.Resource {
+	return &accountResource{resourceBase{base{name: "service_account"}}}
+}
 
 type accountResource struct{ resourceBase }
 
-func (r *accountResource) Metadata(_ context.Context, req resource.MetadataRequest,
-	resp *resource.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_service_account"
-}
-
-func (r *accountResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
-	resp *resource.IdentitySchemaResponse,
+func (r *accountResource) IdentitySchema(
+	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
 	resp.IdentitySchema = identitySchema("service account")
 }
@@ -101,90 +96,78 @@ func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 }
 
 // Create looks up the teams first, so that an unknown one creates nothing.
-func (r *accountResource) Create(ctx context.Context, req resource.CreateRequest,
-	resp *resource.CreateResponse,
-) {
+func (r *accountResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan accountModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	client := r.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	if c.diags.Append(req.Plan.Get(ctx, &plan)...); !c.ready() {
 		return
 	}
-	r.data.names.stop()
+	c.names.stop()
 	managed := !plan.Teams.IsNull() && !plan.Teams.IsUnknown()
 	var teams []string
 	if managed {
-		if teams = lookUpTeams(ctx, client, stringsOf(plan.Teams), &resp.Diagnostics); resp.Diagnostics.HasError() {
+		if teams = c.lookUpTeams(ctx, stringsOf(plan.Teams)); c.failed() {
 			return
 		}
 	}
-	user, err := client.CreateServiceAccount(ctx, plan.createRequest(teams))
+	user, err := c.client.CreateServiceAccount(ctx, plan.createRequest(teams))
 	if err != nil {
-		addCreateError(ctx, client, plan, err, &resp.Diagnostics)
+		c.failCreate(ctx, plan, err)
 		return
 	}
 	created := plan
 	created.refresh(user)
 	created.Name = plan.Name
-	resp.Diagnostics.Append(resp.State.Set(ctx, created)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, created.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
-	checkApplied(plan.updateRequest(teams), managed, user, &resp.Diagnostics)
+	c.save(ctx, created.ID, created)
+	c.checkApplied(plan.updateRequest(teams), managed, user)
 }
 
 // Read removes the account from the state only if the API of the same deployment
 // says that the account does not exist or is deactivated.
 func (r *accountResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state accountModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.State.Get(ctx, &state)...)
+	id := c.id(state.ID, "id")
+	if !c.ready() {
 		return
 	}
-	// Set even if the account is then removed: an older Terraform stores no identity.
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
-	user, err := client.CachedServiceAccount(ctx, id)
+	c.identify(ctx, state.ID) // also if it is then removed: an older Terraform stores no identity
+	user, err := c.client.CachedServiceAccount(ctx, id)
 	switch {
 	case err != nil:
-		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
+		c.fail(unableToReadAccount, state.label(), err)
 		return
 	case user != nil && !state.UserID.IsNull() && user.UserID != state.UserID.ValueString():
-		addOtherDeployment(&resp.Diagnostics, client, state.label(), fmt.Sprintf("Its user_id is %q in the state and "+
-			"%q on the server. A user_id never changes.", state.UserID.ValueString(), user.UserID))
+		c.refuseOtherDeployment(state.label(), fmt.Sprintf("Its user_id is %q in the state and %q on the server. A "+
+			"user_id never changes.", state.UserID.ValueString(), user.UserID))
 		return
 	case user == nil || user.Deactivated():
-		if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
-			return
+		if c.onSameHost(ctx, state.label()) {
+			c.warn("Service account not found", "%s The next apply creates a new account, unless the name is still in "+
+				"use: then reactivate the account in Qualytics and import it. Deployment: %s.",
+				sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the "+
+					"state"), c.client.URL())
+			resp.State.RemoveResource(ctx)
 		}
-		resp.Diagnostics.AddWarning("Service account not found",
-			sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the state")+
-				" The next apply creates a new account, unless the name is still in use: then reactivate the account "+
-				"in Qualytics and import it. Deployment: "+client.URL()+".")
-		resp.State.RemoveResource(ctx)
 		return
 	}
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	c.rememberHost(ctx)
 	before := state
 	if state.refresh(user); !reflect.DeepEqual(before, state) {
-		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+		c.diags.Append(resp.State.Set(ctx, state)...)
 	}
 }
 
 // Update sends role and teams together, because the API may replace both.
-func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest,
-	resp *resource.UpdateResponse,
-) {
+func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state, config accountModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.Plan.Get(ctx, &plan)...)
+	c.diags.Append(req.State.Get(ctx, &state)...)
+	c.diags.Append(req.Config.Get(ctx, &config)...)
+	id := c.id(state.ID, "id")
+	if !c.ready() || !c.mayWrite(ctx, state.label()) {
 		return
 	}
 	managed := !config.Teams.IsNull()
@@ -192,115 +175,91 @@ func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest
 		plan.Teams = state.Teams
 	}
 	if !plan.Role.Equal(state.Role) || !plan.Teams.Equal(state.Teams) {
-		if plan.Role.IsNull() || !applyGuard(client, &resp.Diagnostics).allowsRole(ctx, state, plan.Role) {
+		if plan.Role.IsNull() || !c.applyGuard().allowsRole(ctx, state, plan.Role) {
 			return
 		}
-		teams := teamsForUpdate(ctx, client, id, plan, managed, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
+		teams := c.teamsForUpdate(ctx, id, plan, managed)
+		if c.failed() {
 			return
 		}
 		request := plan.updateRequest(teams)
-		user, err := client.UpdateServiceAccount(ctx, id, request)
+		user, err := c.client.UpdateServiceAccount(ctx, id, request)
 		if err != nil {
-			addRoleError(plan, "Unable to update service account", err, &resp.Diagnostics)
+			c.failRole(plan, "Unable to update service account", err)
 			return
 		}
-		checkApplied(request, managed, user, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
+		if c.checkApplied(request, managed, user); c.failed() {
 			plan.refresh(user) // what the server has
 		}
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
+	c.save(ctx, plan.ID, plan)
 }
 
 // teamsForUpdate returns the teams to send: the configured ones, or the current
 // ones if they are not managed.
-func teamsForUpdate(ctx context.Context, client *qualytics.Client, id int64, plan accountModel, managed bool,
-	diags *diag.Diagnostics,
-) []string {
+func (c call) teamsForUpdate(ctx context.Context, id int64, plan accountModel, managed bool) []string {
 	if managed {
-		return lookUpTeams(ctx, client, stringsOf(plan.Teams), diags)
+		return c.lookUpTeams(ctx, stringsOf(plan.Teams))
 	}
-	current, err := client.User(ctx, id)
+	current, err := c.client.User(ctx, id)
 	switch {
 	case err != nil:
-		addError(diags, "Unable to update service account", plan.label(), err)
+		c.fail("Unable to update service account", plan.label(), err)
 	case len(current.Teams) == 0: // every user is in Public
-		diags.AddError("Unable to determine current teams", sentence(plan.label()+" is unchanged: an update must "+
-			"contain all teams, and the server does not report the current ones")+" Set teams in the "+
-			"configuration.")
+		c.refuse("Unable to determine current teams", "%s Set teams in the configuration.",
+			sentence(plan.label()+" is unchanged: an update must contain all teams, and the server does not report the "+
+				"current ones"))
+	default:
+		return withoutPublic(current.Teams)
 	}
-	if diags.HasError() {
-		return nil
-	}
-	return withoutPublic(current.Teams)
+	return nil
 }
 
 // Delete deactivates the account: the API does not erase accounts.
-func (r *accountResource) Delete(ctx context.Context, req resource.DeleteRequest,
-	resp *resource.DeleteResponse,
-) {
+func (r *accountResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state accountModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() ||
-		!applyGuard(client, &resp.Diagnostics).allowsRemoval(ctx, state, "Destroying") {
+	c := r.call(&resp.Diagnostics).on(req.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.State.Get(ctx, &state)...)
+	id := c.id(state.ID, "id")
+	if !c.ready() || !c.applyGuard().allowsRemoval(ctx, state, "Destroying") || !c.mayWrite(ctx, state.label()) ||
+		state.RevokeTokensOnDestroy.ValueBool() && !c.revokeTokensOf(ctx, state, id) {
 		return
 	}
-	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
-		return
-	}
-	if state.RevokeTokensOnDestroy.ValueBool() && !revokeTokensOf(ctx, client, state, id, &resp.Diagnostics) {
-		return
-	}
-	switch err := client.DeactivateServiceAccount(ctx, id); {
-	case qualytics.IsBadRequest(err):
-		addActiveTokensError(ctx, client, state, id, err, &resp.Diagnostics)
-	case err != nil:
-		addError(&resp.Diagnostics, "Unable to deactivate service account", state.label(), err)
+	if err := c.client.DeactivateServiceAccount(ctx, id); err != nil {
+		c.failDeactivation(ctx, state, id, err)
 	}
 }
 
 // revokeTokensOf revokes every active token of an account. It reports whether
 // all of them are revoked.
-func revokeTokensOf(ctx context.Context, client *qualytics.Client, state accountModel, id int64,
-	diags *diag.Diagnostics,
-) bool {
-	tokens, err := activeTokens(ctx, client, id)
+func (c call) revokeTokensOf(ctx context.Context, state accountModel, id int64) bool {
+	tokens, err := c.activeTokens(ctx, id)
 	if err != nil {
-		addError(diags, "Unable to list service tokens", state.label(), err)
+		c.fail(unableToListTokens, state.label(), err)
 		return false
 	}
-	done := true
 	for i := range tokens {
-		if err := client.RevokeToken(ctx, tokens[i].ID); err != nil {
-			addError(diags, "Unable to revoke service token", tokenLabel(&tokens[i])+" of "+state.label(), err)
-			done = false
+		if err := c.client.RevokeToken(ctx, tokens[i].ID); err != nil {
+			c.fail("Unable to revoke service token", tokenLabel(&tokens[i])+" of "+state.label(), err)
 		}
 	}
-	return done
+	return !c.failed()
 }
 
 // ImportState imports by ID, user_id, or identity.
-func (r *accountResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
-	resp *resource.ImportStateResponse,
+func (r *accountResource) ImportState(
+	ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse,
 ) {
-	client := r.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	if !c.ready() {
 		return
 	}
-	wanted := importID(ctx, client, req, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	wanted := c.importID(ctx, req)
+	if c.failed() {
 		return
 	}
-	user := accountForImport(ctx, client, wanted, &resp.Diagnostics)
-	if user == nil {
-		return
+	if user := c.accountForImport(ctx, wanted); user != nil {
+		model := newAccountModel(user)
+		c.save(ctx, model.ID, model)
 	}
-	model := newAccountModel(user)
-	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
 }

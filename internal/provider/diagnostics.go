@@ -12,9 +12,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/list"
-
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
@@ -23,13 +20,8 @@ import (
 // with the same summary as one, so different causes have different summaries.
 // The page "Troubleshooting" has an entry for each, which a test checks.
 
-// addError is the only translation of a client error. object is what the request
-// was about, such as "service account "x""; it may be empty.
-func addError(diags *diag.Diagnostics, summary, object string, err error) {
-	diags.AddError(summary, detailOf(object, err))
-}
-
-// detailOf returns the detail of a diagnostic about a client error.
+// detailOf returns the detail of a diagnostic about a client error. It is the only
+// translation of such an error. object may be empty.
 func detailOf(object string, err error) string {
 	if object == "" {
 		return explainError(err)
@@ -37,13 +29,13 @@ func detailOf(object string, err error) string {
 	return sentence(object) + "\n\n" + explainError(err)
 }
 
-// addOtherDeployment reports an object that has the ID but not the features of
-// the one in the state, which happens if url is wrong.
-func addOtherDeployment(diags *diag.Diagnostics, client *qualytics.Client, object, difference string) {
-	diags.AddError("Object belongs to another deployment", fmt.Sprintf("%s\n\n%s The provider is configured for %s, "+
-		"which may be another deployment than the one that this state describes. The state is unchanged. Check "+
-		"url in the provider configuration. If the state does belong here, remove the object from the state with "+
-		"\"terraform state rm\" and import the right one.", sentence(object), difference, client.URL()))
+// refuseOtherDeployment adds an error about an object that has the ID but not the features
+// of the one in the state, which happens if url is wrong.
+func (c call) refuseOtherDeployment(object, difference string) {
+	c.refuse("Object belongs to another deployment", "%s\n\n%s The provider is configured for %s, which may be another "+
+		"deployment than the one that this state describes. The state is unchanged. Check url in the provider "+
+		"configuration. If the state does belong here, remove the object from the state with \"terraform state "+
+		"rm\" and import the right one.", sentence(object), difference, c.client.URL())
 }
 
 // asError returns the client error in err, or an empty one.
@@ -183,10 +175,3 @@ func printable(name string) string {
 
 // sentenceStart returns text with a capital first letter.
 func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
-
-// nothingListed warns that a query found nothing, and where it looked.
-func nothingListed(objects string, client *qualytics.Client) func(func(list.ListResult) bool) {
-	var diags diag.Diagnostics
-	diags.AddWarning("Query found nothing", fmt.Sprintf("No %s match. Deployment: %s.", objects, client.URL()))
-	return list.ListResultsStreamDiagnostics(diags)
-}

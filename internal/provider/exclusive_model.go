@@ -5,17 +5,13 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-
-	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
 // exclusiveModel is the resource in configuration, plan, and state.
@@ -71,26 +67,14 @@ func addsTokens(before, after types.Set) bool {
 		func(id string) bool { return !containsString(before, types.StringValue(id)) })
 }
 
-// store stores the private data if it has changed.
-func (h *exclusiveHistory) store(ctx context.Context, private privateData, diags *diag.Diagnostics) {
-	var stored exclusiveHistory
-	readPrivate(ctx, private, historyKey, &stored, diags)
-	before, _ := json.Marshal(stored)
-	if after, _ := json.Marshal(h); string(before) != string(after) {
-		writePrivate(ctx, private, historyKey, h, diags)
-	}
-}
-
 // refresh finds the foreign tokens, and forgets the listed tokens that are no longer active.
 // A token that another resource of this run has read, such as the replaced token of a
 // failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It
 // reports false after an error.
-func (r *exclusiveResource) refresh(ctx context.Context, client *qualytics.Client,
-	m *exclusiveModel, history *exclusiveHistory, diags *diag.Diagnostics,
-) bool {
-	tokens, err := client.CachedServiceTokens(ctx)
+func (m *exclusiveModel) refresh(ctx context.Context, c call, history *exclusiveHistory) bool {
+	tokens, err := c.client.CachedServiceTokens(ctx)
 	if err != nil {
-		addError(diags, "Unable to list service tokens", m.label(), err)
+		c.fail(unableToListTokens, m.label(), err)
 		return false
 	}
 	var foreign []foreignToken
@@ -98,16 +82,16 @@ func (r *exclusiveResource) refresh(ctx context.Context, client *qualytics.Clien
 	managed := history.Managed
 	for i := range tokens {
 		t, id := &tokens[i], idValue(tokens[i].ID)
-		_, isManaged := r.data.managedTokens.Load(id.ValueString())
+		_, isManaged := c.managedTokens.Load(id.ValueString())
 		switch {
-		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(r.data.now()):
+		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(c.now()):
 		case containsString(m.TokenIDs, id):
 			if isManaged && history.Imported {
 				managed = append(managed, id.ValueString())
 			}
 		case isManaged, slices.Contains(history.Listed, id.ValueString()):
 			listed = append(listed, id.ValueString())
-		case !r.data.open.openedHere(t.Name):
+		case !c.open.openedHere(t.Name):
 			foreign = append(foreign,
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
@@ -128,18 +112,18 @@ func foreignList(tokens []foreignToken) types.List {
 }
 
 // foreign returns the elements of foreign_tokens, none if it is null or unknown.
-func (m exclusiveModel) foreign(ctx context.Context, diags *diag.Diagnostics) []foreignToken {
+func (m exclusiveModel) foreign(ctx context.Context, c call) []foreignToken {
 	var tokens []foreignToken
 	if len(m.ForeignTokens.Elements()) > 0 {
-		diags.Append(m.ForeignTokens.ElementsAs(ctx, &tokens, false)...)
+		c.diags.Append(m.ForeignTokens.ElementsAs(ctx, &tokens, false)...)
 	}
 	return tokens
 }
 
 // checkTokenIDs reports an element of token_ids that is not an ID.
-func (m exclusiveModel) checkTokenIDs(diags *diag.Diagnostics) {
+func (m exclusiveModel) checkTokenIDs(c call) {
 	if slices.ContainsFunc(stringsOf(m.TokenIDs), func(id string) bool { _, ok := parseID(id); return !ok }) {
-		addInvalidID(path.Root("token_ids"), diags)
+		addInvalidID(path.Root("token_ids"), c.diags)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
@@ -28,18 +27,14 @@ var (
 	_ resource.ResourceWithModifyPlan  = (*exclusiveResource)(nil)
 )
 
-func newExclusiveResource() resource.Resource { return &exclusiveResource{} }
+func newExclusiveResource() resource.Resource {
+	return &exclusiveResource{resourceBase{base{name: "service_tokens_exclusive"}}}
+}
 
 // exclusiveResource revokes the tokens of an account that token_ids does not contain.
 // It revokes only what a refresh has put into the state: a list at apply time would also
 // contain the old token of a rotation, and tokens that other resources have just created.
 type exclusiveResource struct{ resourceBase }
-
-func (r *exclusiveResource) Metadata(_ context.Context, req resource.MetadataRequest,
-	resp *resource.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_service_tokens_exclusive"
-}
 
 func (r *exclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
 	resp *resource.IdentitySchemaResponse,
@@ -98,26 +93,22 @@ func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateReque
 	resp *resource.CreateResponse,
 ) {
 	var plan exclusiveModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	client := r.client(&resp.Diagnostics)
-	id := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
-	plan.checkTokenIDs(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.Plan.Get(ctx, &plan)...)
+	id := c.id(plan.ServiceAccountID, "service_account_id")
+	if plan.checkTokenIDs(c); !c.ready() {
 		return
 	}
-	user, err := client.CachedServiceAccount(ctx, id)
-	if user = activeAccount(client, id, user, err, "service_account_id", &resp.Diagnostics); user == nil {
+	user := c.activeAccount(ctx, id, "service_account_id", c.client.CachedServiceAccount)
+	if user == nil {
 		return
 	}
 	plan.ID = idValue(id)
 	history := exclusiveHistory{UserID: user.UserID}
-	if !r.refresh(ctx, client, &plan, &history, &resp.Diagnostics) {
-		return
+	if plan.refresh(ctx, c, &history) {
+		c.save(ctx, plan.ID, plan)
+		c.store(ctx, historyKey, history)
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, plan.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
-	history.store(ctx, resp.Private, &resp.Diagnostics)
 }
 
 // Read finds the foreign tokens.
@@ -126,57 +117,48 @@ func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
 ) {
 	var state exclusiveModel
 	var history exclusiveHistory
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
-	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.State.Get(ctx, &state)...)
+	c.load(ctx, historyKey, &history)
+	id := c.id(state.ID, "id")
+	if !c.ready() {
 		return
 	}
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
-	host := otherHost(ctx, client, req.Private, &resp.Diagnostics)
-	if host != "" && !r.hasMoved(ctx, client, state, history) {
-		resp.Diagnostics.AddError("Exclusive tokens of another deployment", fmt.Sprintf(
-			"%s were last read from %s, and the provider is configured for %s. The state is unchanged. Check url in "+
-				"the provider configuration. If the deployment moved, remove this resource from the state with "+
-				"\"terraform state rm\", and import it again.", sentenceStart(state.label()), host, client.Host()))
+	c.identify(ctx, state.ID)
+	if host := c.otherHost(ctx); host != "" && !c.hasMoved(ctx, state, history) {
+		c.refuse("Exclusive tokens of another deployment", "%s were last read from %s, and the provider is configured "+
+			"for %s. The state is unchanged. Check url in the provider configuration. If the deployment moved, remove "+
+			"this resource from the state with \"terraform state rm\", and import it again.",
+			sentenceStart(state.label()), host, c.client.Host())
 		return
 	}
-	user, err := client.CachedServiceAccount(ctx, id)
+	user, err := c.client.CachedServiceAccount(ctx, id)
 	switch {
 	case err != nil:
-		addError(&resp.Diagnostics, "Unable to read service account", state.label(), err)
-		return
+		c.fail(unableToReadAccount, state.label(), err)
 	case user != nil && history.UserID != "" && user.UserID != history.UserID:
-		addOtherDeployment(&resp.Diagnostics, client, state.label(), fmt.Sprintf("The user_id of the account was %q "+
-			"and is %q on the server. A user_id never changes.", history.UserID, user.UserID))
-		return
+		c.refuseOtherDeployment(state.label(), fmt.Sprintf("The user_id of the account was %q and is %q on the server. A "+
+			"user_id never changes.", history.UserID, user.UserID))
 	case user == nil || user.Deactivated():
-		resp.Diagnostics.AddWarning("Service account of exclusive tokens not found",
-			sentence(state.label()+" are removed from the state, because the account was deactivated or removed")+
-				" Deployment: "+client.URL()+".")
+		c.warn("Service account of exclusive tokens not found", "%s Deployment: %s.",
+			sentence(state.label()+" are removed from the state, because the account was deactivated or removed"),
+			c.client.URL())
 		resp.State.RemoveResource(ctx)
-		return
+	case state.refresh(ctx, c, &history):
+		c.save(ctx, state.ID, state)
+		c.store(ctx, historyKey, history)
 	}
-	if !r.refresh(ctx, client, &state, &history, &resp.Diagnostics) {
-		return
-	}
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
-	history.store(ctx, resp.Private, &resp.Diagnostics)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
 // hasMoved reports whether another host is certainly the same deployment: it has the account,
 // and the account has all tokens of token_ids. Then a wrong url is not the reason.
-func (r *exclusiveResource) hasMoved(ctx context.Context, client *qualytics.Client,
-	state exclusiveModel, history exclusiveHistory,
-) bool {
+func (c call) hasMoved(ctx context.Context, state exclusiveModel, history exclusiveHistory) bool {
 	id, _ := parseID(state.ID.ValueString())
-	user, err := client.CachedServiceAccount(ctx, id)
+	user, err := c.client.CachedServiceAccount(ctx, id)
 	if err != nil || user == nil || history.UserID == "" || user.UserID != history.UserID {
 		return false
 	}
-	tokens, err := client.CachedServiceTokens(ctx)
+	tokens, err := c.client.CachedServiceTokens(ctx)
 	if err != nil {
 		return false
 	}
@@ -193,47 +175,42 @@ func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateReque
 ) {
 	var plan, state exclusiveModel
 	var history exclusiveHistory
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
-	client := r.client(&resp.Diagnostics)
-	plan.checkTokenIDs(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	c.diags.Append(req.Plan.Get(ctx, &plan)...)
+	c.diags.Append(req.State.Get(ctx, &state)...)
+	c.load(ctx, historyKey, &history)
+	if plan.checkTokenIDs(c); !c.ready() || !c.mayWrite(ctx, state.label()) {
 		return
 	}
-	kept := plan.foreign(ctx, &resp.Diagnostics)
+	kept := plan.foreign(ctx, c)
 	if plan.ForeignTokens.IsUnknown() {
-		kept = state.foreign(ctx, &resp.Diagnostics)
+		kept = state.foreign(ctx, c)
 	}
-	for _, t := range state.foreign(ctx, &resp.Diagnostics) {
-		if !containsToken(kept, t.ID) && !containsString(plan.TokenIDs, t.ID) &&
-			!r.revokeForeign(ctx, client, t, &resp.Diagnostics) {
+	for _, t := range state.foreign(ctx, c) {
+		if !containsToken(kept, t.ID) && !containsString(plan.TokenIDs, t.ID) && !c.revokeForeign(ctx, t) {
 			kept = append(kept, t)
 		}
 	}
 	plan.ForeignTokens = foreignList(kept)
 	history.recordChange(state.TokenIDs, plan.TokenIDs)
-	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, plan.ID), &resp.Diagnostics)
-	history.store(ctx, resp.Private, &resp.Diagnostics)
+	c.save(ctx, plan.ID, plan)
+	c.store(ctx, historyKey, history)
 }
 
 // revokeForeign revokes a foreign token unless it may be the provider's own.
-func (r *exclusiveResource) revokeForeign(ctx context.Context, client *qualytics.Client, t foreignToken,
-	diags *diag.Diagnostics,
-) bool {
-	id := idAttribute(t.ID, "foreign_tokens", diags)
-	listed, found, err := client.CachedServiceToken(ctx, id)
+func (c call) revokeForeign(ctx context.Context, t foreignToken) bool {
+	id := c.id(t.ID, "foreign_tokens")
+	listed, found, err := c.client.CachedServiceToken(ctx, id)
 	switch {
 	case err == nil && !found:
 		return true
-	case err == nil && !applyGuard(client, diags).allowsRevocation(ctx, listed, "", t.label()):
+	case err == nil && !c.applyGuard().allowsRevocation(ctx, listed, "", t.label()):
 		return false
 	case err == nil:
-		err = client.RevokeToken(ctx, id)
+		err = c.client.RevokeToken(ctx, id)
 	}
 	if err != nil {
-		addError(diags, "Unable to revoke foreign service token", t.label(), err)
+		c.fail("Unable to revoke foreign service token", t.label(), err)
 	}
 	return err == nil
 }
@@ -248,15 +225,15 @@ func (r *exclusiveResource) Delete(context.Context, resource.DeleteRequest, *res
 func (r *exclusiveResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
 	resp *resource.ImportStateResponse,
 ) {
-	client := r.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	if !c.ready() {
 		return
 	}
-	wanted := importID(ctx, client, req, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	wanted := c.importID(ctx, req)
+	if c.failed() {
 		return
 	}
-	user := accountForImport(ctx, client, wanted, &resp.Diagnostics)
+	user := c.accountForImport(ctx, wanted)
 	if user == nil {
 		return
 	}
@@ -264,16 +241,14 @@ func (r *exclusiveResource) ImportState(ctx context.Context, req resource.Import
 		ID: idValue(user.ID), ServiceAccountID: idValue(user.ID), TokenIDs: setOf(nil), ForeignTokens: foreignList(nil),
 	}
 	history := exclusiveHistory{Imported: true, UserID: user.UserID}
-	if !r.refresh(ctx, client, &model, &history, &resp.Diagnostics) {
+	if !model.refresh(ctx, c, &history) {
 		return
 	}
 	var ids []string
-	for _, t := range model.foreign(ctx, &resp.Diagnostics) {
+	for _, t := range model.foreign(ctx, c) {
 		ids = append(ids, t.ID.ValueString())
 	}
 	model.TokenIDs, model.ForeignTokens = setOf(ids), foreignList(nil)
-	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
-	history.store(ctx, resp.Private, &resp.Diagnostics)
+	c.save(ctx, model.ID, model)
+	c.store(ctx, historyKey, history)
 }

@@ -9,8 +9,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -54,7 +52,8 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 
 // checkRole reports a role that is not allowed. Unknown values are checked during
 // apply.
-func (g guardrailsModel) checkRole(account accountModel, diags *diag.Diagnostics) {
+func (c call) checkRole(account accountModel) {
+	g := c.guardrails
 	if g.AllowedRoles.IsNull() || g.AllowedRoles.IsUnknown() || account.Role.IsNull() || account.Role.IsUnknown() {
 		return
 	}
@@ -68,15 +67,14 @@ func (g guardrailsModel) checkRole(account accountModel, diags *diag.Diagnostics
 		return
 	}
 	slices.Sort(allowed)
-	diags.AddAttributeError(path.Root("role"), "Role not allowed by guardrails", fmt.Sprintf(
-		"The %s would have the role %q. guardrails.allowed_roles in the provider configuration allows %s.",
-		account.label(), account.Role.ValueString(), quoteList(allowed)))
+	c.failAt("role", "Role not allowed by guardrails", "The %s would have the role %q. guardrails.allowed_roles in the "+
+		"provider configuration allows %s.", account.label(), account.Role.ValueString(), quoteList(allowed))
 }
 
 // checkLifetime reports a lifetime that is not allowed. Unknown values are checked
 // during apply.
-func (g guardrailsModel) checkLifetime(expiresInDays types.Int64, diags *diag.Diagnostics) {
-	limit := g.MaxExpiresInDays
+func (c call) checkLifetime(expiresInDays types.Int64) {
+	limit := c.guardrails.MaxExpiresInDays
 	if limit.IsNull() || limit.IsUnknown() || expiresInDays.IsUnknown() ||
 		!expiresInDays.IsNull() && expiresInDays.ValueInt64() <= limit.ValueInt64() {
 		return
@@ -85,7 +83,6 @@ func (g guardrailsModel) checkLifetime(expiresInDays types.Int64, diags *diag.Di
 	if !expiresInDays.IsNull() {
 		lifetime = fmt.Sprintf("would have expires_in_days = %d", expiresInDays.ValueInt64())
 	}
-	diags.AddAttributeError(path.Root("expires_in_days"), "Lifetime not allowed by guardrails", fmt.Sprintf(
-		"The service token %s. guardrails.max_expires_in_days in the provider configuration is %d.", lifetime,
-		limit.ValueInt64()))
+	c.failAt("expires_in_days", "Lifetime not allowed by guardrails", "The service token %s. "+
+		"guardrails.max_expires_in_days in the provider configuration is %d.", lifetime, limit.ValueInt64())
 }

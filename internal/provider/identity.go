@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -41,40 +40,28 @@ func newIdentity(client *qualytics.Client, id types.String) identityModel {
 	return identityModel{ID: id, Host: types.StringValue(client.Host())}
 }
 
-// setMissingIdentity sets the identity of an object that has none, because an
-// older Terraform stored it. An existing identity must not change.
-func setMissingIdentity(ctx context.Context, before, after *tfsdk.ResourceIdentity, identity identityModel,
-	diags *diag.Diagnostics,
-) {
-	if after != nil && (before == nil || before.Raw.IsNull()) {
-		diags.Append(after.Set(ctx, identity)...)
-	}
-}
-
 // importID returns what is to be imported: the import ID, or the ID of an
 // identity. It returns "" after an error.
-func importID(ctx context.Context, client *qualytics.Client, req resource.ImportStateRequest,
-	diags *diag.Diagnostics,
-) string {
+func (c call) importID(ctx context.Context, req resource.ImportStateRequest) string {
 	id := req.ID
 	var identity identityModel
 	if id == "" && req.Identity != nil && !req.Identity.Raw.IsNull() {
-		diags.Append(req.Identity.Get(ctx, &identity)...)
+		c.diags.Append(req.Identity.Get(ctx, &identity)...)
 		id = identity.ID.ValueString()
 	}
 	host := identity.Host.ValueString()
 	switch {
 	case id == "":
-		diags.AddError("Import ID is empty", "If the import ID comes from a variable, check that the variable is set.")
+		c.refuse("Import ID is empty", "If the import ID comes from a variable, check that the variable is set.")
 	case looksLikeSecret(id):
-		diags.AddError("Import ID looks like a secret", "The import ID looks like a bearer token, so it is not shown "+
-			"here. The import ID is the numeric ID of the object. To import a service token with its secret, put "+
-			"the secret into "+envImportToken+".")
+		c.refuse("Import ID looks like a secret", "The import ID looks like a bearer token, so it is not shown here. "+
+			"The import ID is the numeric ID of the object. To import a service token with its secret, put the "+
+			"secret into %s.", envImportToken)
 		return ""
-	case host != "" && host != client.Host():
-		diags.AddError("Import from another deployment",
-			fmt.Sprintf("The identity belongs to the deployment %s, but the provider is configured for %s. "+
-				"Correct host in the identity, or url in the provider configuration.", host, client.Host()))
+	case host != "" && host != c.client.Host():
+		c.refuse("Import from another deployment", "The identity belongs to the deployment %s, but the provider is "+
+			"configured for %s. Correct host in the identity, or url in the provider configuration.", host,
+			c.client.Host())
 		return ""
 	}
 	return id
@@ -99,15 +86,6 @@ func idValue(id int64) types.String { return types.StringValue(formatID(id)) }
 func parseID(text string) (int64, bool) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	return id, err == nil && formatID(id) == text
-}
-
-// idAttribute returns the ID in an attribute, or 0 after an error.
-func idAttribute(value types.String, attribute string, diags *diag.Diagnostics) int64 {
-	id, ok := parseID(value.ValueString())
-	if !ok {
-		addInvalidID(path.Root(attribute), diags)
-	}
-	return id
 }
 
 const invalidID = "Invalid ID"

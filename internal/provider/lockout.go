@@ -5,9 +5,7 @@ package provider
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -17,19 +15,14 @@ import (
 // in any more: those on its own account and its own token. While planning, it
 // refuses what is certain. During apply, it also refuses what is uncertain.
 type lockout struct {
-	client   *qualytics.Client
+	call
 	planning bool
-	diags    *diag.Diagnostics
 }
 
 // planGuard returns the guard for a plan, and applyGuard the one for an apply.
-func planGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
-	return lockout{client, true, diags}
-}
+func (c call) planGuard() lockout { return lockout{c, true} }
 
-func applyGuard(client *qualytics.Client, diags *diag.Diagnostics) lockout {
-	return lockout{client, false, diags}
-}
+func (c call) applyGuard() lockout { return lockout{c, false} }
 
 // allowsRemoval reports whether an account may be destroyed or replaced.
 func (l lockout) allowsRemoval(ctx context.Context, account accountModel, operation string) bool {
@@ -63,7 +56,7 @@ func (l lockout) ownAccount(ctx context.Context, account accountModel) (*qualyti
 	case err != nil && l.planning:
 		return nil, true
 	case err != nil:
-		addError(l.diags, "Unable to determine the provider's own account",
+		l.fail("Unable to determine the provider's own account",
 			account.label()+" is unchanged, because it may be the account that the provider uses", err)
 		return nil, false
 	case account.ID.ValueString() != formatID(me.ID):
@@ -73,9 +66,9 @@ func (l lockout) ownAccount(ctx context.Context, account accountModel) (*qualyti
 }
 
 func (l lockout) refuseAccount(account accountModel, operation string) {
-	l.diags.AddError("Operation would lock out the provider", fmt.Sprintf("%s %s is refused, because the provider is "+
-		"logged in as this account. Run Terraform with the token of another Admin, or remove the account from "+
-		"the state with \"terraform state rm\".", operation, account.label()))
+	l.refuse("Operation would lock out the provider", "%s %s is refused, because the provider is logged in as this "+
+		"account. Run Terraform with the token of another Admin, or remove the account from the state with "+
+		"\"terraform state rm\".", operation, account.label())
 }
 
 // allowsRevocation reports whether a token may be revoked or deleted. secret is "" if
@@ -88,7 +81,7 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 	case own == qualytics.NotOwn, l.planning && own == qualytics.MaybeOwn:
 		return true
 	case err != nil:
-		addError(l.diags, "Unable to determine the provider's own token",
+		l.fail("Unable to determine the provider's own token",
 			label+" is unchanged, because it may be the token that the provider uses", err)
 	case own == qualytics.Own:
 		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
@@ -105,6 +98,6 @@ func (l lockout) allowsRevocationOf(ctx context.Context, token tokenModel) bool 
 }
 
 func (l lockout) refuseToken(summary, label, reason string) {
-	l.diags.AddError(summary, fmt.Sprintf("Revoking or deleting %s is refused: %s. Run Terraform with the token of "+
-		"another Admin, or remove the token from the state with \"terraform state rm\".", label, reason))
+	l.refuse(summary, "Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, or "+
+		"remove the token from the state with \"terraform state rm\".", label, reason)
 }

@@ -56,12 +56,15 @@ var summaryArgument = map[string]int{
 	"AddWarning":          0,
 	"AddAttributeError":   1,
 	"AddAttributeWarning": 1,
+	"fail":                0,
+	"refuse":              0,
 	"warn":                0,
+	"failAt":              1,
+	"warnAt":              1,
 	"addRotation":         0,
 	"refuseToken":         0,
 	"warnOfAccount":       2,
-	"addError":            1,
-	"addRoleError":        1,
+	"failRole":            1,
 }
 
 // diagnosticSummaries returns the summaries in the provider's source, with … for

@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/action/schema"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -23,7 +22,9 @@ import (
 
 var _ action.ActionWithConfigure = (*revokeAction)(nil)
 
-func newRevokeAction() action.Action { return &revokeAction{} }
+func newRevokeAction() action.Action {
+	return &revokeAction{actionBase{base{name: "revoke_service_tokens"}}}
+}
 
 // revokeAction revokes tokens in an emergency.
 type revokeAction struct{ actionBase }
@@ -31,12 +32,6 @@ type revokeAction struct{ actionBase }
 type revokeModel struct {
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
-}
-
-func (a *revokeAction) Metadata(_ context.Context, req action.MetadataRequest,
-	resp *action.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_revoke_service_tokens"
 }
 
 func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
@@ -68,7 +63,7 @@ func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *a
 
 // revocationRun counts the results of an invocation.
 type revocationRun struct {
-	client           *qualytics.Client
+	call
 	progress         func(format string, args ...any)
 	revoked, skipped int
 	failures         []string
@@ -77,22 +72,20 @@ type revocationRun struct {
 // Invoke continues after a failure, and ends with a summary.
 func (a *revokeAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
 	var config revokeModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	client := a.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	c := a.call(&resp.Diagnostics)
+	if c.diags.Append(req.Config.Get(ctx, &config)...); !c.ready() {
 		return
 	}
-	tokens, err := client.ServiceTokens(ctx)
+	tokens, err := c.client.ServiceTokens(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "Unable to list service tokens", "nothing was revoked", err)
+		c.fail(unableToListTokens, "nothing was revoked", err)
 		return
 	}
 	selected, missing := selectTokens(config, tokens)
-	if len(selected) == 0 && !config.ServiceAccountID.IsNull() &&
-		!accountExists(ctx, client, config.ServiceAccountID, &resp.Diagnostics) {
+	if len(selected) == 0 && !config.ServiceAccountID.IsNull() && !c.accountExists(ctx, config.ServiceAccountID) {
 		return
 	}
-	r := &revocationRun{client: client, progress: func(format string, args ...any) {
+	r := &revocationRun{call: c, progress: func(format string, args ...any) {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf(format, args...)})
 	}}
 	for _, id := range missing {
@@ -104,12 +97,12 @@ func (a *revokeAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 	r.progress("Revoked %d, skipped %d, failed %d.", r.revoked, r.skipped, len(r.failures))
 	switch {
 	case len(r.failures) > 0:
-		resp.Diagnostics.AddError("Unable to revoke all service tokens", fmt.Sprintf("%d tokens were revoked and %d "+
-			"skipped. %d failed:\n\n  - %s\n\nRun the action again. Revoked tokens stay revoked.", r.revoked,
-			r.skipped, len(r.failures), strings.Join(r.failures, "\n  - ")))
+		c.refuse("Unable to revoke all service tokens", "%d tokens were revoked and %d skipped. %d failed:\n\n  - "+
+			"%s\n\nRun the action again. Revoked tokens stay revoked.", r.revoked, r.skipped, len(r.failures),
+			strings.Join(r.failures, "\n  - "))
 	case len(selected) == 0:
-		resp.Diagnostics.AddWarning("No active service tokens", fmt.Sprintf("The service account ID %s has no active "+
-			"tokens, so nothing was revoked.", config.ServiceAccountID.ValueString()))
+		c.warn("No active service tokens", "The service account ID %s has no active tokens, so nothing was revoked.",
+			config.ServiceAccountID.ValueString())
 	}
 }
 
@@ -165,18 +158,18 @@ func selectTokens(config revokeModel,
 
 // accountExists reports whether there is an account with an ID, active or not, and adds
 // an error if there is none.
-func accountExists(ctx context.Context, client *qualytics.Client, value types.String, diags *diag.Diagnostics) bool {
-	id := idAttribute(value, "service_account_id", diags)
-	if diags.HasError() {
+func (c call) accountExists(ctx context.Context, value types.String) bool {
+	id := c.id(value, "service_account_id")
+	if c.failed() {
 		return false
 	}
-	user, err := client.FindUser(ctx, id)
+	user, err := c.client.FindUser(ctx, id)
 	switch {
 	case err != nil:
-		addError(diags, "Unable to read service account", fmt.Sprintf("service account ID %d", id), err)
+		c.fail(unableToReadAccount, fmt.Sprintf("service account ID %d", id), err)
 	case user == nil:
-		diags.AddAttributeError(path.Root("service_account_id"), "Object not found",
-			fmt.Sprintf("No service account has the ID %d. Deployment: %s.", id, client.URL()))
+		c.failAt("service_account_id", objectNotFound, "No service account has the ID %d. Deployment: %s.", id,
+			c.client.URL())
 	}
 	return err == nil && user != nil
 }

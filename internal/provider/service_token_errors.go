@@ -24,13 +24,13 @@ func addTokenCreateError(ctx context.Context, client *qualytics.Client, accountI
 		diags.AddAttributeError(path.Root("name"), "Service token name already in use",
 			detailOf(object, err)+"\n\n"+nameInUseText(ctx, client, accountID, name))
 	case qualytics.IsUnknownPath(err):
-		addError(diags, summary, object, err)
+		call{diags: diags}.fail(summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		diags.AddAttributeError(path.Root("service_account_id"), summary, detailOf(object, err)+
 			fmt.Sprintf("\n\nThe account with ID %d may not exist, may be deactivated, or may not be a service "+
 				"account.", accountID))
 	default:
-		addError(diags, summary, object, err)
+		call{diags: diags}.fail(summary, object, err)
 	}
 }
 
@@ -59,7 +59,7 @@ func nameInUseText(ctx context.Context, client *qualytics.Client, accountID int6
 func addRestoreError(state tokenModel, err error, diags *diag.Diagnostics) {
 	const summary = "Unable to restore service token"
 	if !qualytics.IsRefused(err) {
-		addError(diags, summary, state.label(), err)
+		call{diags: diags}.fail(summary, state.label(), err)
 		return
 	}
 	diags.AddAttributeError(path.Root("revoked"), summary, detailOf(state.label(), err)+

@@ -29,7 +29,7 @@ func tokenForImport(ctx context.Context, client *qualytics.Client, wanted string
 	}
 	switch {
 	case err != nil:
-		addError(diags, summary, fmt.Sprintf("import ID %q", wanted), err)
+		call{diags: diags}.fail(summary, fmt.Sprintf("import ID %q", wanted), err)
 	case len(found) == 0:
 		diags.AddError(summary, fmt.Sprintf("No service token has the import ID %q. The import ID is the numeric ID "+
 			"of the token, such as 456, or its account and name, such as api_access@service/ci or 123/ci. "+

@@ -119,21 +119,21 @@ func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *di
 // lookUpTeams returns the server's spelling of every team. A team that does not
 // exist is an error that names the nearest ones. The names are requested again
 // before that, because this run may have created the team.
-func lookUpTeams(ctx context.Context, client *qualytics.Client, teams []string, diags *diag.Diagnostics) []string {
+func (c call) lookUpTeams(ctx context.Context, teams []string) []string {
 	if len(normalizedTeams(teams)) == 0 {
 		return []string{}
 	}
-	existing, missing, err := findTeams(ctx, client, teams)
+	existing, missing, err := findTeams(ctx, c.client, teams)
 	if err == nil && len(missing) > 0 {
-		client.ForgetTeamNames()
-		existing, missing, err = findTeams(ctx, client, teams)
+		c.client.ForgetTeamNames()
+		existing, missing, err = findTeams(ctx, c.client, teams)
 	}
 	if err != nil {
-		addError(diags, "Unable to look up teams", "", err)
+		c.fail("Unable to look up teams", "", err)
 		return nil
 	}
 	for _, name := range missing {
-		diags.AddAttributeError(path.Root("teams"), "Team not found", unknownTeamText(name, existing))
+		c.failAt("teams", "Team not found", "%s", unknownTeamText(name, existing))
 	}
 	return matchTeams(teams, existing)
 }

@@ -49,7 +49,7 @@ func (r *tokenResource) issue(ctx context.Context, client *qualytics.Client, pla
 	r.data.managedTokens.Store(created.ID.ValueString(), true)
 	diags.Append(out.state.Set(ctx, created)...)
 	diags.Append(out.identity.Set(ctx, newIdentity(client, created.ID))...)
-	rememberHost(ctx, client, out.private, diags)
+	call{providerData: &providerData{client: client}, diags: diags, private: out.private}.rememberHost(ctx)
 	r.storeHistory(ctx, out.private, created, tokenHistory{}, diags)
 
 	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
@@ -63,7 +63,7 @@ func (r *tokenResource) issue(ctx context.Context, client *qualytics.Client, pla
 
 	if plan.Revoked.ValueBool() {
 		if err := client.RevokeToken(ctx, token.ID); err != nil {
-			addError(diags, "Unable to revoke new service token", created.label(), err)
+			call{diags: diags}.fail("Unable to revoke new service token", created.label(), err)
 			return created, false
 		}
 		created.Revoked = types.BoolValue(true)
@@ -81,7 +81,7 @@ func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, 
 ) {
 	const summary = "Unable to encrypt secret of service token"
 	if err := client.RevokeAndDeleteToken(ctx, id); err != nil {
-		addError(diags, summary, created.label()+" was created, its secret is lost, and it could not be removed: "+
+		call{diags: diags}.fail(summary, created.label()+" was created, its secret is lost, and it could not be removed: "+
 			"revoke and delete it in Qualytics (Settings, Tokens)", err)
 		return
 	}
@@ -125,12 +125,12 @@ func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 func (r *tokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
 	plan, state tokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) {
-	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", diags)
+	accountID := call{diags: diags}.id(plan.ServiceAccountID, "service_account_id")
 	retiring := state.retiringWithHashes(ctx, out.private, diags)
 	policy := plan.removalPolicy()
 	keeps := keepsRotated(state, plan)
 	if diags.HasError() || !keeps && policy != policyAbandon &&
-		!applyGuard(client, diags).allowsRevocationOf(ctx, state) {
+		!(call{providerData: &providerData{client: client}, diags: diags}).applyGuard().allowsRevocationOf(ctx, state) {
 		return
 	}
 	keep := keptRetiring(state, plan, retiring)

@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -29,7 +28,9 @@ var (
 	// There is no Renew: a token is valid for at least a day, longer than a run.
 )
 
-func newTokenEphemeral() ephemeral.EphemeralResource { return &tokenEphemeral{} }
+func newTokenEphemeral() ephemeral.EphemeralResource {
+	return &tokenEphemeral{ephemeralBase{base{name: "service_token"}}}
+}
 
 type tokenEphemeral struct{ ephemeralBase }
 
@@ -54,12 +55,6 @@ const (
 // closeKey is the key of the token's ID in the private data, which contains
 // nothing else.
 const closeKey = "id"
-
-func (r *tokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest,
-	resp *ephemeral.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_service_token"
-}
 
 func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
@@ -114,42 +109,37 @@ func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, re
 // during apply.
 func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	var model ephemeralTokenModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
-	if resp.Diagnostics.HasError() {
+	c := r.call(&resp.Diagnostics)
+	if c.diags.Append(req.Config.Get(ctx, &model)...); c.failed() {
 		return
 	}
 	model.setDefaults()
-	if r.data != nil {
-		r.data.guardrails.checkLifetime(model.ExpiresInDays, &resp.Diagnostics)
-	}
-	if resp.Diagnostics.HasError() {
+	if c.checkLifetime(model.ExpiresInDays); c.failed() {
 		return
 	}
 	if model.ServiceAccountID.IsNull() { // "terraform.applying ? id : null" while planning
-		resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
+		c.diags.Append(resp.Result.Set(ctx, model)...)
 		return
 	}
-	client := r.client(&resp.Diagnostics)
-	accountID := idAttribute(model.ServiceAccountID, "service_account_id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	accountID := c.id(model.ServiceAccountID, "service_account_id")
+	if !c.ready() {
 		return
 	}
-	r.warnOfLeftovers(ctx, client, accountID, model, &resp.Diagnostics)
-	name, err := uniqueName(model.NamePrefix.ValueString(), r.data.now(), r.data.random)
+	c.warnOfLeftovers(ctx, accountID, model)
+	name, ok := c.uniqueName(model.NamePrefix.ValueString())
+	if !ok {
+		return
+	}
+	c.open.recordName(name)
+	token, err := c.client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
-		resp.Diagnostics.AddError("Unable to generate service token name", sentence(err.Error()))
+		addTokenCreateError(ctx, c.client, accountID, name, err, c.diags)
 		return
 	}
-	r.data.open.recordName(name)
-	token, err := client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
-	if err != nil {
-		addTokenCreateError(ctx, client, accountID, name, err, &resp.Diagnostics)
-		return
-	}
-	r.data.open.add(token.ID, name, client)
+	c.open.add(token.ID, name, c.client)
 	model.setCreated(token, name)
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, closeKey, []byte(strconv.Quote(model.ID.ValueString())))...)
-	resp.Diagnostics.Append(resp.Result.Set(ctx, model)...)
+	c.diags.Append(resp.Private.SetKey(ctx, closeKey, []byte(strconv.Quote(model.ID.ValueString())))...)
+	c.diags.Append(resp.Result.Set(ctx, model)...)
 }
 
 // generatedSuffix matches the suffix of uniqueName.
@@ -157,11 +147,9 @@ var generatedSuffix = regexp.MustCompile(`^[0-9]{17}[0-9a-f]{8}$`)
 
 // warnOfLeftovers warns about active tokens with the same prefix and lifetime: a run
 // that was killed may have left them. It says nothing if they cannot be listed.
-func (r *tokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.Client, accountID int64,
-	model ephemeralTokenModel, diags *diag.Diagnostics,
-) {
+func (c call) warnOfLeftovers(ctx context.Context, accountID int64, model ephemeralTokenModel) {
 	prefix, days := model.NamePrefix.ValueString(), model.ExpiresInDays.ValueInt64()
-	tokens, err := client.CachedServiceTokens(ctx)
+	tokens, err := c.client.CachedServiceTokens(ctx)
 	if err != nil {
 		return
 	}
@@ -172,15 +160,15 @@ func (r *tokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.
 		lifetime := lifetimeDays(t) // distinguishes them from tokens of resources
 		sameLifetime := lifetime == nil && t.Expiration != nil || lifetime != nil && *lifetime == days
 		if t.User.ID == accountID && hasPrefix && generatedSuffix.MatchString(suffix) && sameLifetime &&
-			t.Usable(r.data.now()) && !r.data.open.openedHere(t.Name) {
+			t.Usable(c.now()) && !c.open.openedHere(t.Name) {
 			lines = append(lines, "  - "+tokenLabel(t))
 		}
 	}
 	if len(lines) > 0 {
-		diags.AddWarning("Ephemeral service tokens of another run are active", fmt.Sprintf("The service account ID "+
-			"%d has active tokens with the name prefix %q:\n\n%s\n\nIf no other run uses them now, a run that "+
-			"was killed left them: revoke and delete them in Qualytics (Settings, Tokens). Otherwise, they expire.",
-			accountID, prefix, strings.Join(lines, "\n")))
+		c.warn("Ephemeral service tokens of another run are active", "The service account ID %d has active tokens with "+
+			"the name prefix %q:\n\n%s\n\nIf no other run uses them now, a run that was killed left them: revoke and "+
+			"delete them in Qualytics (Settings, Tokens). Otherwise, they expire.", accountID, prefix,
+			strings.Join(lines, "\n"))
 	}
 }
 
@@ -188,23 +176,22 @@ func (r *tokenEphemeral) warnOfLeftovers(ctx context.Context, client *qualytics.
 func (r *tokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, resp *ephemeral.CloseResponse) {
 	ctx = context.WithoutCancel(ctx)
 	text, diags := req.Private.GetKey(ctx, closeKey)
-	resp.Diagnostics.Append(diags...)
+	c := r.call(&resp.Diagnostics)
+	c.diags.Append(diags...)
 	var id string
 	if err := json.Unmarshal(text, &id); err != nil {
 		return // nothing was opened
 	}
-	client := r.client(&resp.Diagnostics)
-	number := idAttribute(types.StringValue(id), "id", &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	number := c.id(types.StringValue(id), "id")
+	if !c.ready() {
 		return
 	}
-	if err := client.RevokeAndDeleteToken(ctx, number); err != nil {
-		resp.Diagnostics.AddWarning("Unable to delete ephemeral service token", detailOf(
-			fmt.Sprintf("ephemeral service token ID %d", number), err)+"\n\nIt stays valid until it expires. "+
-			"Revoke it in Qualytics (Settings, Tokens).")
+	if err := c.client.RevokeAndDeleteToken(ctx, number); err != nil {
+		c.warn("Unable to delete ephemeral service token", "%s\n\nIt stays valid until it expires. Revoke it in Qualytics "+
+			"(Settings, Tokens).", detailOf(fmt.Sprintf("ephemeral service token ID %d", number), err))
 		return
 	}
-	r.data.open.remove(number)
+	c.open.remove(number)
 }
 
 func (m *ephemeralTokenModel) setDefaults() {

@@ -338,3 +338,12 @@ func (m tokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []ret
 	}
 	return tokens
 }
+
+// uniqueName returns a unique name with a prefix. It reports false after an error.
+func (c call) uniqueName(prefix string) (string, bool) {
+	name, err := uniqueName(prefix, c.now(), c.random)
+	if err != nil {
+		c.refuse("Unable to generate service token name", "%s", sentence(err.Error()))
+	}
+	return name, err == nil
+}

@@ -33,7 +33,7 @@ func (r *tokenResource) ModifyPlan(
 	var state, plan tokenModel
 	var configName types.String
 	var history tokenHistory
-	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	call{diags: &resp.Diagnostics, private: req.Private}.load(ctx, historyKey, &history)
 	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isSettled(ctx, req, resp) {
 		return // the most common plan
 	}
@@ -52,7 +52,7 @@ func (r *tokenResource) ModifyPlan(
 		p = planToken(state, plan, configName, retiring, history)
 		resp.Diagnostics.Append(p.diags...)
 		if len(p.replace) > 0 || p.inPlace || plan.isReconfigured(state) {
-			r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
+			r.call(&resp.Diagnostics).checkLifetime(plan.ExpiresInDays)
 		}
 		if resp.Diagnostics.HasError() {
 			return
@@ -64,9 +64,9 @@ func (r *tokenResource) ModifyPlan(
 	}
 	r.checkRemoved(ctx, p, &resp.Diagnostics)
 	if end := p.plannedEnd(); end.revokes && r.data.client != nil {
-		guard := planGuard(r.data.client, &resp.Diagnostics)
+		guard := r.call(&resp.Diagnostics).planGuard()
 		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
-			tokenUse{r.data, &resp.Diagnostics}.warnOfToken(ctx, state, end.effect)
+			r.call(&resp.Diagnostics).warnOfToken(ctx, state, end.effect)
 		}
 	}
 }
@@ -79,8 +79,8 @@ func (r *tokenResource) planNew(
 	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
 		return
 	}
-	r.data.guardrails.checkLifetime(plan.ExpiresInDays, &resp.Diagnostics)
-	r.warnOfInvalidID("service_account_id", &resp.Diagnostics, knownStrings(plan.ServiceAccountID)...)
+	r.call(&resp.Diagnostics).checkLifetime(plan.ExpiresInDays)
+	r.call(&resp.Diagnostics).warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
 	plan.planSecret()
 	plan.RetiringTokens = retiringList(nil)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)

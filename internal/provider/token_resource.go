@@ -32,14 +32,17 @@ var (
 	_ resource.ResourceWithValidateConfig = (*tokenResource)(nil)
 )
 
-func newTokenResource() resource.Resource { return &tokenResource{} }
+func newTokenResource() resource.Resource {
+	return &tokenResource{resourceBase{base{name: "service_token"}}}
+}
 
 type tokenResource struct{ resourceBase }
 
-func (r *tokenResource) Metadata(_ context.Context, req resource.MetadataRequest,
-	resp *resource.MetadataResponse,
+// Metadata says that a rotation in place changes the identity.
+func (r *tokenResource) Metadata(
+	ctx context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
 ) {
-	resp.TypeName = req.ProviderTypeName + "_service_token"
+	r.resourceBase.Metadata(ctx, req, resp)
 	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true} // a rotation in place changes the ID
 }
 
@@ -197,7 +200,7 @@ func (r *tokenResource) Create(ctx context.Context, req resource.CreateRequest, 
 	var plan tokenModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	client := r.client(&resp.Diagnostics)
-	accountID := idAttribute(plan.ServiceAccountID, "service_account_id", &resp.Diagnostics)
+	accountID := r.call(&resp.Diagnostics).id(plan.ServiceAccountID, "service_account_id")
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -211,8 +214,8 @@ func (r *tokenResource) storeHistory(ctx context.Context, private privateData, m
 ) {
 	history.DaysLeft = m.daysLeft(r.data.now())
 	var stored tokenHistory
-	if readPrivate(ctx, private, historyKey, &stored, diags); !stored.equal(history) {
-		writePrivate(ctx, private, historyKey, history, diags)
+	if (call{diags: diags, private: private}).load(ctx, historyKey, &stored); !stored.equal(history) {
+		call{diags: diags, private: private}.store(ctx, historyKey, history)
 	}
 }
 
@@ -221,27 +224,27 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	var state tokenModel
 	var history tokenHistory
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	readPrivate(ctx, req.Private, historyKey, &history, &resp.Diagnostics)
+	call{diags: &resp.Diagnostics, private: req.Private}.load(ctx, historyKey, &history)
 	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
+	id := r.call(&resp.Diagnostics).id(state.ID, "id")
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	// Set even if the token is then removed: an older Terraform stores no identity.
-	setMissingIdentity(ctx, req.Identity, resp.Identity, newIdentity(client, state.ID), &resp.Diagnostics)
+	call{providerData: &providerData{client: client}, diags: &resp.Diagnostics, identity: resp.Identity}.identify(ctx, state.ID)
 	now, before := r.data.now(), state
 	r.data.managedTokens.Store(state.ID.ValueString(), true)
 	token, found, err := client.CachedServiceToken(ctx, id)
 	switch {
 	case err != nil:
-		addError(&resp.Diagnostics, "Unable to read service token", state.label(), err)
+		r.call(&resp.Diagnostics).fail("Unable to read service token", state.label(), err)
 		return
 	case !found:
 		r.readMissing(ctx, client, state, req, resp)
 		return
 	}
 	if difference := state.differenceFrom(token); difference != "" {
-		addOtherDeployment(&resp.Diagnostics, client, state.label(), difference)
+		r.call(&resp.Diagnostics).refuseOtherDeployment(state.label(), difference)
 		return
 	}
 	state.refresh(token, now)
@@ -252,7 +255,7 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	if token.Active || token.Expired(now) { // nothing to restore
 		history.RevokedByConfig = false
 	}
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	call{providerData: &providerData{client: client}, diags: &resp.Diagnostics, private: resp.Private}.rememberHost(ctx)
 	r.storeHistory(ctx, resp.Private, state, history, &resp.Diagnostics)
 	if !reflect.DeepEqual(before, state) {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
@@ -264,7 +267,7 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 func (r *tokenResource) readMissing(ctx context.Context, client *qualytics.Client, state tokenModel,
 	req resource.ReadRequest, resp *resource.ReadResponse,
 ) {
-	if !onSameHost(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	if !r.call(&resp.Diagnostics).on(req.Private, nil, nil).onSameHost(ctx, state.label()) {
 		return
 	}
 	refreshRetiring(ctx, client, &state, &resp.Diagnostics)
@@ -292,7 +295,7 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() || !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	if resp.Diagnostics.HasError() || !r.call(&resp.Diagnostics).on(req.Private, nil, nil).mayWrite(ctx, state.label()) {
 		return
 	}
 	out := tokenOutput{&resp.State, resp.Identity, resp.Private}
@@ -317,9 +320,9 @@ func (r *tokenResource) changeInPlace(ctx context.Context, client *qualytics.Cli
 	plan *tokenModel, state tokenModel, out tokenOutput, diags *diag.Diagnostics,
 ) bool {
 	var history tokenHistory
-	readPrivate(ctx, out.private, historyKey, &history, diags)
+	call{diags: diags, private: out.private}.load(ctx, historyKey, &history)
 	history.Imported = false
-	id := idAttribute(state.ID, "id", diags)
+	id := call{diags: diags}.id(state.ID, "id")
 	if diags.HasError() || !r.encryptImported(ctx, plan, state, diags) {
 		return false
 	}
@@ -348,7 +351,7 @@ func (r *tokenResource) changeInPlace(ctx context.Context, client *qualytics.Cli
 	stay := plan.retiring(ctx, diags)
 	plan.RetiringTokens = retiringList(append(stay, withoutTokens(state.retiring(ctx, diags), stay)...))
 	diags.Append(out.state.Set(ctx, plan)...)
-	setMissingIdentity(ctx, out.identity, out.identity, newIdentity(client, plan.ID), diags)
+	call{providerData: &providerData{client: client}, diags: diags, identity: out.identity}.identify(ctx, plan.ID)
 	r.storeHistory(ctx, out.private, *plan, history, diags)
 	return true
 }
@@ -381,7 +384,7 @@ func (r *tokenResource) encryptImported(ctx context.Context, plan *tokenModel,
 func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, state tokenModel,
 	diags *diag.Diagnostics,
 ) (byConfig, ok bool) {
-	if !applyGuard(client, diags).allowsRevocationOf(ctx, state) {
+	if !(call{providerData: &providerData{client: client}, diags: diags}).applyGuard().allowsRevocationOf(ctx, state) {
 		return false, false
 	}
 	token, found, err := client.FindServiceToken(ctx, id)
@@ -392,7 +395,7 @@ func revokeInPlace(ctx context.Context, client *qualytics.Client, id int64, stat
 		err = client.RevokeToken(ctx, id)
 	}
 	if err != nil {
-		addError(diags, "Unable to revoke service token", state.label(), err)
+		call{diags: diags}.fail("Unable to revoke service token", state.label(), err)
 		return false, false
 	}
 	return true, true
@@ -421,11 +424,11 @@ func (r *tokenResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 	var state tokenModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	client := r.client(&resp.Diagnostics)
-	id := idAttribute(state.ID, "id", &resp.Diagnostics)
+	id := r.call(&resp.Diagnostics).id(state.ID, "id")
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if !mayWrite(ctx, client, req.Private, state.label(), &resp.Diagnostics) {
+	if !r.call(&resp.Diagnostics).on(req.Private, nil, nil).mayWrite(ctx, state.label()) {
 		return
 	}
 	policy := state.DeletionPolicy.ValueString()
@@ -437,14 +440,14 @@ func (r *tokenResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 		return
 	}
 	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
-	if policy != policyAbandon && !applyGuard(client, &resp.Diagnostics).allowsRevocationOf(ctx, state) ||
+	if policy != policyAbandon && !(call{providerData: &providerData{client: client}, diags: &resp.Diagnostics}).applyGuard().allowsRevocationOf(ctx, state) ||
 		len(state.refusedRemovals(ctx, client, policy, retiring, &resp.Diagnostics)) > 0 {
 		return
 	}
 	removeRetiringExcept(ctx, client, &state, nil, &resp.Diagnostics)
 	if !resp.Diagnostics.HasError() && policy != policyAbandon {
 		if err := removeToken(ctx, client, policy, id); err != nil {
-			addError(&resp.Diagnostics, "Unable to delete service token", state.label(), err)
+			r.call(&resp.Diagnostics).fail("Unable to delete service token", state.label(), err)
 		}
 	}
 	if resp.Diagnostics.HasError() {
@@ -460,7 +463,7 @@ func (r *tokenResource) ImportState(ctx context.Context, req resource.ImportStat
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	wanted := importID(ctx, client, req, &resp.Diagnostics)
+	wanted := r.call(&resp.Diagnostics).importID(ctx, req)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -475,6 +478,6 @@ func (r *tokenResource) ImportState(ctx context.Context, req resource.ImportStat
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 	resp.Diagnostics.Append(resp.Identity.Set(ctx, newIdentity(client, model.ID))...)
-	rememberHost(ctx, client, resp.Private, &resp.Diagnostics)
+	call{providerData: &providerData{client: client}, diags: &resp.Diagnostics, private: resp.Private}.rememberHost(ctx)
 	r.storeHistory(ctx, resp.Private, model, tokenHistory{Imported: true}, &resp.Diagnostics)
 }

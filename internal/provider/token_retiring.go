@@ -88,7 +88,7 @@ func (m tokenModel) retiringWithHashes(ctx context.Context, private privateData,
 		return nil
 	}
 	hashes := map[string]string{}
-	readPrivate(ctx, private, retiringHashesKey, &hashes, diags)
+	call{diags: diags, private: private}.load(ctx, retiringHashesKey, &hashes)
 	for i := range tokens {
 		tokens[i].hash = hashes[tokens[i].ID.ValueString()]
 	}
@@ -103,7 +103,7 @@ func storeHashes(ctx context.Context, private privateData, tokens []retiringToke
 			hashes[t.ID.ValueString()] = t.hash
 		}
 	}
-	writePrivate(ctx, private, retiringHashesKey, hashes, diags)
+	call{diags: diags, private: private}.store(ctx, retiringHashesKey, hashes)
 }
 
 // label names the token in messages.
@@ -144,7 +144,7 @@ func refreshRetiring(ctx context.Context, client *qualytics.Client, m *tokenMode
 		id, _ := parseID(t.ID.ValueString())
 		listed, found, err := client.CachedServiceToken(ctx, id)
 		if err != nil {
-			addError(diags, "Unable to read service token", t.label(), err)
+			call{diags: diags}.fail("Unable to read service token", t.label(), err)
 			return
 		}
 		now := client.ServerTime()
@@ -212,9 +212,9 @@ func (r *tokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *d
 		return
 	}
 	lines := make([]string, len(p.removed))
-	use := tokenUse{r.data, diags}
+	use := r.call(diags)
 	for i, t := range p.removed {
-		if !p.inPlace && !p.state.allowsRetirement(ctx, planGuard(r.data.client, diags), t) {
+		if !p.inPlace && !p.state.allowsRetirement(ctx, r.call(diags).planGuard(), t) {
 			return
 		}
 		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
@@ -245,7 +245,7 @@ func (m tokenModel) allowsRetirement(ctx context.Context, guard lockout, t retir
 	listed, found, err := guard.client.CachedServiceToken(ctx, id)
 	switch {
 	case err != nil && !guard.planning:
-		addError(guard.diags, "Unable to delete service token", t.label(), err)
+		guard.fail("Unable to delete service token", t.label(), err)
 		return false
 	case err != nil, !found:
 		return true
@@ -270,7 +270,9 @@ func (m tokenModel) refusedRemovals(ctx context.Context, client *qualytics.Clien
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(tokens),
-		func(t retiringToken) bool { return m.allowsRetirement(ctx, applyGuard(client, diags), t) })
+		func(t retiringToken) bool {
+			return m.allowsRetirement(ctx, call{providerData: &providerData{client: client}, diags: diags}.applyGuard(), t)
+		})
 }
 
 // removeRetiringExcept removes the retiring tokens of m that do not stay. Those that could not be
@@ -314,7 +316,7 @@ func removeRetiring(ctx context.Context, client *qualytics.Client, policy string
 		return true
 	}
 	if err != nil {
-		addError(diags, summary, t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
+		call{diags: diags}.fail(summary, t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
 	}
 	return err == nil
 }

@@ -9,22 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
 // recentUse is how long a token counts as in use after its last use.
 const recentUse = 7 * day
 
-// tokenUse warns while planning about tokens that are in use. It says nothing if the
-// server does not report their last use, or if they cannot be listed.
-type tokenUse struct {
-	data  *providerData
-	diags *diag.Diagnostics
-}
-
-// planTokens is the token list of tokenUse. It is requested once per run and not
+// planTokens is the token list for warnings about tokens that are in use. It is requested once per run and not
 // again after a write, because Terraform plans again during apply.
 type planTokens struct {
 	once   sync.Once
@@ -37,9 +28,10 @@ func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualyt
 }
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
-// account.
-func (w tokenUse) warnOfAccount(ctx context.Context, account accountModel, summary, effect string) {
-	active, last := w.inUse(ctx,
+// account that are in use. It says nothing if the server does not report their last use,
+// or if they cannot be listed.
+func (c call) warnOfAccount(ctx context.Context, account accountModel, summary, effect string) {
+	active, last := c.inUse(ctx,
 		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() })
 	if last == nil {
 		return
@@ -48,27 +40,24 @@ func (w tokenUse) warnOfAccount(ctx context.Context, account accountModel, summa
 	if active == 1 {
 		tokens = "1 active token"
 	}
-	w.diags.AddWarning(
-		summary,
-		fmt.Sprintf("The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
-			agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect),
-	)
+	c.warn(summary, "The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
+		agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
-func (w tokenUse) warnOfToken(ctx context.Context, token tokenModel, effect string) {
-	_, last := w.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
+func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) {
+	_, last := c.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
-		w.diags.AddWarning("Service token is in use", fmt.Sprintf("The %s was last used %s. %s", token.label(),
-			agoText(w.data.client.ServerTime().Sub(*last.LastUsed)), effect))
+		c.warn("Service token is in use", "The %s was last used %s. %s", token.label(),
+			agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
 	}
 }
 
 // lastUseText returns when a token was last used, such as "last used 2 hours ago".
-func (w tokenUse) lastUseText(ctx context.Context, id string) string {
-	for _, t := range w.data.planTokens.get(ctx, w.data.client) {
+func (c call) lastUseText(ctx context.Context, id string) string {
+	for _, t := range c.planTokens.get(ctx, c.client) {
 		if formatID(t.ID) == id && t.LastUsed != nil {
-			return "last used " + agoText(w.data.client.ServerTime().Sub(*t.LastUsed))
+			return "last used " + agoText(c.client.ServerTime().Sub(*t.LastUsed))
 		}
 	}
 	return "last use unknown"
@@ -76,8 +65,8 @@ func (w tokenUse) lastUseText(ctx context.Context, id string) string {
 
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
-func (w tokenUse) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, now := w.data.planTokens.get(ctx, w.data.client), w.data.client.ServerTime()
+func (c call) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
+	tokens, now := c.planTokens.get(ctx, c.client), c.client.ServerTime()
 	for i := range tokens {
 		t := &tokens[i]
 		if !selects(t) || !t.Usable(now) {
@@ -108,3 +97,17 @@ func agoText(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d %s ago", count, unit)
 }
+
+// activeTokens returns the tokens of an account that are not revoked.
+func (c call) activeTokens(ctx context.Context, accountID int64) ([]qualytics.Token, error) {
+	tokens, err := c.client.ServiceTokens(ctx)
+	var active []qualytics.Token
+	for _, t := range tokens {
+		if t.User.ID == accountID && t.Active {
+			active = append(active, t)
+		}
+	}
+	return active, err
+}
+
+const unableToListTokens = "Unable to list service tokens"

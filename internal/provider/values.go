@@ -126,3 +126,9 @@ func hasUnknownElement(set types.Set) bool {
 func containsString(set types.Set, value types.String) bool {
 	return slices.Contains(stringsOf(set), value.ValueString())
 }
+
+// optionalComputed returns an attribute of a data source that selects an object, or is
+// completed.
+func optionalComputed(description string) datasource.StringAttribute {
+	return datasource.StringAttribute{Optional: true, Computed: true, MarkdownDescription: description}
+}

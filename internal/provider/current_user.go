@@ -11,12 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-var _ datasource.DataSourceWithConfigure = (*currentUserDataSource)(nil)
-
-func newCurrentUserDataSource() datasource.DataSource { return &currentUserDataSource{} }
-
-type currentUserDataSource struct{ dataSourceBase }
-
 type currentUserModel struct {
 	ID       types.String `tfsdk:"id"`
 	UserID   types.String `tfsdk:"user_id"`
@@ -27,14 +21,8 @@ type currentUserModel struct {
 	Teams    types.Set    `tfsdk:"teams"`
 }
 
-func (d *currentUserDataSource) Metadata(_ context.Context, req datasource.MetadataRequest,
-	resp *datasource.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_current_user"
-}
-
-func (d *currentUserDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func newCurrentUserDataSource() datasource.DataSource {
+	return newDataSource("current_user", schema.Schema{
 		MarkdownDescription: "The user or service account that owns the provider's token. It requires no role.",
 		Attributes: map[string]schema.Attribute{
 			"id":        computedString("Numeric ID of the user."),
@@ -49,20 +37,16 @@ func (d *currentUserDataSource) Schema(_ context.Context, _ datasource.SchemaReq
 				MarkdownDescription: "Names of the user's teams, without `Public`, which contains every user.",
 			},
 		},
-	}
+	}, readCurrentUser)
 }
 
-func (d *currentUserDataSource) Read(ctx context.Context, _ datasource.ReadRequest, resp *datasource.ReadResponse) {
-	client := d.client(&resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	me, err := client.CurrentUser(ctx)
+func readCurrentUser(ctx context.Context, c call, model *currentUserModel) {
+	me, err := c.client.CurrentUser(ctx)
 	if err != nil {
-		addError(&resp.Diagnostics, "Unable to read current user", "", err)
+		c.fail("Unable to read current user", "", err)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, currentUserModel{
+	*model = currentUserModel{
 		ID:       idValue(me.ID),
 		UserID:   types.StringValue(me.UserID),
 		Name:     stringOrNull(me.Name),
@@ -70,5 +54,5 @@ func (d *currentUserDataSource) Read(ctx context.Context, _ datasource.ReadReque
 		Role:     stringOrNull(me.Role),
 		UserType: types.StringValue(me.UserType),
 		Teams:    setOf(withoutPublic(me.Teams)),
-	})...)
+	}
 }

@@ -1,0 +1,191 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/list"
+	listschema "github.com/hashicorp/terraform-plugin-framework/list/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// accountView is a service account in a data source.
+type accountView struct {
+	accountFields
+	LastLoginAt timetypes.RFC3339 `tfsdk:"last_login_at"`
+}
+
+func newAccountView(u *qualytics.User) accountView {
+	return accountView{newAccountModel(u).accountFields, timetypes.NewRFC3339TimePointerValue(u.LastLogin)}
+}
+
+// accountAttributes returns the computed attributes of an accountView.
+func accountAttributes() map[string]schema.Attribute {
+	attributes := map[string]schema.Attribute{
+		"teams": schema.SetAttribute{
+			ElementType:         types.StringType,
+			Computed:            true,
+			MarkdownDescription: accountDescriptions["teams"],
+		},
+		"created_at":    computedTime(accountDescriptions["created_at"]),
+		"last_login_at": computedTime("Time of the last use of the API in UTC (RFC 3339). Null if never."),
+	}
+	for name, description := range accountDescriptions {
+		if attributes[name] == nil {
+			attributes[name] = computedString(description)
+		}
+	}
+	return attributes
+}
+
+func newServiceAccountDataSource() datasource.DataSource {
+	attributes := accountAttributes()
+	attributes["id"] = schema.StringAttribute{
+		Optional: true, Computed: true,
+		Validators: []validator.String{
+			idValidator{},
+			stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("user_id"), path.MatchRoot("name")),
+		},
+		MarkdownDescription: accountDescriptions["id"] + " Exactly one of `id`, `user_id`, and `name` is required.",
+	}
+	attributes["user_id"] = optionalComputed(accountDescriptions["user_id"])
+	attributes["name"] = optionalComputed(accountDescriptions["name"] + " Must match exactly.")
+	return newDataSource("service_account",
+		schema.Schema{MarkdownDescription: "An active service account.", Attributes: attributes}, readAccount)
+}
+
+func readAccount(ctx context.Context, c call, model *accountView) {
+	var user *qualytics.User
+	switch {
+	case !model.ID.IsNull():
+		user = c.accountByID(ctx, model.ID)
+	case !model.UserID.IsNull():
+		user = c.accountByUserID(ctx, model.UserID.ValueString())
+	default:
+		user = c.accountByName(ctx, model.Name.ValueString())
+	}
+	if user != nil {
+		*model = newAccountView(user)
+	}
+}
+
+type accountsModel struct {
+	Name               types.String  `tfsdk:"name"`
+	Role               types.String  `tfsdk:"role"`
+	Team               types.String  `tfsdk:"team"`
+	IncludeDeactivated types.Bool    `tfsdk:"include_deactivated"`
+	ServiceAccounts    []accountItem `tfsdk:"service_accounts"`
+}
+
+type accountItem struct {
+	accountView
+	DeactivatedAt timetypes.RFC3339 `tfsdk:"deactivated_at"`
+}
+
+// Descriptions of filters that several schemas have.
+const (
+	filterName = "Part of the name, case-insensitive."
+	filterRole = "Role of the service accounts: `Admin`, `Manager`, `Editor`, or `Member`."
+	filterTeam = "Name of a team of the service accounts, case-insensitive."
+)
+
+func newServiceAccountsDataSource() datasource.DataSource {
+	item := accountAttributes()
+	item["deactivated_at"] = computedTime("Time of deactivation in UTC (RFC 3339). Null if the account is active.")
+	return newDataSource("service_accounts", schema.Schema{
+		MarkdownDescription: "The service accounts of the deployment, sorted by ID. The list is empty if none matches.",
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{Optional: true, MarkdownDescription: filterName},
+			"role": schema.StringAttribute{
+				Optional: true, Validators: []validator.String{oneOf(roles...)}, MarkdownDescription: filterRole,
+			},
+			"team": schema.StringAttribute{Optional: true, MarkdownDescription: filterTeam},
+			"include_deactivated": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Whether deactivated service accounts are included. Defaults to `false`.",
+			},
+			"service_accounts": schema.ListNestedAttribute{
+				Computed: true, MarkdownDescription: "The service accounts, sorted by ID.",
+				NestedObject: schema.NestedAttributeObject{Attributes: item},
+			},
+		},
+	}, readAccounts)
+}
+
+func readAccounts(ctx context.Context, c call, model *accountsModel) {
+	model.ServiceAccounts = []accountItem{}
+	filter, teamExists := accountFilter(ctx, c.client, accountListModel{model.Name, model.Role, model.Team})
+	if !teamExists {
+		return
+	}
+	filter.IncludeDeleted = model.IncludeDeactivated.ValueBool()
+	accounts, err := listAccounts(ctx, c.client, filter)
+	if err != nil {
+		c.fail(unableToListAccounts, "", err)
+		return
+	}
+	for i := range accounts {
+		model.ServiceAccounts = append(model.ServiceAccounts, accountItem{
+			newAccountView(&accounts[i]), timetypes.NewRFC3339TimePointerValue(accounts[i].DeletedAt),
+		})
+	}
+}
+
+const unableToListAccounts = "Unable to list service accounts"
+
+// accountListModel is a filter of service accounts.
+type accountListModel struct {
+	Name types.String `tfsdk:"name"`
+	Role types.String `tfsdk:"role"`
+	Team types.String `tfsdk:"team"`
+}
+
+func newServiceAccountList() list.ListResource {
+	return &listResource[accountListModel]{
+		resourceBase{base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{
+			MarkdownDescription: "Lists the active service accounts.",
+			Attributes: map[string]listschema.Attribute{
+				"name": listschema.StringAttribute{Optional: true, MarkdownDescription: filterName},
+				"role": listschema.StringAttribute{
+					Optional: true, Validators: []validator.String{oneOf(roles...)}, MarkdownDescription: filterRole,
+				},
+				"team": listschema.StringAttribute{Optional: true, MarkdownDescription: filterTeam},
+			},
+		}, eachAccount,
+	}
+}
+
+// eachAccount returns the accounts as their pages arrive.
+func eachAccount(ctx context.Context, c call, config accountListModel) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
+		filter, teamExists := accountFilter(ctx, c.client, config)
+		if !teamExists {
+			return
+		}
+		if isPublic(filter.Team) {
+			filter.Team = ""
+		}
+		for user, err := range c.client.EachServiceAccount(ctx, filter) {
+			if err != nil {
+				yield(listed{}, err)
+				return
+			}
+			name := fmt.Sprintf("%s (%s)", user.Name, user.UserID)
+			if matchesFilter(filter, user) && !yield(listed{name, idValue(user.ID), newAccountModel(user)}, nil) {
+				return
+			}
+		}
+	}
+}

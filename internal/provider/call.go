@@ -1,0 +1,278 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/action"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+)
+
+// providerData is what a configured provider passes to its objects.
+type providerData struct {
+	client *qualytics.Client
+	// unknown contains the arguments with unknown values; client is nil then.
+	unknown    []string
+	open       *openTokens
+	names      *accountNames
+	planTokens *planTokens
+	// importedTokens contains the IDs of tokens that were imported in this run: the plan
+	// does not repeat the warning that their secret is unknown.
+	importedTokens *sync.Map
+	// managedTokens contains the IDs of tokens that a resource has read in this run.
+	managedTokens *sync.Map
+	// guardrails limits what a plan may create or change. Unknown values are not
+	// checked.
+	guardrails guardrailsModel
+	lookupEnv  func(key string) (string, bool)
+	now        func() time.Time
+	random     io.Reader
+}
+
+// call is what the steps of one call of Terraform share: the configured provider, the
+// diagnostics of the response, and where the object is stored. Its methods serve at least
+// two nouns, and it never leaves the call.
+type call struct {
+	*providerData
+	diags    *diag.Diagnostics
+	private  privateData             // of the object
+	state    *tfsdk.State            // of the response
+	identity *tfsdk.ResourceIdentity // of the response; nil if Terraform is too old for it
+}
+
+// privateData is the framework's access to the private data of a resource.
+type privateData interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+}
+
+// on returns the call with the private data, the state, and the identity of an object.
+func (c call) on(private privateData, state *tfsdk.State, identity *tfsdk.ResourceIdentity) call {
+	c.private, c.state, c.identity = private, state, identity
+	return c
+}
+
+// reporting returns the call with other diagnostics.
+func (c call) reporting(diags *diag.Diagnostics) call {
+	c.diags = diags
+	return c
+}
+
+// failed reports whether the call has an error.
+func (c call) failed() bool { return c.diags.HasError() }
+
+// ready reports whether requests can be sent and the call has no error. If the provider
+// configuration has unknown values, it adds an error.
+func (c call) ready() bool {
+	if c.client == nil {
+		c.refuse("Unknown provider configuration", "A request to Qualytics is required now, but the value of %s in "+
+			"the provider configuration is only known after apply. Apply what it depends on first, with \"terraform "+
+			"apply -target=ADDRESS\", or use a known value.", strings.Join(c.unknown, " and "))
+	}
+	return !c.failed()
+}
+
+// fail adds an error of the client. object is what the request was about, such as
+// "service account "x""; it may be empty.
+func (c call) fail(summary, object string, err error) {
+	c.diags.AddError(summary, detailOf(object, err))
+}
+
+// refuse adds an error.
+func (c call) refuse(summary, format string, args ...any) {
+	c.diags.AddError(summary, fmt.Sprintf(format, args...))
+}
+
+// failAt adds an error to an attribute.
+func (c call) failAt(attribute, summary, format string, args ...any) {
+	c.diags.AddAttributeError(path.Root(attribute), summary, fmt.Sprintf(format, args...))
+}
+
+// warn adds a warning.
+func (c call) warn(summary, format string, args ...any) {
+	c.diags.AddWarning(summary, fmt.Sprintf(format, args...))
+}
+
+// warnAt adds a warning to an attribute.
+func (c call) warnAt(attribute, summary, format string, args ...any) {
+	c.diags.AddAttributeWarning(path.Root(attribute), summary, fmt.Sprintf(format, args...))
+}
+
+// id returns the ID in an attribute, or 0 after an error.
+func (c call) id(value types.String, attribute string) int64 {
+	id, ok := parseID(value.ValueString())
+	if !ok {
+		addInvalidID(path.Root(attribute), c.diags)
+	}
+	return id
+}
+
+// warnOfInvalidID warns while planning if one of the known values is not an ID, which is an
+// error during apply. Mocks of other objects may have any ID, so it is not an error before.
+func (c call) warnOfInvalidID(attribute string, known ...string) {
+	invalid := func(value string) bool { _, ok := parseID(value); return !ok }
+	if c.client != nil && slices.ContainsFunc(known, invalid) {
+		c.warnAt(attribute, invalidID, "%s", invalidIDText(path.Root(attribute)))
+	}
+}
+
+// load decodes a key of the private data into value, and leaves value unchanged if there
+// is none.
+func (c call) load(ctx context.Context, key string, value any) {
+	text, diags := c.private.GetKey(ctx, key)
+	c.diags.Append(diags...)
+	if len(text) > 0 && json.Unmarshal(text, value) != nil {
+		c.refuse("Provider bug", "The private data %q is invalid. %s", key, reportText)
+	}
+}
+
+// store encodes value into a key of the private data, unless it is there already.
+func (c call) store(ctx context.Context, key string, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		c.refuse("Provider bug", "The private data %q cannot be encoded. %s", key, reportText)
+		return
+	}
+	stored, diags := c.private.GetKey(ctx, key)
+	if c.diags.Append(diags...); !sameJSON(stored, text) {
+		c.diags.Append(c.private.SetKey(ctx, key, text)...)
+	}
+}
+
+// sameJSON reports whether two texts are the same value: Terraform may have stored it in
+// another form.
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+const reportText = "Please report this."
+
+// save stores an object in the state, together with its identity and the deployment.
+func (c call) save(ctx context.Context, id types.String, model any) {
+	c.diags.Append(c.state.Set(ctx, model)...)
+	c.identify(ctx, id)
+	c.rememberHost(ctx)
+}
+
+// identify sets the identity of an object that has none, because an older Terraform stored
+// it, or that has another ID.
+func (c call) identify(ctx context.Context, id types.String) {
+	if c.identity == nil {
+		return
+	}
+	var stored identityModel
+	if !c.identity.Raw.IsNull() {
+		c.diags.Append(c.identity.Get(ctx, &stored)...)
+	}
+	if !stored.ID.Equal(id) {
+		c.diags.Append(c.identity.Set(ctx, newIdentity(c.client, id))...)
+	}
+}
+
+// base contains the configured provider and the name of the type without "qualytics_".
+// Every kind of object embeds it through one of the types below, which answer Metadata and
+// Configure.
+type base struct {
+	name string
+	data *providerData
+}
+
+// call returns the call whose response has the given diagnostics.
+func (b *base) call(diags *diag.Diagnostics) call {
+	if b.data == nil { // the provider is not configured
+		return call{providerData: &providerData{}, diags: diags}
+	}
+	return call{providerData: b.data, diags: diags}
+}
+
+func (b *base) configure(data any, diags *diag.Diagnostics) {
+	if data == nil {
+		return // the provider is not configured during validation
+	}
+	d, ok := data.(*providerData)
+	if !ok {
+		diags.AddError("Provider bug", fmt.Sprintf("The provider data has the type %T. %s", data, reportText))
+		return
+	}
+	b.data = d
+}
+
+// client returns the client. If the provider configuration has unknown values, it
+// reports an error and returns nil.
+func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
+	b.call(diags).ready()
+	return b.data.client
+}
+
+type resourceBase struct{ base }
+
+// Metadata returns the name of the type.
+func (b *resourceBase) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + b.name
+}
+
+// Configure receives the configured provider.
+func (b *resourceBase) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	b.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+type ephemeralBase struct{ base }
+
+// Metadata returns the name of the type.
+func (b *ephemeralBase) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + b.name
+}
+
+// Configure receives the configured provider.
+func (b *ephemeralBase) Configure(
+	_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse,
+) {
+	b.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+type dataSourceBase struct{ base }
+
+// Metadata returns the name of the type.
+func (b *dataSourceBase) Metadata(
+	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_" + b.name
+}
+
+// Configure receives the configured provider.
+func (b *dataSourceBase) Configure(
+	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
+) {
+	b.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+type actionBase struct{ base }
+
+// Metadata returns the name of the type.
+func (b *actionBase) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + b.name
+}
+
+// Configure receives the configured provider.
+func (b *actionBase) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
+	b.configure(req.ProviderData, &resp.Diagnostics)
+}
