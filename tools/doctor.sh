@@ -28,6 +28,8 @@ have git "everything" "your package manager" MISSING
 have "$(go env CC 2>/dev/null || echo gcc)" "make test (race detector)" "a C compiler, such as gcc" MISSING
 if command -v "${TF_ACC_TERRAFORM_PATH:-terraform}" >/dev/null; then
   printf 'ok       %-12s %s\n' terraform "$("${TF_ACC_TERRAFORM_PATH:-terraform}" version 2>/dev/null | grep -m 1 -E '^(Terraform|OpenTofu) v')"
+elif command -v tofu >/dev/null; then # OpenTofu runs everything but make test
+  echo "absent   terraform    required for make test: https://developer.hashicorp.com/terraform/install"
 else
   echo "MISSING  terraform    required for make test: https://developer.hashicorp.com/terraform/install"
   missing=1

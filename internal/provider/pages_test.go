@@ -236,6 +236,31 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// The tables in the README of the example module name its variables and outputs, in the order of the source.
+func TestModuleTables(t *testing.T) {
+	t.Parallel()
+	var texts []string
+	for _, name := range []string{"variables.tf", "outputs.tf", "README.md"} {
+		text, err := os.ReadFile(filepath.Join(root, "examples", "modules", "service-account", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	block := regexp.MustCompile(`(?m)^(?:variable|output) "(\w+)"`)
+	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\|")
+	var declared, described []string
+	for _, m := range block.FindAllStringSubmatch(texts[0]+texts[1], -1) {
+		declared = append(declared, m[1])
+	}
+	for _, m := range row.FindAllStringSubmatch(texts[2], -1) {
+		described = append(described, m[1])
+	}
+	if len(declared) < 10 || !slices.Equal(declared, described) {
+		t.Errorf("the module declares %q, and its README describes %q", declared, described)
+	}
+}
+
 // Every action of a workflow, and of the published example, is pinned to a commit, with its
 // version in a comment.
 func TestActionsArePinned(t *testing.T) {

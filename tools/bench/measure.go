@@ -8,15 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -268,48 +265,6 @@ func (b *bench) terraform(ctx context.Context, dir string, env []string, args ..
 		return "", fmt.Errorf("terraform %s: %w: %s", strings.Join(args, " "), err, out[max(0, len(out)-2000):])
 	}
 	return string(out), nil
-}
-
-// emulatorAlone returns the number of requests per second that the emulator handles for
-// plain clients, as many as Terraform's parallelism.
-func emulatorAlone(ctx context.Context, latency time.Duration) (float64, error) {
-	const clients, each = 10, 200
-	s, err := qualyticstest.NewServer(qualyticstest.Options{Latency: latency})
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-	var wait sync.WaitGroup
-	failed := make(chan error, clients)
-	began := time.Now()
-	for range clients {
-		wait.Go(func() {
-			for range each {
-				req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/"+s.APIPath()+"/users/me",
-					http.NoBody)
-				if err != nil {
-					failed <- err
-					return
-				}
-				req.Header.Set("Authorization", "Bearer "+s.AdminToken())
-				resp, err := client.Do(req)
-				if err != nil {
-					failed <- err
-					return
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
-			}
-		})
-	}
-	wait.Wait()
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-		return clients * each / time.Since(began).Seconds(), nil
-	}
 }
 
 // measurement is one operation of one workload.

@@ -95,7 +95,7 @@ func run(ctx context.Context) error {
 	defer d.server.Close()
 
 	d.say("Building the provider")
-	build := exec.CommandContext(ctx, "go", "build", "-o",
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o",
 		filepath.Join(dir, "plugins", "terraform-provider-qualytics"),
 		".") // #nosec G204 -- a directory of our own making.
 	if out, err := build.CombinedOutput(); err != nil {
