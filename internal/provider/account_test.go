@@ -43,9 +43,8 @@ func wantWrites(t *testing.T, h *harness, want ...string) {
 func TestAccountTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := values{"name": "API Access", "role": "Member", "teams": []string{"data engineering", "PUBLIC"}}
-		h.must(o, config, "create")
+		o := h.created(accountType, config)
 		h.clean(o, config)
 		if got := get(o.state, "teams"); got != "PUBLIC,data engineering" {
 			t.Errorf("the state spells the teams %q", got)
@@ -70,17 +69,13 @@ func TestAccountTeams(t *testing.T) {
 func TestAccountUnmanagedTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
 		id := h.server.ServiceAccounts()[0].ID
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
 		h.clean(o, values{"name": "x", "role": "Member"})
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
 		p := h.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
-		after, diags := h.apply(p)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		after := h.applied(p)
 		u := h.server.ServiceAccounts()[0]
 		if diff := cmp.Diff([]string{"Data Quality", "Data Engineering"}, u.Teams); diff != "" || u.Role != "Manager" {
 			t.Errorf("role %s, teams, want -, got +:\n%s", u.Role, diff)
@@ -115,8 +110,7 @@ func TestAccountNameTaken(t *testing.T) {
 		_, diags := h.run(h.none(accountType), values{"name": "api access", "role": "Member"})
 		wantText(t, diags.errors(), "already in use", "409",
 			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
-		now := h.server.Clock.Now()
-		h.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		h.deactivate(active.ID)
 		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
 		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
 		if len(h.server.ServiceAccounts()) != 0 {
@@ -130,8 +124,7 @@ func TestAccountEditorRefused(t *testing.T) {
 	h := newHarness(t, qualyticstest.Build202609())
 	_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Editor"})
 	wantText(t, diags.errors(), "422", "role: ", `do not have the role "Editor"`)
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	_, diags = h.run(o, values{"name": "x", "role": "Editor"})
 	wantText(t, diags.errors(), "Unable to update", `do not have the role "Editor"`)
 	h.clean(o, values{"name": "x", "role": "Member"})
@@ -170,10 +163,8 @@ func TestAccountServerIgnores(t *testing.T) {
 func TestAccountGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		now := h.server.Clock.Now()
-		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
+		h.deactivate(h.server.ServiceAccounts()[0].ID)
 		diags := h.refresh(o)
 		if o.exists() || diags.errors() != "" {
 			t.Errorf("still in state: %s", diags.errors())
@@ -186,8 +177,7 @@ func TestAccountGone(t *testing.T) {
 func TestAccountReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	for _, tc := range []struct {
 		name  string
 		fault qualyticstest.Fault
@@ -218,8 +208,7 @@ func TestAccountReadErrors(t *testing.T) {
 func TestAccountReadBehindAProxy(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404,
 		`{"error":"no route"}`)} {
 		h.server.Heal()
@@ -234,9 +223,8 @@ func TestAccountReadBehindAProxy(t *testing.T) {
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := values{"name": "x", "role": "Member"}
-		h.must(o, config, "create")
+		o := h.created(accountType, config)
 		token := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.server.ServiceAccounts()[0].ID})
 		_, diags := h.run(o, nil)
 		wantText(t, diags.errors(), "Unable to deactivate", "400",
@@ -258,11 +246,9 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 func TestAccountDestroyedAlready(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
 		p := h.plan(o, nil)
-		now := h.server.Clock.Now()
-		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		h.deactivate(h.server.ServiceAccounts()[0].ID)
 		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
 			t.Errorf("destroying what is gone: %s", diags.errors())
 		}
@@ -275,19 +261,15 @@ func TestAccountLockout(t *testing.T) {
 	h := newHarness(t, qualyticstest.Build202609())
 	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(token.ID)})
-	o, diags := h.load(accountType, fmt.Sprint(self.ID))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	h.connectAs(token.ID)
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
 	for name, config := range map[string]values{
 		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
 			"name": "Other",
 			"role": "Admin",
 		},
 	} {
-		used := h.server.Clock.Now() // a refused plan does not also warn about tokens in use
-		h.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+		h.use(token.ID, 0) // a refused plan does not also warn about tokens in use
 		h.connect(h.config)
 		p := h.plan(o, config)
 		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
@@ -309,17 +291,11 @@ func TestAccountImport(t *testing.T) {
 		dead := h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		config := values{"name": "API Access", "role": "Manager", "teams": []string{"Data Quality"}}
 		for _, id := range []string{fmt.Sprint(u.ID), u.UserID} {
-			o, diags := h.load(accountType, id)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			o := h.loaded(accountType, id)
 			h.clean(o, config)
 			h.clean(o, values{"name": "API Access", "role": "Manager"})
 		}
-		o, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loadedByIdentity(accountType, fmt.Sprint(u.ID))
 		h.clean(o, config)
 		for id, want := range map[string]string{
 			"999999": "No service account has the ID or user_id", "missing@service": "No service account has the ID " +
@@ -329,7 +305,7 @@ func TestAccountImport(t *testing.T) {
 			_, diags := h.load(accountType, id)
 			wantText(t, diags.errors(), "Unable to import", want)
 		}
-		_, diags = h.load(accountType, dead.UserID)
+		_, diags := h.load(accountType, dead.UserID)
 		wantText(t, diags.errors(), "deactivated", "Reactivate it in Qualytics")
 		_, diags = h.load(accountType, fmt.Sprint(dead.ID))
 		wantText(t, diags.errors(), "eactivated")
@@ -367,8 +343,7 @@ func TestAccountValidation(t *testing.T) {
 func TestUnknownProviderConfiguration(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	h.connect(values{"url": unknown{}, "token": unknown{}})
 	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" ||
 		p.action != "create" {
@@ -383,8 +358,7 @@ func TestUnknownProviderConfiguration(t *testing.T) {
 func TestAccountCreateIsOnePost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
+	h.created(accountType, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
 	var got []string
 	for _, r := range h.server.Requests() {
 		got = append(got, r.String())

@@ -20,15 +20,11 @@ import (
 func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{"service_account_id": h.account(), "name": "ci"}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		p := h.plan(o, config.with(values{"revoked": true}))
-		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = false })
-		after, diags := h.apply(p)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		h.revoke(h.token().ID)
+		after := h.applied(p)
 		h.must(after, config, "replace")
 	})
 }
@@ -37,21 +33,18 @@ func TestForeignRevocationIsNotAdopted(t *testing.T) {
 func TestRevocationResponseLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{"service_account_id": h.account(), "name": "ci"}
 		lost := qualyticstest.Fault{Method: http.MethodPut, Kind: qualyticstest.CloseAfter}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.server.Fail(lost)
 		h.must(o, config.with(values{"revoked": true}), "update")
 		h.must(o, config, "update") // revoked here, so it is restored
 		if !h.tokenWorks(o) {
 			t.Error("the restored token does not work")
 		}
-		revoked := h.none(tokenType)
 		h.server.Fail(lost)
-		h.must(revoked, config.with(values{"name": "other", "revoked": true}), "create")
-		account := h.none(accountType)
-		h.must(account, values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}, "create")
+		h.created(tokenType, config.with(values{"name": "other", "revoked": true}))
+		account := h.created(accountType, values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true})
 		h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.named("x")[0].ID})
 		h.server.Fail(lost)
 		h.must(account, nil, "delete")
@@ -62,9 +55,8 @@ func TestRevocationResponseLost(t *testing.T) {
 func TestRevokingTheExpired(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 1}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(2 * day)
 	h.server.Fail(
 		qualyticstest.JSON(400, `{"detail":"Token is expired"}`).On(http.MethodPut, "").Repeat(qualyticstest.Forever))
@@ -100,9 +92,9 @@ func TestLockoutAtApply(t *testing.T) {
 		"deleted": {token, nil},
 	} {
 		tc.object.tainted = false
-		h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
+		h.connectAs(h.server.AdminTokenID())
 		p := h.plan(tc.object, tc.config)
-		h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID)})
+		h.connectAs(own.ID)
 		_, diags = h.apply(p)
 		wantText(t, diags.errors(), "Operation would lock out the provider")
 		if me := h.server.Users(); !h.active(fmt.Sprint(own.ID)) || me[len(me)-1].Role != "Admin" {
@@ -161,9 +153,8 @@ func TestFixedNameAndRecordThatStays(t *testing.T) {
 			wantText(t, h.validate(tokenType, config.with(values{"name": name})).errors(),
 				"Deletion policy requires name_prefix", policy)
 		}
-		o := h.none(tokenType)
 		prefixed := config.with(values{"name": nil, "name_prefix": "ci-"})
-		h.must(o, prefixed, "create")
+		o := h.created(tokenType, prefixed)
 		// A configuration that fixes the generated name in the same change as a replacement.
 		named := config.with(values{"name": get(o.state, "name"), "deletion_policy": "delete", "expires_in_days": 60})
 		wantText(t, h.plan(o, named).diags.errors(), "Service token name stays in use", policy)
@@ -177,10 +168,9 @@ func TestFixedNameAndRecordThatStays(t *testing.T) {
 func TestAnotherDeployment(t *testing.T) {
 	t.Parallel()
 	h, other := newHarness(t, qualyticstest.Build202609()), newHarness(t, qualyticstest.Build202609())
-	account, token := h.none(accountType), h.none(tokenType)
-	h.must(account, values{"name": "x", "role": "Member"}, "create")
+	account := h.created(accountType, values{"name": "x", "role": "Member"})
 	config := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-	h.must(token, config, "create")
+	token := h.created(tokenType, config)
 	stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
 	other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
 	wantText(t, other.refresh(account).errors(), "another deployment", "stranger@service", other.server.URL)
@@ -226,15 +216,13 @@ func TestImportBesideADeactivatedTwin(t *testing.T) {
 func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		account, token := h.none(accountType), h.none(tokenType)
-		h.must(account, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
+		token := h.none(tokenType)
+		account := h.created(accountType, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
 		h.must(token, values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 5},
 			"create")
 		for _, o := range []*object{account, token} {
 			before := o.state
-			if diags := h.refresh(o); diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, h.refresh(o))
 			if !o.state.Equal(before) {
 				t.Errorf("the refresh changed %s", difference(before, o.state))
 			}
@@ -317,8 +305,7 @@ func TestPartlyReadableResponse(t *testing.T) {
 func TestUnmanagedTeamLost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	id := h.named("x")[0].ID
 	h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
 	h.server.Fail(
@@ -333,13 +320,10 @@ func TestUnmanagedTeamLost(t *testing.T) {
 func TestUnknownRevoked(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(25 * day)
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	if p := h.plan(o, config.with(values{"revoked": unknown{}})); p.action != "replace" {
 		t.Errorf("planned %s", p.action)
 	}

@@ -212,9 +212,7 @@ func TestConfigurationWarnings(t *testing.T) {
 				h.env[k] = v
 			}
 			diags := diagnostics(h.configure(tc.block))
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, diags)
 			wantText(t, diags.warnings(), tc.want)
 			if tc.want == "" && diags.warnings() != "" {
 				t.Errorf("warned: %s", diags.warnings())

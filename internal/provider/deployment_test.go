@@ -20,11 +20,10 @@ func (h *harness) host() string { return strings.TrimPrefix(h.server.URL, "http:
 func TestMissingOnAnotherDeployment(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		account, token := h.none(accountType), h.none(tokenType)
 		config := values{"name": "x", "role": "Member"}
-		h.must(account, config, "create")
+		account := h.created(accountType, config)
 		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-		h.must(token, tokenConfig, "create")
+		token := h.created(tokenType, tokenConfig)
 		other := newHarness(t, h.server.Profile)
 		other.oldCLI = h.oldCLI
 		for _, o := range []*object{account, token} {
@@ -144,9 +143,8 @@ func TestLookupsShareDownloads(t *testing.T) {
 func TestUnknownTeamsAndSpelling(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
 	config := func(teams ...any) values { return values{"name": "x", "role": "Member", "teams": teams} }
-	h.must(o, config("Data Engineering", "Data Quality"), "create")
+	o := h.created(accountType, config("Data Engineering", "Data Quality"))
 	p := h.plan(o, config("data engineering", "Data Quality", unknown{}))
 	wantText(t, p.diags.errors(), "Spelling of team differs from the state", `"Data Engineering"`)
 	if p := h.plan(o, config("Data Engineering", "Data Quality", unknown{})); p.diags.errors() != "" {
@@ -181,8 +179,7 @@ func TestTeamsCannotBeLookedUp(t *testing.T) {
 func TestPromotionToAdmin(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	h.must(o, values{"name": "x", "role": "Admin"}, "update")
 	if role := h.server.ServiceAccounts()[0].Role; role != "Admin" {
 		t.Errorf("the role is %s", role)
@@ -198,10 +195,7 @@ func TestTeamCreatedInTheSameApply(t *testing.T) {
 		p := h.plan(o, config)
 		wantText(t, p.diags.warnings(), "Team does not exist yet", `There is no team "Brand New"`)
 		h.server.AddTeam("Brand New")
-		after, diags := h.apply(p)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		after := h.applied(p)
 		h.clean(after, config)
 	})
 }
@@ -211,11 +205,10 @@ func TestTeamCreatedInTheSameApply(t *testing.T) {
 func TestWritesToAnotherDeployment(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		account, token := h.none(accountType), h.none(tokenType)
 		config := values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}
-		h.must(account, config, "create")
+		account := h.created(accountType, config)
 		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-		h.must(token, tokenConfig, "create")
+		token := h.created(tokenType, tokenConfig)
 		other := newHarness(t, h.server.Profile)
 		other.oldCLI = h.oldCLI
 		stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
@@ -239,10 +232,7 @@ func TestDemotionWithUnknownRole(t *testing.T) {
 	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
 	h.connectAs(own.ID)
-	o, diags := h.load(accountType, fmt.Sprint(self.ID))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
 	h.server.Fail(qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"terraform@service"}`, self.ID)).
 		On("GET", "/users/me").Repeat(qualyticstest.Forever))
 	h.connectAs(own.ID)

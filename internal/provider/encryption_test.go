@@ -205,11 +205,8 @@ func TestEncryptionOfImportedToken(t *testing.T) {
 			if known {
 				h.env["QUALYTICS_IMPORT_TOKEN"] = h.server.Bearer(token.ID)
 			}
-			o, diags := h.load(tokenType, formatted(token.ID))
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
-			diags = h.must(o, config, "update")
+			o := h.loaded(tokenType, formatted(token.ID))
+			diags := h.must(o, config, "update")
 			wantText(t, diags.warnings(), "Encryption of imported service token",
 				map[bool]string{false: "cannot be encrypted", true: "earlier versions of the state contain it"}[known])
 			if get(o.state, "token") != "" || (get(o.state, "encrypted_token") != "") != known {

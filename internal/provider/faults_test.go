@@ -134,7 +134,7 @@ func faultCases() []faultCase {
 			qualyticstest.Fault{Kind: qualyticstest.Delay},
 			func(h *harness, f *qualyticstest.Fault) {
 				f.Do = func() {
-					h.server.EditToken(h.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = false })
+					h.revoke(h.server.AdminTokenID())
 				}
 			},
 		},

@@ -315,6 +315,14 @@ func (d diagnostics) text(severity tfprotov6.DiagnosticSeverity) string {
 	return strings.Join(out, "\n")
 }
 
+// wantOK ends the test after an error.
+func wantOK(t tb, diags diagnostics) {
+	t.Helper()
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+}
+
 func (d diagnostics) errors() string   { return d.text(tfprotov6.DiagnosticSeverityError) }
 func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSeverityWarning) }
 
@@ -583,6 +591,29 @@ func (h *harness) run(o *object, config values) (string, diagnostics) {
 	return p.action, append(diags, more...)
 }
 
+// created creates an object.
+func (h *harness) created(kind string, config values) *object {
+	h.t.Helper()
+	o := h.none(kind)
+	h.must(o, config, "create")
+	return o
+}
+
+// planned refreshes an object, which must succeed, and plans.
+func (h *harness) planned(o *object, config values) *plan {
+	h.t.Helper()
+	wantOK(h.t, h.refresh(o))
+	return h.plan(o, config)
+}
+
+// applied applies a plan, which must succeed.
+func (h *harness) applied(p *plan) *object {
+	h.t.Helper()
+	after, diags := h.apply(p)
+	wantOK(h.t, diags)
+	return after
+}
+
 // must is run, and fails the test after an error or another action.
 func (h *harness) must(o *object, config values, action string) diagnostics {
 	h.t.Helper()
@@ -645,6 +676,22 @@ func (h *harness) loadByIdentity(kind, id string) (*object, diagnostics) {
 	return h.imported(req, !sameRun)
 }
 
+// loaded imports an object, which must succeed.
+func (h *harness) loaded(kind, id string) *object {
+	h.t.Helper()
+	o, diags := h.load(kind, id)
+	wantOK(h.t, diags)
+	return o
+}
+
+// loadedByIdentity imports an object by its identity, which must succeed.
+func (h *harness) loadedByIdentity(kind, id string) *object {
+	h.t.Helper()
+	o, diags := h.loadByIdentity(kind, id)
+	wantOK(h.t, diags)
+	return o
+}
+
 // sameRun lets an import happen in the current provider process.
 const sameRun = true
 
@@ -705,6 +752,23 @@ func validated(h *harness, config values) string {
 		h.t.Fatal(err)
 	}
 	return diagnostics(resp.Diagnostics).errors()
+}
+
+// deactivate deactivates an account without Terraform.
+func (h *harness) deactivate(id int64) {
+	now := h.server.Clock.Now()
+	h.server.EditUser(id, func(u *qualyticstest.User) { u.Deleted = &now })
+}
+
+// revoke revokes a token without Terraform.
+func (h *harness) revoke(id int64) {
+	h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false })
+}
+
+// use makes a token one that was last used some time ago.
+func (h *harness) use(id int64, ago time.Duration) {
+	at := h.server.Clock.Now().Add(-ago)
+	h.server.EditToken(id, func(t *qualyticstest.Token) { t.LastUsed = &at })
 }
 
 // formatted returns an ID as text.

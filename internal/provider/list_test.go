@@ -87,14 +87,11 @@ func TestListAccounts(t *testing.T) {
 		}
 		// What the list shows is what an import of it reads.
 		results, _ := h.query(accountType, values{"name": "api"}, 1)
-		loaded, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		loaded := h.loadedByIdentity(accountType, fmt.Sprint(u.ID))
 		if listed := h.read(accountType, results[0].Resource); !listed.Equal(loaded.state) {
 			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
 		}
-		_, diags = h.query(accountType, values{"role": "Boss"}, 1)
+		_, diags := h.query(accountType, values{"role": "Boss"}, 1)
 		wantText(t, diags.errors(), `"Admin"`)
 	})
 }
@@ -133,7 +130,7 @@ func TestListTokens(t *testing.T) {
 		h.server.AddToken(qualyticstest.Token{Name: "eternal", UserID: other.ID})
 		h.server.AddToken(qualyticstest.Token{Name: "over", UserID: other.ID, Expiration: &soon})
 		gone := h.server.AddToken(qualyticstest.Token{Name: "gone", UserID: other.ID})
-		h.server.EditToken(gone.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(gone.ID)
 		h.clock.Advance(2 * time.Hour)
 		expires := "api-production of API Access, expires " + until.Format(time.DateOnly)
 		for _, tc := range []struct {
@@ -196,15 +193,10 @@ func TestAdoptEverything(t *testing.T) {
 		}} {
 			for _, filter := range filters {
 				results, diags := h.query(kind, filter, 1000)
-				if diags.errors() != "" {
-					t.Fatal(diags.errors())
-				}
+				wantOK(t, diags)
 				for _, r := range results {
 					listed := h.read(kind, r.Resource)
-					o, diags := h.load(kind, get(listed, "id"))
-					if diags.errors() != "" {
-						t.Fatal(diags.errors())
-					}
+					o := h.loaded(kind, get(listed, "id"))
 					p := h.plan(o, h.generated(kind, o))
 					if p.diags.errors() != "" || p.action != "no-op" {
 						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(),

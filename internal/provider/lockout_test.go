@@ -62,10 +62,7 @@ func TestOwnAndSiblingToken(t *testing.T) {
 
 		// The own token, with its secret in the state.
 		h.env["QUALYTICS_IMPORT_TOKEN"] = h.server.Bearer(own.ID)
-		imported, diags := h.load(tokenType, fmt.Sprint(own.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
 		ownConfig := values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "expires_in_days": 30}
 		for _, config := range []values{nil, ownConfig.with(values{"revoked": true})} {
 			if p := h.plan(imported, config); p.diags.errors() == "" {
@@ -123,17 +120,14 @@ func TestDemotionWithAnOldState(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Manager"})
-		o, diags := h.load(accountType, fmt.Sprint(self.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loaded(accountType, fmt.Sprint(self.ID))
 		saved := h.plan(o, values{"name": "Terraform", "role": "Member"})
 		h.server.EditUser(self.ID, func(u *qualyticstest.User) { u.Role = "Admin" })
 		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
 		h.connectAs(own.ID)
 		p := h.plan(o, values{"name": "Terraform", "role": "Member"})
 		wantText(t, p.diags.errors(), "Operation would lock out the provider")
-		_, diags = h.apply(saved)
+		_, diags := h.apply(saved)
 		wantText(t, diags.errors(), "Operation would lock out the provider")
 		wantWrites(t, h)
 	})
@@ -144,11 +138,10 @@ func TestDemotionWithAnOldState(t *testing.T) {
 func TestIgnoredRevocation(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{
 			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "deletion_policy": "revoke",
 		}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = true })
 		_, diags := h.run(o, config.with(values{"revoked": true}))
 		wantText(t, diags.errors(), "Unable to revoke service token", "still active")
@@ -168,8 +161,7 @@ func TestIgnoredRevocation(t *testing.T) {
 func TestUpdateWithoutKnownTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
 		id := h.server.ServiceAccounts()[0].ID
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.OmitTeams = true })

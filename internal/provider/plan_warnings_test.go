@@ -18,9 +18,8 @@ import (
 func TestRenameToANameInUse(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := func(name string) values { return values{"name": name, "role": "Member"} }
-		h.must(o, config("API Access"), "create")
+		o := h.created(accountType, config("API Access"))
 		h.server.AddUser(qualyticstest.User{Name: "Other one"})
 		now := h.server.Clock.Now()
 		h.server.AddUser(qualyticstest.User{Name: "Retired", Deleted: &now})
@@ -56,8 +55,7 @@ func TestCreateWithANameInUse(t *testing.T) {
 		p := h.plan(h.none(accountType), values{"name": "api-access", "role": "Member"})
 		wantText(t, p.diags.warnings(), "Service account name is in use",
 			fmt.Sprint("qualytics_service_account.NAME ", u.ID))
-		now := h.server.Clock.Now()
-		h.server.EditUser(u.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		h.deactivate(u.ID)
 		h.connect(h.config)
 		p = h.plan(h.none(accountType), values{"name": "API Access", "role": "Member"})
 		wantText(t, p.diags.warnings(), "deactivated account", "Reactivate it in Qualytics")
@@ -74,9 +72,8 @@ func TestCreateWithANameInUse(t *testing.T) {
 func TestForcedReplacementOfAnAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := values{"name": "API Access", "role": "Member"}
-		h.must(o, config, "create")
+		o := h.created(accountType, config)
 		h.connect(h.config)
 		if p := h.plan(o, config); p.action != "no-op" {
 			t.Fatalf("planned %s", p.action)
@@ -93,8 +90,7 @@ func TestForcedReplacementOfAnAccount(t *testing.T) {
 func TestRenameWithoutLetters(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "!!!", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "!!!", "role": "Member"})
 	if p := h.plan(o, values{"name": "???", "role": "Member"}); p.action != "replace" || p.diags.errors() != "" {
 		t.Errorf("planned %s %s", p.action, p.diags.errors())
 	}
@@ -104,9 +100,8 @@ func TestRenameWithoutLetters(t *testing.T) {
 func TestTeamsWhilePlanning(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
 	config := values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}
-	h.must(o, config, "create")
+	o := h.created(accountType, config)
 	h.connect(h.config)
 	h.server.ClearRequests()
 	if p := h.plan(o, config.with(values{"role": "Manager"})); p.action != "update" || h.routes()["GET /teams"] != 0 {
@@ -155,8 +150,7 @@ func TestInvalidAccountIDWhilePlanning(t *testing.T) {
 func TestForcedReplacementWithAnUpdate(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "API Access", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "API Access", "role": "Member"})
 	h.connect(h.config)
 	config := values{"name": "API Access", "role": "Manager"}
 	if p := h.plan(o, config); p.action != "update" || p.diags.errors() != "" {
@@ -176,8 +170,7 @@ func TestForcedReplacementWithAnUpdate(t *testing.T) {
 func TestUsedNamesWithOtherSeparators(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "Etl", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "Etl", "role": "Member"})
 	h.server.AddUser(qualyticstest.User{Name: "data-loader"})
 	h.connect(h.config)
 	p := h.plan(o, values{"name": "dataloader", "role": "Member"})
@@ -241,15 +234,14 @@ func TestRequestsForNewNames(t *testing.T) {
 func TestTokensInUse(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		account, token := h.none(accountType), h.none(tokenType)
 		config := values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}
-		h.must(account, config, "create")
+		account := h.created(accountType, config)
 		tokenConfig := values{
 			"service_account_id": get(account.state, "id"),
 			"name":               "api-production",
 			"expires_in_days":    90,
 		}
-		h.must(token, tokenConfig, "create")
+		token := h.created(tokenType, tokenConfig)
 		changes := []struct {
 			name    string
 			object  *object
@@ -273,8 +265,7 @@ func TestTokensInUse(t *testing.T) {
 			{"delete", token, nil, "Service token is in use"},
 		}
 		use := func(ago time.Duration) {
-			at := h.clock.Now().Add(-ago)
-			h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &at })
+			h.use(h.token().ID, ago)
 		}
 		for _, tc := range changes {
 			h.connect(h.config)
@@ -304,15 +295,11 @@ func TestTokensInUse(t *testing.T) {
 		wantText(t, both, `loses the role "Manager" immediately and continues with "Member"`, `"Data Quality"`,
 			"has 1 active token.")
 		h.server.EditUser(parseInt(t, get(account.state, "id")), func(u *qualyticstest.User) { u.Role = "Admin" })
-		if diags := h.refresh(account); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(account))
 		use(time.Hour)
 		wantText(t, h.plan(account, config).diags.warnings(), `loses the role "Admin" immediately`)
 		h.server.EditUser(parseInt(t, get(account.state, "id")), func(u *qualyticstest.User) { u.Role = "Manager" })
-		if diags := h.refresh(account); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(account))
 		// A promotion and an added team take nothing away.
 		use(time.Hour)
 		for _, config := range []values{
@@ -333,11 +320,10 @@ func TestTokensInUse(t *testing.T) {
 func TestGuardrails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	account, token := h.none(accountType), h.none(tokenType)
 	admin := values{"name": "x", "role": "Admin"}
-	h.must(account, admin, "create")
+	account := h.created(accountType, admin)
 	forever := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-	h.must(token, forever, "create")
+	token := h.created(tokenType, forever)
 	plain := h.config
 	limited := func(roles any, days any) {
 		h.connect(plain.with(values{"guardrails": guardrails(h, roles, days)}))
@@ -420,14 +406,12 @@ func TestAbandonedTokenInUse(t *testing.T) {
 	t.Parallel()
 	for policy, warned := range map[string]bool{"abandon": false, "delete": true} {
 		h := newHarness(t, qualyticstest.Build202609())
-		o := h.none(tokenType)
 		config := values{
 			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 90,
 			"deletion_policy": policy,
 		}
-		h.must(o, config, "create")
-		used := h.clock.Now()
-		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+		o := h.created(tokenType, config)
+		h.use(h.token().ID, 0)
 		h.connect(h.config)
 		w := h.plan(o, nil).diags.warnings()
 		if got := strings.Contains(w, "Service token is in use"); got != warned {
@@ -445,11 +429,9 @@ func TestAbandonedTokenInUse(t *testing.T) {
 func TestWarningsWithoutOwnAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	account, token := h.none(accountType), h.none(tokenType)
-	h.must(account, values{"name": "x", "role": "Member"}, "create")
-	h.must(token, values{"service_account_id": get(account.state, "id"), "name": "ci"}, "create")
-	used := h.clock.Now()
-	h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
+	account := h.created(accountType, values{"name": "x", "role": "Member"})
+	h.created(tokenType, values{"service_account_id": get(account.state, "id"), "name": "ci"})
+	h.use(h.token().ID, 0)
 	h.connect(h.config)
 	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/users/me").
 		Repeat(qualyticstest.Forever))

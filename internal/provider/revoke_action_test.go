@@ -87,7 +87,7 @@ func TestRevokeTokensByID(t *testing.T) {
 		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(own.ID)})
+		h.connectAs(own.ID)
 		progress, diags := h.invoke(values{"token_ids": []string{fmt.Sprint(own.ID), fmt.Sprint(sibling.ID), "9999"}})
 		wantText(t, progress, `"own"`, "was skipped",
 			fmt.Sprintf(`Service token "sibling" (ID %d) was revoked.`, sibling.ID))

@@ -24,11 +24,9 @@ func TestRotationOfDeactivatedAccount(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		owner := h.server.AddUser(qualyticstest.User{Name: "x"})
 		config := rotating.with(values{"service_account_id": fmt.Sprint(owner.ID)})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clock.Advance(31 * day)
-		now := h.server.Clock.Now()
-		h.server.EditUser(owner.ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		h.deactivate(owner.ID)
 		_, diags := h.run(o, config)
 		wantText(t, diags.errors(), "Unable to create service token", "may be deactivated")
 		h.server.EditUser(owner.ID, func(u *qualyticstest.User) { u.Deleted = nil })
@@ -46,13 +44,9 @@ func TestRotationWithAnotherAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	config := rotating.with(values{"service_account_id": h.account()})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(25 * day)
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	p := h.plan(o, config.with(values{"service_account_id": unknown{}}))
+	p := h.planned(o, config.with(values{"service_account_id": unknown{}}))
 	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) || p.diags.warnings() != "" {
 		t.Errorf("planned %s %v, warned %q", p.action, p.replace, p.diags.warnings())
 	}
@@ -64,13 +58,9 @@ func TestRotationOfDeletedToken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := rotating.with(values{"service_account_id": h.account()})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clock.Advance(25 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		p := h.plan(o, config)
+		p := h.planned(o, config)
 		h.server.RemoveToken(h.token().ID)
 		after, diags := h.apply(p)
 		if diags.errors() != "" || !h.tokenWorks(after) {
@@ -84,8 +74,7 @@ func TestRotationOfDeletedToken(t *testing.T) {
 func TestDeletionResponseLost(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
-		h.must(o, rotating.with(values{"service_account_id": h.account()}), "create")
+		o := h.created(tokenType, rotating.with(values{"service_account_id": h.account()}))
 		h.server.Fail(qualyticstest.Fault{Method: http.MethodDelete, Kind: qualyticstest.CloseAfter})
 		h.must(o, nil, "delete")
 		if n := len(h.server.Tokens()); n != 0 {
@@ -99,11 +88,10 @@ func TestRotationAcrossLeapDay(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	h.clock.Advance(time.Date(2027, 12, 1, 12, 0, 0, 0, time.FixedZone("", 5*3600)).Sub(h.clock.Now()))
-	h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
+	h.connectAs(h.server.AdminTokenID())
 	config := rotating.with(
 		values{"service_account_id": h.account(), "expires_in_days": 365, "rotate_before_days": 364})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	if got := get(o.state, "expires_at"); got[:10] != "2028-11-30" {
 		t.Errorf("365 days after 2027-12-01, with a leap day, is %s", got)
 	}
@@ -121,11 +109,10 @@ func TestRotationWithSkewedClock(t *testing.T) {
 		h := newHarness(t, qualyticstest.Build202609())
 		h.clock = &qualyticstest.Clock{}
 		h.clock.Advance(skew)
-		h.connect(values{"url": h.server.URL, "token": h.server.AdminToken()})
+		h.connectAs(h.server.AdminTokenID())
 		config := rotating.with(
 			values{"service_account_id": h.account(), "expires_in_days": 2, "rotate_before_days": 1})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clean(o, config)
 		advance := func(d time.Duration) { h.clock.Advance(d); h.server.Clock.Advance(d) }
 		advance(day - skew - time.Minute)
@@ -141,8 +128,7 @@ func TestRotationWithoutCreationTimes(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.NoTokenCreated = true })
 		config := rotating.with(values{"service_account_id": h.account()})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clean(o, config)
 		if get(o.state, "created_at") != "" {
 			t.Errorf("created at %s, want null", get(o.state, "created_at"))
@@ -158,8 +144,7 @@ func TestRotationWithoutCreationTimes(t *testing.T) {
 func TestRotationRefreshOnly(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
-	h.must(o, rotating.with(values{"service_account_id": h.account()}), "create")
+	o := h.created(tokenType, rotating.with(values{"service_account_id": h.account()}))
 	h.clock.Advance(24 * day)
 	h.server.ClearRequests()
 	if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
@@ -187,9 +172,8 @@ func TestTokenOfUnknownAccount(t *testing.T) {
 			t.Errorf("%v: %s %s", config, p.action, p.diags.errors())
 		}
 	}
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	for name, action := range map[string]string{
 		"name": "replace", "expires_in_days": "replace", "revoked": "update", "scim_endpoints_only": "replace",
 		"rotate_before_days": "update", "rotate_when_changed": "update", "deletion_policy": "update",

@@ -51,9 +51,7 @@ func TestEphemeralToken(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := values{"service_account_id": h.account()}
 		v, private, diags := h.open(config)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, diags)
 		if !regexp.MustCompile(`^terraform-\d{17}[0-9a-f]{8}$`).MatchString(get(v, "name")) ||
 			get(v, "expires_in_days") != "1" ||
 			get(v, "expires_at") == "" {

@@ -29,14 +29,13 @@ func TestChangedRotationWindow(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
-				o := h.none(tokenType)
 				config := values{
 					"service_account_id": h.account(),
 					"name_prefix":        "ci-",
 					"expires_in_days":    30,
 					"rotate_before_days": 10,
 				}
-				h.must(o, config, "create")
+				o := h.created(tokenType, config)
 				h.clock.Advance(21*day + day/2) // 8.5 days left
 				if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
 					t.Fatalf("status %s, %s", get(o.state, "status"), diags.errors())

@@ -68,9 +68,8 @@ func (h *harness) token() qualyticstest.Token {
 func TestTokenLifecycle(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		if !h.tokenWorks(o) || get(o.state, "status") != "active" || get(o.state, "expires_at") == "" {
 			t.Errorf("the new token: works %t, status %s, expires %s", h.tokenWorks(o), get(o.state, "status"),
 				get(o.state, "expires_at"))
@@ -90,9 +89,8 @@ func TestTokenLifecycle(t *testing.T) {
 func TestTokenNeverExpires(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{"service_account_id": h.account(), "name": "ci", "scim_endpoints_only": true}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		if get(o.state, "expires_at") != "" || !h.token().SCIMOnly || h.tokenWorks(o) {
 			t.Errorf("expires %q, SCIM only %t", get(o.state, "expires_at"), h.token().SCIMOnly)
 		}
@@ -107,10 +105,9 @@ func TestTokenNamePrefix(t *testing.T) {
 	h := newHarness(t, qualyticstest.Build202609())
 	prefix := strings.Repeat("ä", 230)
 	config := values{"service_account_id": h.account(), "name_prefix": prefix}
-	a, b := h.none(tokenType), h.none(tokenType)
-	h.must(a, config, "create")
+	a := h.created(tokenType, config)
 	h.clock.Advance(time.Second)
-	h.must(b, config, "create")
+	b := h.created(tokenType, config)
 	form := regexp.MustCompile(`^ä{230}\d{17}[0-9a-f]{8}$`)
 	if !form.MatchString(get(a.state, "name")) || get(a.state, "name") >= get(b.state, "name") {
 		t.Errorf("the names %q and %q do not sort by time", get(a.state, "name"), get(b.state, "name"))
@@ -134,7 +131,7 @@ func TestTokenNameTaken(t *testing.T) {
 		wantText(t, diags.errors(), "409", fmt.Sprintf("The active token with ID %d uses the name", h.token().ID),
 			fmt.Sprint("terraform import qualytics_service_token.NAME ", h.token().ID), "name_prefix",
 			"create_before_destroy")
-		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(h.token().ID)
 		_, diags = h.run(h.none(tokenType), config)
 		wantText(t, diags.errors(), "The revoked token with ID")
 	})
@@ -151,9 +148,8 @@ func TestTokenAccountMissing(t *testing.T) {
 func TestTokenGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{"service_account_id": h.account(), "name": "ci"}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.server.RemoveToken(h.token().ID)
 		p := h.plan(o, nil)
 		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
@@ -169,8 +165,7 @@ func TestTokenGone(t *testing.T) {
 func TestTokenReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
-	h.must(o, values{"service_account_id": h.account(), "name": "ci"}, "create")
+	o := h.created(tokenType, values{"service_account_id": h.account(), "name": "ci"})
 	for _, fault := range []qualyticstest.Fault{
 		qualyticstest.JSON(401, `{"detail":"no"}`), qualyticstest.JSON(404, `{"detail":"Not Found"}`),
 		qualyticstest.HTML(404), qualyticstest.HTML(200),
@@ -199,7 +194,7 @@ func TestTokenPlanningTable(t *testing.T) {
 		}
 	}
 	byOthers := func(h *harness) {
-		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(h.token().ID)
 	}
 	restored := func(h *harness) {
 		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = true })
@@ -274,10 +269,7 @@ func TestTokenPlanningTable(t *testing.T) {
 					t.Errorf("warned: %s", p.diags.warnings())
 				}
 				secret := get(o.state, "token")
-				after, diags := h.apply(p)
-				if diags.errors() != "" {
-					t.Fatal(diags.errors())
-				}
+				after := h.applied(p)
 				if got := get(after.state, "status"); got != tc.after || h.tokenWorks(after) != (tc.after == "active") {
 					t.Errorf("after: %s, works %t, want %s", got, h.tokenWorks(after), tc.after)
 				}
@@ -302,7 +294,6 @@ func TestTokenPlanningTable(t *testing.T) {
 func TestTokenSavedPlan(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
 		config := values{
 			"service_account_id": h.account(),
 			"name_prefix":        "ci-",
@@ -310,11 +301,9 @@ func TestTokenSavedPlan(t *testing.T) {
 			"rotate_before_days": 7,
 			"deletion_policy":    "revoke",
 		}
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clock.Advance(22 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		changed := config.with(values{"deletion_policy": "delete"})
 		p := h.plan(o, changed)
 		h.clock.Advance(2 * day)
@@ -322,10 +311,7 @@ func TestTokenSavedPlan(t *testing.T) {
 		if diags.errors() != "" || get(after.state, "status") != "active" {
 			t.Fatalf("%s %s", get(after.state, "status"), diags.errors())
 		}
-		if diags := h.refresh(after); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		p = h.plan(after, changed)
+		p = h.planned(after, changed)
 		h.clock.Advance(day)
 		rotated, diags := h.apply(p)
 		if p.action != "replace" || diags.errors() != "" {
@@ -340,9 +326,8 @@ func TestTokenSavedPlan(t *testing.T) {
 func TestTokenWithoutRefresh(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(60 * day)
 	if p := h.plan(o, config); p.action != "no-op" {
 		t.Errorf("planned %s, want nothing", p.action)
@@ -352,9 +337,8 @@ func TestTokenWithoutRefresh(t *testing.T) {
 func TestTokenRotateBeforeDays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(20 * day)
 	h.server.ClearRequests()
 	if diags := h.must(o, config.with(values{"rotate_before_days": 5}), "update"); diags.warnings() != "" {
@@ -370,9 +354,8 @@ func TestTokenRotateBeforeDays(t *testing.T) {
 func TestTokenRotateWhenChanged(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci"}
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	for _, step := range []struct {
 		value  any
 		action string
@@ -402,14 +385,13 @@ func TestTokenDeletionPolicy(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		for policy, want := range map[string]string{"delete": "gone", "revoke": "revoked", "abandon": "active"} {
-			o := h.none(tokenType)
 			config := values{
 				"service_account_id": h.account(),
 				"name_prefix":        "ci-",
 				"expires_in_days":    30,
 				"deletion_policy":    policy,
 			}
-			h.must(o, config, "create")
+			o := h.created(tokenType, config)
 			id := get(o.state, "id")
 			h.must(o, nil, "delete")
 			got := "gone"
@@ -428,9 +410,8 @@ func TestTokenDeletionPolicy(t *testing.T) {
 func TestTokenRestoreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(tokenType)
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
-	h.must(o, config.with(values{"revoked": true}), "create")
+	o := h.created(tokenType, config.with(values{"revoked": true}))
 	p := h.plan(o, config)
 	h.clock.Advance(31 * day)
 	after, diags := h.apply(p)
@@ -442,8 +423,7 @@ func TestTokenRestoreRefused(t *testing.T) {
 func TestTokenDeleteFails(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
-		h.must(o, values{"service_account_id": h.account(), "name": "ci"}, "create")
+		o := h.created(tokenType, values{"service_account_id": h.account(), "name": "ci"})
 		h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodDelete, "/user-tokens/*"))
 		_, diags := h.run(o, nil)
 		wantText(t, diags.errors(), "Unable to delete", "boom")
@@ -504,26 +484,20 @@ func TestTokenImport(t *testing.T) {
 		token := h.server.AddToken(qualyticstest.Token{Name: "team/ci", UserID: owner.ID, Expiration: &until})
 		config := values{"service_account_id": fmt.Sprint(owner.ID), "name": "team/ci", "expires_in_days": 30}
 		for _, id := range []string{fmt.Sprint(token.ID), fmt.Sprint(owner.ID, "/team/ci"), owner.UserID + "/team/ci"} {
-			o, diags := h.load(tokenType, id)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			o := h.loaded(tokenType, id)
 			if get(o.state, "token") != "" {
 				t.Error("an imported token has a secret")
 			}
 			h.clean(o, config)
 		}
-		o, diags := h.loadByIdentity(tokenType, fmt.Sprint(token.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loadedByIdentity(tokenType, fmt.Sprint(token.ID))
 		// What the API never echoes is adopted, whatever it is.
 		adopted := config.with(values{
 			"name": nil, "name_prefix": "new-", "scim_endpoints_only": true, "rotate_before_days": 7,
 			"rotate_when_changed": map[string]string{"a": "1"}, "deletion_policy": "abandon",
 		})
 		h.server.ClearRequests()
-		diags = h.must(o, adopted, "update")
+		diags := h.must(o, adopted, "update")
 		wantText(t, diags.warnings(), "does not report whether a token is limited to SCIM")
 		wantWrites(t, h)
 		h.clean(o, adopted)
@@ -598,7 +572,7 @@ func TestTokenImportRevokedAndExpired(t *testing.T) {
 		owner := h.server.AddUser(qualyticstest.User{Name: "x"})
 		config := values{"service_account_id": fmt.Sprint(owner.ID), "name": "revoked"}
 		revoked := h.server.AddToken(qualyticstest.Token{Name: "revoked", UserID: owner.ID})
-		h.server.EditToken(revoked.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(revoked.ID)
 		o, _ := h.load(tokenType, fmt.Sprint(revoked.ID))
 		h.clean(o, config.with(values{"revoked": true}))
 		h.must(o, config, "replace")
@@ -622,12 +596,9 @@ func TestTokenLockout(t *testing.T) {
 		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(own.ID)})
+		h.connectAs(own.ID)
 		config := values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}
-		o, diags := h.load(tokenType, fmt.Sprint(own.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loaded(tokenType, fmt.Sprint(own.ID))
 		h.clean(o, config)
 		for _, refused := range []values{
 			nil, config.with(values{"revoked": true}),
@@ -667,10 +638,7 @@ func TestArgumentsOfImportedToken(t *testing.T) {
 		h := newHarness(t, qualyticstest.Build202609())
 		owner := h.account()
 		imported := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: parseInt(t, owner)})
-		o, diags := h.load(tokenType, fmt.Sprint(imported.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loaded(tokenType, fmt.Sprint(imported.ID))
 		config := values{"service_account_id": owner, "name_prefix": tc.prefix}
 		if tc.prefix == nil {
 			config["name"] = "ci"
