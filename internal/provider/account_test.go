@@ -5,6 +5,7 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -12,33 +13,6 @@ import (
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
-
-func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
-	t.Helper()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newHarness(t, profile))
-		})
-	}
-}
-
-// wantText fails the test unless text contains every part.
-func wantText(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(text, part) {
-			t.Errorf("%q is missing in:\n%s", part, text)
-		}
-	}
-}
-
-func wantWrites(t *testing.T, h *harness, want ...string) {
-	t.Helper()
-	if diff := cmp.Diff(want, h.server.Writes()); diff != "" {
-		t.Errorf("writes, want -, got +:\n%s", diff)
-	}
-}
 
 func TestAccountTeams(t *testing.T) {
 	t.Parallel()
@@ -84,38 +58,6 @@ func TestAccountUnmanagedTeams(t *testing.T) {
 		// Managed, and no longer managed: nothing changes.
 		h.clean(after, values{"name": "x", "role": "Manager", "teams": []string{"data quality", "data engineering"}})
 		h.clean(after, values{"name": "x", "role": "Manager"})
-	})
-}
-
-func TestAccountUnknownTeam(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		_, diags := h.run(o,
-			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
-		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
-		wantWrites(t, h)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		h.server.ClearRequests()
-		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Unknown"}})
-		wantText(t, diags.errors(), `There is no team "Unknown"`)
-		wantWrites(t, h)
-	})
-}
-
-func TestAccountNameTaken(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
-		_, diags := h.run(h.none(accountType), values{"name": "api access", "role": "Member"})
-		wantText(t, diags.errors(), "already in use", "409",
-			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
-		h.deactivate(active.ID)
-		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
-		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
-		if len(h.server.ServiceAccounts()) != 0 {
-			t.Error("an account was created")
-		}
 	})
 }
 
@@ -255,32 +197,6 @@ func TestAccountDestroyedAlready(t *testing.T) {
 	})
 }
 
-// The provider never deactivates or demotes its own account.
-func TestAccountLockout(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(token.ID)
-	o := h.loaded(accountType, fmt.Sprint(self.ID))
-	for name, config := range map[string]values{
-		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
-			"name": "Other",
-			"role": "Admin",
-		},
-	} {
-		h.use(token.ID, 0) // a refused plan does not also warn about tokens in use
-		h.connect(h.config)
-		p := h.plan(o, config)
-		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
-		if w := p.diags.warnings(); w != "" {
-			t.Errorf("%s: the refused plan also warns: %s", name, w)
-		}
-	}
-	h.clean(o, values{"name": "Terraform", "role": "Admin"})
-	wantWrites(t, h)
-}
-
 func TestAccountImport(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -339,22 +255,6 @@ func TestAccountValidation(t *testing.T) {
 	}
 }
 
-// Unknown provider configuration is allowed until a request is required.
-func TestUnknownProviderConfiguration(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.created(accountType, values{"name": "x", "role": "Member"})
-	h.connect(values{"url": unknown{}, "token": unknown{}})
-	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" ||
-		p.action != "create" {
-		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
-	}
-	wantText(t, h.refresh(o).errors(), "only known after apply", "url and token")
-	if !o.exists() {
-		t.Error("the state was emptied")
-	}
-}
-
 func TestAccountCreateIsOnePost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -365,5 +265,74 @@ func TestAccountCreateIsOnePost(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"GET /users", "GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
 		t.Errorf("requests, want -, got +:\n%s", diff)
+	}
+}
+
+func TestNullTeam(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	wantText(t,
+		h.validate(accountType, values{"name": "x", "role": "Member", "teams": []any{"Data Quality", nil}}).errors(),
+		"null")
+}
+
+// A deactivated account that had the same user_id does not hide the active one.
+func TestImportBesideADeactivatedTwin(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	now := h.server.Clock.Now()
+	dead := h.server.AddUser(qualyticstest.User{Name: "API Access", Deleted: &now})
+	h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: dead.ID})
+	active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: active.ID})
+	o, diags := h.load(accountType, "api_access@service")
+	if diags.errors() != "" || get(o.state, "id") != fmt.Sprint(active.ID) {
+		t.Errorf("imported %v %s", o, diags.errors())
+	}
+	o, diags = h.load(tokenType, "api_access@service/ci")
+	if diags.errors() != "" || get(o.state, "id") != fmt.Sprint(token.ID) {
+		t.Errorf("imported %v %s", o, diags.errors())
+	}
+}
+
+// A membership that is lost in a role change is reported, even if it is not managed.
+func TestUnmanagedTeamLost(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	id := h.named("x")[0].ID
+	h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+	h.server.Fail(
+		qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"x@service","role":"Manager","teams":["Public"]}`, id)).
+			On(http.MethodPut, ""),
+	)
+	_, diags := h.run(o, values{"name": "x", "role": "Manager"})
+	wantText(t, diags.errors(), `did not add "Data Quality"`)
+}
+
+// A response without teams says nothing about them, so an update cannot keep them.
+func TestUpdateWithoutKnownTeams(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
+		id := h.server.ServiceAccounts()[0].ID
+		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.OmitTeams = true })
+		h.server.ClearRequests()
+		_, diags := h.run(o, values{"name": "x", "role": "Manager"})
+		wantText(t, diags.errors(), "Unable to determine current teams", "Set teams")
+		wantWrites(t, h)
+		h.must(o, values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}, "update")
+	})
+}
+
+// A promotion to Admin is applied.
+func TestPromotionToAdmin(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	h.must(o, values{"name": "x", "role": "Admin"}, "update")
+	if role := h.server.ServiceAccounts()[0].Role; role != "Admin" {
+		t.Errorf("the role is %s", role)
 	}
 }

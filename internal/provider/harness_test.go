@@ -10,11 +10,14 @@ import (
 	"maps"
 	"math/big"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -323,7 +326,8 @@ func wantOK(t tb, diags diagnostics) {
 	}
 }
 
-func (d diagnostics) errors() string   { return d.text(tfprotov6.DiagnosticSeverityError) }
+func (d diagnostics) errors() string { return d.text(tfprotov6.DiagnosticSeverityError) }
+
 func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSeverityWarning) }
 
 // validate validates a configuration like "terraform validate".
@@ -773,3 +777,114 @@ func (h *harness) use(id int64, ago time.Duration) {
 
 // formatted returns an ID as text.
 func formatted(id int64) string { return fmt.Sprint(id) }
+
+func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
+	t.Helper()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t, profile))
+		})
+	}
+}
+
+// wantText fails the test unless text contains every part.
+func wantText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in:\n%s", part, text)
+		}
+	}
+}
+
+func wantWrites(t *testing.T, h *harness, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, h.server.Writes()); diff != "" {
+		t.Errorf("writes, want -, got +:\n%s", diff)
+	}
+}
+
+const day = 24 * time.Hour
+
+// with returns a copy of a configuration with changes; nil removes a value.
+func (v values) with(changes values) values {
+	out := values{}
+	for k, x := range v {
+		out[k] = x
+	}
+	for k, x := range changes {
+		if x == nil {
+			delete(out, k)
+		} else {
+			out[k] = x
+		}
+	}
+	return out
+}
+
+// tokenWorks reports whether the server accepts the token in a state.
+func (h *harness) tokenWorks(o *object) bool {
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet,
+		h.server.URL+h.server.Profile.Prefix+"/users/me", nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	secret := get(o.state, "token")
+	if ciphertext := get(o.state, "encrypted_token"); ciphertext != "" {
+		secret = decryptAge(h.t, ciphertext, matrixIdentity())
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// token returns the server's only service token.
+func (h *harness) token() qualyticstest.Token {
+	h.t.Helper()
+	tokens := h.server.Tokens()
+	if len(tokens) != 1 {
+		h.t.Fatalf("the server has %d tokens, want one: %+v", len(tokens), tokens)
+	}
+	return tokens[0]
+}
+
+// works reports whether the token with an ID is on the server and usable there.
+func (h *harness) works(id string) bool {
+	now := h.server.Clock.Now()
+	for _, token := range h.server.Tokens() {
+		if fmt.Sprint(token.ID) == id {
+			return token.Active && (token.Expiration == nil || now.Before(*token.Expiration))
+		}
+	}
+	return false
+}
+
+func parseInt(t tb, text string) int64 {
+	t.Helper()
+	var n int64
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// active reports whether a token is active on the server.
+func (h *harness) active(id string) bool {
+	for _, token := range h.server.Tokens() {
+		if fmt.Sprint(token.ID) == id {
+			return token.Active
+		}
+	}
+	return false
+}
+
+// connectAs starts a new provider process with the token with an ID.
+func (h *harness) connectAs(id int64) {
+	h.t.Helper()
+	h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(id)})
+}

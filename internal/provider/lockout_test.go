@@ -5,7 +5,10 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -29,22 +32,6 @@ func onEveryBearer(t *testing.T,
 			test(t, h, self, own)
 		})
 	}
-}
-
-// connectAs starts a new provider process with the token with an ID.
-func (h *harness) connectAs(id int64) {
-	h.t.Helper()
-	h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(id)})
-}
-
-// active reports whether a token is active on the server.
-func (h *harness) active(id string) bool {
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active
-		}
-	}
-	return false
 }
 
 // The provider never revokes its own token, and does not refuse a sibling whose
@@ -91,30 +78,6 @@ func TestActionSparesOwnToken(t *testing.T) {
 	})
 }
 
-// A different account's lost list, an account that does not exist, and one without
-// active tokens have different outcomes.
-func TestActionWithoutTokens(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		_, diags := h.invoke(values{"service_account_id": "99999"})
-		wantText(t, diags.errors(), "Object not found", "No service account has the ID 99999")
-		_, diags = h.invoke(values{"service_account_id": h.account()})
-		wantText(t, diags.warnings(), "No active service tokens")
-		if diags.errors() != "" {
-			t.Errorf("an account without active tokens is an error: %s", diags.errors())
-		}
-	})
-	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	profile := func(p *qualyticstest.Profile) { p.Bearer = "opaque" }
-	h.server.EditProfile(profile)
-	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(own.ID)
-	h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("GET", "/user-tokens").Repeat(qualyticstest.Forever))
-	_, diags := h.invoke(values{"service_account_id": fmt.Sprint(self.ID)})
-	wantText(t, diags.errors(), "Unable to revoke all service tokens", "could not be determined", "boom")
-}
-
 // The role on the server counts, not the one in a state that was not refreshed.
 func TestDemotionWithAnOldState(t *testing.T) {
 	t.Parallel()
@@ -133,42 +96,126 @@ func TestDemotionWithAnOldState(t *testing.T) {
 	})
 }
 
-// A revocation that the server ignores is an error, and the token stays in the
-// state.
-func TestIgnoredRevocation(t *testing.T) {
+// The provider never deactivates or demotes its own account.
+func TestAccountLockout(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connectAs(token.ID)
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
+	for name, config := range map[string]values{
+		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
+			"name": "Other",
+			"role": "Admin",
+		},
+	} {
+		h.use(token.ID, 0) // a refused plan does not also warn about tokens in use
+		h.connect(h.config)
+		p := h.plan(o, config)
+		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
+		if w := p.diags.warnings(); w != "" {
+			t.Errorf("%s: the refused plan also warns: %s", name, w)
+		}
+	}
+	h.clean(o, values{"name": "Terraform", "role": "Admin"})
+	wantWrites(t, h)
+}
+
+// The provider never revokes its own token, but does revoke a sibling.
+func TestTokenLockout(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		config := values{
-			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "deletion_policy": "revoke",
+		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+		h.connectAs(own.ID)
+		config := values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}
+		o := h.loaded(tokenType, fmt.Sprint(own.ID))
+		h.clean(o, config)
+		for _, refused := range []values{
+			nil, config.with(values{"revoked": true}),
+			config.with(values{"expires_in_days": 5}),
+		} {
+			wantText(t, h.plan(o, refused).diags.errors(), "lock out the provider",
+				"this is the token that the provider uses")
 		}
-		o := h.created(tokenType, config)
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = true })
-		_, diags := h.run(o, config.with(values{"revoked": true}))
-		wantText(t, diags.errors(), "Unable to revoke service token", "still active")
-		_, diags = h.run(o, nil)
-		wantText(t, diags.errors(), "Unable to delete service token", "still active")
-		if !o.exists() || get(o.state, "revoked") != "false" {
-			t.Errorf("in state: %t, revoked: %s", o.exists(), get(o.state, "revoked"))
+		other, _ := h.load(tokenType, fmt.Sprint(sibling.ID))
+		h.server.ClearRequests()
+		p := h.plan(other, nil)
+		if _, diags := h.apply(p); diags.errors() != "" {
+			t.Errorf("the sibling is refused: %s", diags.errors())
 		}
-		_, diags = h.invoke(values{"service_account_id": config["service_account_id"]})
-		wantText(t, diags.errors(), "Unable to revoke all service tokens", "still active")
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = false })
-		h.must(o, nil, "delete")
+		id := fmt.Sprint(sibling.ID)
+		if diff := cmp.Diff([]string{"PUT /user-tokens/" + id, "DELETE /user-tokens/" + id},
+			h.server.Writes()); diff != "" {
+			t.Errorf("writes, want -, got +:\n%s", diff)
+		}
 	})
 }
 
-// A response without teams says nothing about them, so an update cannot keep them.
-func TestUpdateWithoutKnownTeams(t *testing.T) {
+// The apply refuses what the plan cannot see, such as a forced replacement.
+func TestLockoutAtApply(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.created(accountType, values{"name": "x", "role": "Member"})
-		id := h.server.ServiceAccounts()[0].ID
-		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.OmitTeams = true })
-		h.server.ClearRequests()
-		_, diags := h.run(o, values{"name": "x", "role": "Manager"})
-		wantText(t, diags.errors(), "Unable to determine current teams", "Set teams")
-		wantWrites(t, h)
-		h.must(o, values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}, "update")
-	})
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID), "max_retries": 0})
+	account, _ := h.load(accountType, fmt.Sprint(self.ID))
+	h.must(account, values{"name": "Terraform", "role": "Admin", "revoke_tokens_on_destroy": true}, "update")
+	account.tainted = true
+	_, diags := h.apply(h.plan(account, values{"name": "Terraform", "role": "Admin"}))
+	wantText(t, diags.errors(), "lock out the provider")
+	token, _ := h.load(tokenType, fmt.Sprint(own.ID))
+	token.tainted = true
+	_, diags = h.apply(h.plan(token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}))
+	wantText(t, diags.errors(), "lock out the provider", "this is the token")
+	// Planned by another Admin, and applied with the token itself.
+	for name, tc := range map[string]struct {
+		object *object
+		config values
+	}{
+		"demoted": {account, values{"name": "Terraform", "role": "Manager", "revoke_tokens_on_destroy": true}},
+		"revoked": {token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "revoked": true}},
+		"deleted": {token, nil},
+	} {
+		tc.object.tainted = false
+		h.connectAs(h.server.AdminTokenID())
+		p := h.plan(tc.object, tc.config)
+		h.connectAs(own.ID)
+		_, diags = h.apply(p)
+		wantText(t, diags.errors(), "Operation would lock out the provider")
+		if me := h.server.Users(); !h.active(fmt.Sprint(own.ID)) || me[len(me)-1].Role != "Admin" {
+			t.Fatalf("%s: the provider locked itself out", name)
+		}
+	}
+	unreachable := qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever)
+	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID), "max_retries": 0})
+	h.server.Fail(unreachable)
+	for _, o := range []*object{account, token} {
+		o.tainted = false
+		p := h.plan(o, nil) // it cannot be known, so nothing is said
+		if p.diags.errors() != "" {
+			t.Fatal(p.diags.errors())
+		}
+		_, diags := h.apply(p)
+		wantText(t, diags.errors(), "it may be the")
+	}
+	wantWrites(t, h)
+}
+
+// A server that does not report the role of the provider's own account does not open
+// the way to a demotion.
+func TestDemotionWithUnknownRole(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connectAs(own.ID)
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
+	h.server.Fail(qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"terraform@service"}`, self.ID)).
+		On("GET", "/users/me").Repeat(qualyticstest.Forever))
+	h.connectAs(own.ID)
+	p := h.plan(o, values{"name": "Terraform", "role": "Member"})
+	wantText(t, p.diags.errors(), "Operation would lock out the provider")
 }

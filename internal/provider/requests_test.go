@@ -98,3 +98,54 @@ func TestRequestsOfEachOperation(t *testing.T) {
 		})
 	}
 }
+
+// Look-ups of one run share downloads, and see what the run has written.
+func TestLookupsShareDownloads(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.Seed(1000, 0)
+	accounts := h.server.ServiceAccounts()
+	for i := range 150 {
+		h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: accounts[i].ID})
+	}
+	h.connect(h.config)
+	h.server.ClearRequests()
+	for i := range 40 {
+		v, diags := h.look("qualytics_service_account", values{"name": accounts[25*i].Name})
+		if diags.errors() != "" || get(v, "id") != fmt.Sprint(accounts[25*i].ID) {
+			t.Fatalf("%s: %s", accounts[25*i].Name, diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 45 {
+		t.Errorf("%d requests for 40 data sources by name, want at most 45", n)
+	}
+	h.server.ClearRequests()
+	for i := range 40 {
+		if _, diags := h.look("qualytics_service_account",
+			values{"user_id": accounts[20*i].UserID}); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 12 {
+		t.Errorf("%d requests for 40 data sources by user_id, want at most one download", n)
+	}
+	h.server.ClearRequests()
+	for _, token := range h.server.Tokens() {
+		if _, diags := h.imported(importRequest(tokenType, fmt.Sprint(token.ID)), sameRun); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 3 {
+		t.Errorf("%d requests to import 150 tokens, want at most 3", n)
+	}
+	// What this run creates is found.
+	p := h.plan(h.none(accountType), values{"name": "Brand new", "role": "Member"})
+	if _, diags := h.apply(p); diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+	for _, by := range []values{{"name": "Brand new"}, {"user_id": "brand_new@service"}} {
+		if _, diags := h.look("qualytics_service_account", by); diags.errors() != "" {
+			t.Errorf("%v: %s", by, diags.errors())
+		}
+	}
+}

@@ -140,3 +140,27 @@ func TestAccRevokeAction(t *testing.T) {
 		})
 	}
 }
+
+// A different account's lost list, an account that does not exist, and one without
+// active tokens have different outcomes.
+func TestActionWithoutTokens(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		_, diags := h.invoke(values{"service_account_id": "99999"})
+		wantText(t, diags.errors(), "Object not found", "No service account has the ID 99999")
+		_, diags = h.invoke(values{"service_account_id": h.account()})
+		wantText(t, diags.warnings(), "No active service tokens")
+		if diags.errors() != "" {
+			t.Errorf("an account without active tokens is an error: %s", diags.errors())
+		}
+	})
+	h := newHarness(t, qualyticstest.Build202609())
+	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	profile := func(p *qualyticstest.Profile) { p.Bearer = "opaque" }
+	h.server.EditProfile(profile)
+	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+	h.connectAs(own.ID)
+	h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("GET", "/user-tokens").Repeat(qualyticstest.Forever))
+	_, diags := h.invoke(values{"service_account_id": fmt.Sprint(self.ID)})
+	wantText(t, diags.errors(), "Unable to revoke all service tokens", "could not be determined", "boom")
+}

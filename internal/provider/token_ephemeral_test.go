@@ -103,3 +103,16 @@ func TestEphemeralTokenOpenFails(t *testing.T) {
 		t.Errorf("%d tokens were created", n)
 	}
 }
+
+func TestEphemeralTokenOfNobody(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	v, private, diags := h.open(values{})
+	if diags.errors() != "" || get(v, "token") != "" {
+		t.Errorf("opened %s %s", v, diags.errors())
+	}
+	if d := h.shut(t.Context(), private); len(d) > 0 {
+		t.Errorf("closing: %s%s", d.errors(), d.warnings())
+	}
+	wantWrites(t, h)
+}

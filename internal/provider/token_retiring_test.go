@@ -51,17 +51,6 @@ func wantRetiring(t tb, got []string, want ...string) {
 	}
 }
 
-// works reports whether the token with an ID is on the server and usable there.
-func (h *harness) works(id string) bool {
-	now := h.server.Clock.Now()
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active && (token.Expiration == nil || now.Before(*token.Expiration))
-		}
-	}
-	return false
-}
-
 // rotated returns a token that was rotated in place, its configuration, and the ID of
 // the replaced token.
 func rotated(t tb, h *harness, more values) (o *object, config values, old string) {
@@ -186,15 +175,6 @@ func TestRetireUnused(t *testing.T) {
 			})
 		})
 	}
-}
-
-func parseInt(t tb, text string) int64 {
-	t.Helper()
-	var n int64
-	if _, err := fmt.Sscan(text, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // Everything that rotates a token rotates it in place. A token that does not work any

@@ -1,0 +1,104 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// host returns the host and port of the harness's server.
+func (h *harness) host() string { return strings.TrimPrefix(h.server.URL, "http://") }
+
+// A state that is used with another deployment, where other objects have the same
+// IDs.
+func TestAnotherDeployment(t *testing.T) {
+	t.Parallel()
+	h, other := newHarness(t, qualyticstest.Build202609()), newHarness(t, qualyticstest.Build202609())
+	account := h.created(accountType, values{"name": "x", "role": "Member"})
+	config := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+	token := h.created(tokenType, config)
+	stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
+	other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
+	wantText(t, other.refresh(account).errors(), "another deployment", "stranger@service", other.server.URL)
+	wantText(t, other.refresh(token).errors(), "another deployment", `has the name "foreign"`)
+	wantWrites(t, other)
+	if !account.exists() || !token.exists() {
+		t.Error("the state was emptied")
+	}
+}
+
+// An object that is missing, or deactivated, on another deployment stays in the
+// state; one that moved with its deployment is read from the new host.
+func TestMissingOnAnotherDeployment(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := values{"name": "x", "role": "Member"}
+		account := h.created(accountType, config)
+		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+		token := h.created(tokenType, tokenConfig)
+		other := newHarness(t, h.server.Profile)
+		other.oldCLI = h.oldCLI
+		for _, o := range []*object{account, token} {
+			wantText(t, other.refresh(o).errors(), "Object not found on another deployment", h.host(), other.host())
+			if !o.exists() {
+				t.Fatalf("%s was removed from the state", o.kind)
+			}
+		}
+		// The same ID and user_id, deactivated there.
+		now := other.server.Clock.Now()
+		for {
+			u := other.server.AddUser(qualyticstest.User{Name: "x", Deleted: &now})
+			if fmt.Sprint(u.ID) >= get(account.state, "id") {
+				break
+			}
+		}
+		wantText(t, other.refresh(account).errors(), "another deployment")
+		// The deployment moved: the objects are on the new host, and gone later.
+		moved := newHarness(t, h.server.Profile)
+		moved.oldCLI = h.oldCLI
+		moved.must(moved.none(accountType), config, "create")
+		moved.must(moved.none(tokenType), tokenConfig, "create")
+		for _, o := range []*object{account, token} {
+			if diags := moved.refresh(o); diags.errors() != "" || !o.exists() {
+				t.Fatalf("on the new host: %s", diags.errors())
+			}
+		}
+		now = moved.server.Clock.Now()
+		moved.server.RemoveToken(moved.token().ID)
+		moved.server.EditUser(moved.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		for _, o := range []*object{account, token} {
+			if diags := moved.refresh(o); diags.errors() != "" || o.exists() {
+				t.Errorf("gone from the new host: %s", diags.errors())
+			}
+		}
+	})
+}
+
+// A destroy or change without a refresh never reaches an object of another deployment
+// that has the same ID.
+func TestWritesToAnotherDeployment(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}
+		account := h.created(accountType, config)
+		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+		token := h.created(tokenType, tokenConfig)
+		other := newHarness(t, h.server.Profile)
+		other.oldCLI = h.oldCLI
+		stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
+		other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
+		for _, p := range []*plan{
+			other.plan(account, nil), other.plan(account, config.with(values{"role": "Manager"})),
+			other.plan(token, nil), other.plan(token, tokenConfig.with(values{"revoked": true})),
+		} {
+			_, diags := other.apply(p)
+			wantText(t, diags.errors(), "Object was read from another deployment", h.host(), other.host())
+		}
+		wantWrites(t, other)
+	})
+}
