@@ -92,43 +92,30 @@ func TestCreateWithANameInUse(t *testing.T) {
 	})
 }
 
-// A forced replacement is planned in two steps, first without a change: it would
+// A forced replacement is planned in two steps, first without a replacement: it would
 // destroy the account and fail to create it again.
 func TestForcedReplacementOfAnAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := values{"name": "API Access", "role": "Member"}
 		o := h.created(accountType, config)
-		h.connect(h.config)
-		if p := h.plan(o, config); p.action != "no-op" {
-			t.Fatalf("planned %s", p.action)
+		for action, config := range map[string]values{"no-op": config, "update": config.with(values{"role": "Manager"})} {
+			h.connect(h.config)
+			if p := h.plan(o, config); p.action != action || p.diags.errors() != "" {
+				t.Fatalf("planned %s %s, want %s", p.action, p.diags.errors(), action)
+			}
+			p := h.plan(h.none(accountType), config)
+			wantText(t, p.diags.errors(), "New service account name is in use", "forced replacement",
+				get(o.state, "id"))
+			if w := p.diags.warnings(); w != "" {
+				t.Errorf("the refused plan also warns: %s", w)
+			}
 		}
-		p := h.plan(h.none(accountType), config)
-		wantText(t, p.diags.errors(), "New service account name is in use", "forced replacement", get(o.state, "id"))
-		if w := p.diags.warnings(); w != "" {
-			t.Errorf("the refused plan also warns: %s", w)
-		}
+		// Another account with a name of the same letters is a warning, in any order.
+		p := h.plan(h.none(accountType), config.with(values{"name": "api-access"}))
+		wantText(t, p.diags.warnings(), "Service account name is in use", "terraform import")
+		wantOK(t, p.diags)
 	})
-}
-
-// A forced replacement together with another change is planned in two steps as well: first
-// an update.
-func TestForcedReplacementWithAnUpdate(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.created(accountType, values{"name": "API Access", "role": "Member"})
-	h.connect(h.config)
-	config := values{"name": "API Access", "role": "Manager"}
-	if p := h.plan(o, config); p.action != "update" || p.diags.errors() != "" {
-		t.Fatalf("planned %s %s", p.action, p.diags.errors())
-	}
-	wantText(t, h.plan(h.none(accountType), config).diags.errors(), "New service account name is in use")
-	// Another account with a name of the same letters is a warning, in any order.
-	p := h.plan(h.none(accountType), values{"name": "api-access", "role": "Member"})
-	wantText(t, p.diags.warnings(), "Service account name is in use", "terraform import")
-	if p.diags.errors() != "" {
-		t.Error(p.diags.errors())
-	}
 }
 
 // A new name may consist of other characters than letters and digits only.
@@ -179,9 +166,7 @@ func TestRequestsForNewNames(t *testing.T) {
 				h.server.ClearRequests()
 				for i := range 300 {
 					p := h.plan(h.none(accountType), values{"name": fmt.Sprintf(format, i), "role": "Member"})
-					if p.diags.errors() != "" {
-						t.Fatal(p.diags.errors())
-					}
+					wantOK(t, p.diags)
 				}
 				if n := len(h.server.Requests()); n > 30 {
 					t.Errorf("%d requests for 300 names like %q, want at most 30", n, format)

@@ -70,6 +70,8 @@ func TestAccountEditorRefused(t *testing.T) {
 	_, diags = h.run(o, values{"name": "x", "role": "Editor"})
 	wantText(t, diags.errors(), "Unable to update", `do not have the role "Editor"`)
 	h.clean(o, values{"name": "x", "role": "Member"})
+	h.must(o, values{"name": "x", "role": "Admin"}, "update")
+	h.clean(o, values{"name": "x", "role": "Admin"})
 
 	old := newHarness(t, qualyticstest.Seed202511())
 	e := old.none(accountType)
@@ -102,11 +104,16 @@ func TestAccountServerIgnores(t *testing.T) {
 	})
 }
 
+// A deactivated account leaves the state, and nothing is left to destroy.
 func TestAccountGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		o := h.created(accountType, values{"name": "x", "role": "Member"})
+		p := h.plan(o, nil)
 		h.deactivate(h.server.ServiceAccounts()[0].ID)
+		if h.applied(p).exists() {
+			t.Error("in the state after the destroy")
+		}
 		diags := h.refresh(o)
 		if o.exists() || diags.errors() != "" {
 			t.Errorf("still in state: %s", diags.errors())
@@ -120,6 +127,7 @@ func TestAccountReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	path := "/users/" + get(o.state, "id") // of a proxy that does not serve it
 	for _, tc := range []struct {
 		name  string
 		fault qualyticstest.Fault
@@ -130,6 +138,9 @@ func TestAccountReadErrors(t *testing.T) {
 		{"403 of a firewall", qualyticstest.HTML(403), "does not come from Qualytics"},
 		{"404 of a proxy", qualyticstest.HTML(404), "check url and api_path"},
 		{"404 of nowhere", qualyticstest.JSON(404, `{"detail":"Not Found"}`), "404"},
+		{"404 of a path", qualyticstest.HTML(404).On("GET", path), "Unable to read"},
+		{"404 of a path, empty", qualyticstest.Fault{Status: 404}.On("GET", path), "Unable to read"},
+		{"404 of a path, JSON", qualyticstest.JSON(404, `{"error":"no route"}`).On("GET", path), "Unable to read"},
 		{"429", qualyticstest.HTML(429), "rate limit"},
 		{"500", qualyticstest.JSON(500, `{"detail":"boom"}`), "has a problem"},
 		{"web page", qualyticstest.HTML(200), "check url and api_path"},
@@ -144,22 +155,6 @@ func TestAccountReadErrors(t *testing.T) {
 		}
 	}
 	h.clean(o, values{"name": "x", "role": "Member"})
-}
-
-// A proxy that serves a single path.
-func TestAccountReadBehindAProxy(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.created(accountType, values{"name": "x", "role": "Member"})
-	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404,
-		`{"error":"no route"}`)} {
-		h.server.Heal()
-		h.server.Fail(fault.On("GET", "/users/"+get(o.state, "id")).Repeat(qualyticstest.Forever))
-		wantText(t, h.refresh(o).errors(), "Unable to read")
-		if !o.exists() {
-			t.Fatal("the state was emptied")
-		}
-	}
 }
 
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
@@ -181,18 +176,6 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 		h.must(o, nil, "delete")
 		if len(h.server.ServiceAccounts()) != 0 || h.server.Tokens()[0].Active {
 			t.Error("the account or its token is still active")
-		}
-	})
-}
-
-func TestAccountDestroyedAlready(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.created(accountType, values{"name": "x", "role": "Member"})
-		p := h.plan(o, nil)
-		h.deactivate(h.server.ServiceAccounts()[0].ID)
-		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
-			t.Errorf("destroying what is gone: %s", diags.errors())
 		}
 	})
 }
@@ -242,6 +225,7 @@ func TestAccountValidation(t *testing.T) {
 		"long name":  {values{"name": strings.Repeat("ä", 256), "role": "Member"}, "between 1 and 255"},
 		"role":       {values{"name": "x", "role": "admin"}, `"Admin"`},
 		"empty team": {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
+		"null team":  {values{"name": "x", "role": "Member", "teams": []any{"Data Quality", nil}}, "null"},
 	} {
 		t.Log(name)
 		wantText(t, h.validate(accountType, tc.config).errors(), tc.want)
@@ -266,14 +250,6 @@ func TestAccountCreateIsOnePost(t *testing.T) {
 	if diff := cmp.Diff([]string{"GET /users", "GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
 		t.Errorf("requests, want -, got +:\n%s", diff)
 	}
-}
-
-func TestNullTeam(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	wantText(t,
-		h.validate(accountType, values{"name": "x", "role": "Member", "teams": []any{"Data Quality", nil}}).errors(),
-		"null")
 }
 
 // A deactivated account that had the same user_id does not hide the active one.
@@ -324,15 +300,4 @@ func TestUpdateWithoutKnownTeams(t *testing.T) {
 		wantWrites(t, h)
 		h.must(o, values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}, "update")
 	})
-}
-
-// A promotion to Admin is applied.
-func TestPromotionToAdmin(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.created(accountType, values{"name": "x", "role": "Member"})
-	h.must(o, values{"name": "x", "role": "Admin"}, "update")
-	if role := h.server.ServiceAccounts()[0].Role; role != "Admin" {
-		t.Errorf("the role is %s", role)
-	}
 }

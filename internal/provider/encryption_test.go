@@ -138,9 +138,7 @@ func TestUnknownEncryption(t *testing.T) {
 	config := values{"service_account_id": h.account(), "name_prefix": "ci-"}
 	for _, object := range []tftypes.Value{h.encryption(nil, nil), h.encryption(pair.algorithm, unknown{})} {
 		p := h.plan(h.none(tokenType), config.with(values{"encryption": object}))
-		if p.diags.errors() != "" {
-			t.Fatal(p.diags.errors())
-		}
+		wantOK(t, p.diags)
 	}
 	h.server.ClearRequests()
 	p := h.plan(h.none(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm, unknown{})}))

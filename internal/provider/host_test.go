@@ -14,22 +14,32 @@ import (
 // host returns the host and port of the harness's server.
 func (h *harness) host() string { return strings.TrimPrefix(h.server.URL, "http://") }
 
-// A state that is used with another deployment, where other objects have the same
-// IDs.
+// A state that is used with another deployment, where other objects have the same IDs: no
+// operation reaches these, also without a refresh, and the state stays.
 func TestAnotherDeployment(t *testing.T) {
 	t.Parallel()
-	h, other := newHarness(t, qualyticstest.Build202609()), newHarness(t, qualyticstest.Build202609())
-	account := h.created(accountType, values{"name": "x", "role": "Member"})
-	config := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-	token := h.created(tokenType, config)
-	stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
-	other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
-	wantText(t, other.refresh(account).errors(), "another deployment", "stranger@service", other.server.URL)
-	wantText(t, other.refresh(token).errors(), "another deployment", `has the name "foreign"`)
-	wantWrites(t, other)
-	if !account.exists() || !token.exists() {
-		t.Error("the state was emptied")
-	}
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}
+		account := h.created(accountType, config)
+		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
+		token := h.created(tokenType, tokenConfig)
+		other := newHarness(t, h.server.Profile)
+		stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
+		other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
+		wantText(t, other.refresh(account).errors(), "another deployment", "stranger@service", other.server.URL)
+		wantText(t, other.refresh(token).errors(), "another deployment", `has the name "foreign"`)
+		for _, p := range []*plan{
+			other.plan(account, nil), other.plan(account, config.with(values{"role": "Manager"})),
+			other.plan(token, nil), other.plan(token, tokenConfig.with(values{"revoked": true})),
+		} {
+			after, diags := other.apply(p)
+			wantText(t, diags.errors(), "Object was read from another deployment", h.host(), other.host())
+			if !after.exists() {
+				t.Error("the state was emptied")
+			}
+		}
+		wantWrites(t, other)
+	})
 }
 
 // An object that is missing, or deactivated, on another deployment stays in the
@@ -42,7 +52,6 @@ func TestMissingOnAnotherDeployment(t *testing.T) {
 		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
 		token := h.created(tokenType, tokenConfig)
 		other := newHarness(t, h.server.Profile)
-		other.oldCLI = h.oldCLI
 		for _, o := range []*object{account, token} {
 			wantText(t, other.refresh(o).errors(), "Object not found on another deployment", h.host(), other.host())
 			if !o.exists() {
@@ -60,7 +69,6 @@ func TestMissingOnAnotherDeployment(t *testing.T) {
 		wantText(t, other.refresh(account).errors(), "another deployment")
 		// The deployment moved: the objects are on the new host, and gone later.
 		moved := newHarness(t, h.server.Profile)
-		moved.oldCLI = h.oldCLI
 		moved.must(moved.none(accountType), config, "create")
 		moved.must(moved.none(tokenType), tokenConfig, "create")
 		for _, o := range []*object{account, token} {
@@ -76,29 +84,5 @@ func TestMissingOnAnotherDeployment(t *testing.T) {
 				t.Errorf("gone from the new host: %s", diags.errors())
 			}
 		}
-	})
-}
-
-// A destroy or change without a refresh never reaches an object of another deployment
-// that has the same ID.
-func TestWritesToAnotherDeployment(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		config := values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true}
-		account := h.created(accountType, config)
-		tokenConfig := values{"service_account_id": get(account.state, "id"), "name": "ci"}
-		token := h.created(tokenType, tokenConfig)
-		other := newHarness(t, h.server.Profile)
-		other.oldCLI = h.oldCLI
-		stranger := other.server.AddUser(qualyticstest.User{Name: "Stranger"})
-		other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
-		for _, p := range []*plan{
-			other.plan(account, nil), other.plan(account, config.with(values{"role": "Manager"})),
-			other.plan(token, nil), other.plan(token, tokenConfig.with(values{"revoked": true})),
-		} {
-			_, diags := other.apply(p)
-			wantText(t, diags.errors(), "Object was read from another deployment", h.host(), other.host())
-		}
-		wantWrites(t, other)
 	})
 }

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -25,13 +24,21 @@ func onEveryBearer(t *testing.T,
 			profile := qualyticstest.Build202609()
 			profile.Bearer = bearer
 			h := newHarness(t, profile)
-			self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 			month := h.server.Clock.Now().AddDate(0, 1, 0)
-			own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: &month})
-			h.connectAs(own.ID)
+			self, own := h.self(&month)
 			test(t, h, self, own)
 		})
 	}
+}
+
+// self adds an Admin account with a token, which the provider uses. Without an expiration,
+// the token never expires.
+func (h *harness) self(expiration *time.Time) (self qualyticstest.User, own qualyticstest.Token) {
+	h.t.Helper()
+	self = h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	own = h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: expiration})
+	h.connectAs(own.ID)
+	return self, own
 }
 
 // The provider never revokes its own token, and does not refuse a sibling whose
@@ -52,12 +59,13 @@ func TestOwnAndSiblingToken(t *testing.T) {
 		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
 		ownConfig := values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "expires_in_days": 30}
 		for _, config := range []values{nil, ownConfig.with(values{"revoked": true})} {
-			if p := h.plan(imported, config); p.diags.errors() == "" {
+			p := h.plan(imported, config)
+			said := p.diags.errors()
+			if said == "" {
 				_, diags := h.apply(p)
-				wantText(t, diags.errors(), "lock out the provider")
-			} else {
-				wantText(t, p.diags.errors(), "lock out the provider")
+				said = diags.errors()
 			}
+			wantText(t, said, "lock out the provider")
 		}
 		if !h.active(fmt.Sprint(own.ID)) {
 			t.Error("the provider revoked its own token")
@@ -100,15 +108,12 @@ func TestDemotionWithAnOldState(t *testing.T) {
 func TestAccountLockout(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(token.ID)
+	self, token := h.self(nil)
 	o := h.loaded(accountType, fmt.Sprint(self.ID))
 	for name, config := range map[string]values{
-		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
-			"name": "Other",
-			"role": "Admin",
-		},
+		"Destroying": nil,
+		"Demoting":   {"name": "Terraform", "role": "Manager"},
+		"Replacing":  {"name": "Other", "role": "Admin"},
 	} {
 		h.use(token.ID, 0) // a refused plan does not also warn about tokens in use
 		h.connect(h.config)
@@ -126,31 +131,22 @@ func TestAccountLockout(t *testing.T) {
 func TestTokenLockout(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+		self, own := h.self(nil)
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		h.connectAs(own.ID)
 		config := values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}
 		o := h.loaded(tokenType, fmt.Sprint(own.ID))
 		h.clean(o, config)
 		for _, refused := range []values{
-			nil, config.with(values{"revoked": true}),
-			config.with(values{"expires_in_days": 5}),
+			nil, config.with(values{"revoked": true}), config.with(values{"expires_in_days": 5}),
 		} {
 			wantText(t, h.plan(o, refused).diags.errors(), "lock out the provider",
 				"this is the token that the provider uses")
 		}
-		other, _ := h.load(tokenType, fmt.Sprint(sibling.ID))
-		h.server.ClearRequests()
-		p := h.plan(other, nil)
-		if _, diags := h.apply(p); diags.errors() != "" {
-			t.Errorf("the sibling is refused: %s", diags.errors())
-		}
 		id := fmt.Sprint(sibling.ID)
-		if diff := cmp.Diff([]string{"PUT /user-tokens/" + id, "DELETE /user-tokens/" + id},
-			h.server.Writes()); diff != "" {
-			t.Errorf("writes, want -, got +:\n%s", diff)
-		}
+		other := h.loaded(tokenType, id)
+		h.server.ClearRequests()
+		h.applied(h.plan(other, nil))
+		wantWrites(t, h, "PUT /user-tokens/"+id, "DELETE /user-tokens/"+id)
 	})
 }
 
@@ -158,15 +154,13 @@ func TestTokenLockout(t *testing.T) {
 func TestLockoutAtApply(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID), "max_retries": 0})
-	account, _ := h.load(accountType, fmt.Sprint(self.ID))
+	self, own := h.self(nil)
+	account := h.loaded(accountType, fmt.Sprint(self.ID))
 	h.must(account, values{"name": "Terraform", "role": "Admin", "revoke_tokens_on_destroy": true}, "update")
 	account.tainted = true
 	_, diags := h.apply(h.plan(account, values{"name": "Terraform", "role": "Admin"}))
 	wantText(t, diags.errors(), "lock out the provider")
-	token, _ := h.load(tokenType, fmt.Sprint(own.ID))
+	token := h.loaded(tokenType, fmt.Sprint(own.ID))
 	token.tainted = true
 	_, diags = h.apply(h.plan(token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}))
 	wantText(t, diags.errors(), "lock out the provider", "this is the token")
@@ -189,15 +183,12 @@ func TestLockoutAtApply(t *testing.T) {
 			t.Fatalf("%s: the provider locked itself out", name)
 		}
 	}
-	unreachable := qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever)
-	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(own.ID), "max_retries": 0})
-	h.server.Fail(unreachable)
+	h.connectAs(own.ID)
+	h.server.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever))
 	for _, o := range []*object{account, token} {
 		o.tainted = false
 		p := h.plan(o, nil) // it cannot be known, so nothing is said
-		if p.diags.errors() != "" {
-			t.Fatal(p.diags.errors())
-		}
+		wantOK(t, p.diags)
 		_, diags := h.apply(p)
 		wantText(t, diags.errors(), "it may be the")
 	}
@@ -209,9 +200,7 @@ func TestLockoutAtApply(t *testing.T) {
 func TestDemotionWithUnknownRole(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(own.ID)
+	self, own := h.self(nil)
 	o := h.loaded(accountType, fmt.Sprint(self.ID))
 	h.server.Fail(qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"terraform@service"}`, self.ID)).
 		On("GET", "/users/me").Repeat(qualyticstest.Forever))

@@ -140,9 +140,7 @@ func TestLookupsShareDownloads(t *testing.T) {
 	}
 	// What this run creates is found.
 	p := h.plan(h.none(accountType), values{"name": "Brand new", "role": "Member"})
-	if _, diags := h.apply(p); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	h.applied(p)
 	for _, by := range []values{{"name": "Brand new"}, {"user_id": "brand_new@service"}} {
 		if _, diags := h.look("qualytics_service_account", by); diags.errors() != "" {
 			t.Errorf("%v: %s", by, diags.errors())

@@ -84,10 +84,8 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 func TestRevokeTokensByID(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+		self, own := h.self(nil)
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		h.connectAs(own.ID)
 		progress, diags := h.invoke(values{"token_ids": []string{fmt.Sprint(own.ID), fmt.Sprint(sibling.ID), "9999"}})
 		wantText(t, progress, `"own"`, "was skipped",
 			fmt.Sprintf(`Service token "sibling" (ID %d) was revoked.`, sibling.ID))
@@ -155,11 +153,8 @@ func TestActionWithoutTokens(t *testing.T) {
 		}
 	})
 	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	profile := func(p *qualyticstest.Profile) { p.Bearer = "opaque" }
-	h.server.EditProfile(profile)
-	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(own.ID)
+	h.server.EditProfile(func(p *qualyticstest.Profile) { p.Bearer = "opaque" })
+	self, _ := h.self(nil)
 	h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("GET", "/user-tokens").Repeat(qualyticstest.Forever))
 	_, diags := h.invoke(values{"service_account_id": fmt.Sprint(self.ID)})
 	wantText(t, diags.errors(), "Unable to revoke all service tokens", "could not be determined", "boom")

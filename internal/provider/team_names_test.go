@@ -11,39 +11,29 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// A team that does not exist is a warning of the plan, because the apply may create it, and
+// an error of the apply, which changes nothing.
 func TestAccountUnknownTeam(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		_, diags := h.run(o,
-			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
-		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
+		config := values{"name": "x", "role": "Member"}
+		unknownTeam := config.with(values{"teams": []string{"Data Qualty", "Data Engineering"}})
+		p := h.plan(h.none(accountType), unknownTeam)
+		wantText(t, p.diags.warnings(), "Team does not exist yet", `There is no team "Data Qualty"`, `"Data Quality"`)
+		_, diags := h.apply(p)
+		wantText(t, diags.errors(), "Team not found", `There is no team "Data Qualty"`,
+			`nearest existing names are "Data Quality"`)
 		wantWrites(t, h)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		o := h.created(accountType, config)
 		h.server.ClearRequests()
-		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Unknown"}})
-		wantText(t, diags.errors(), `There is no team "Unknown"`)
+		_, diags = h.run(o, unknownTeam)
+		wantText(t, diags.errors(), `There is no team "Data Qualty"`)
 		wantWrites(t, h)
 	})
 }
 
-func TestUnknownTeamAtPlan(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := values{"name": "x", "role": "Member", "teams": []string{"Data Qality"}}
-	p := h.plan(h.none(accountType), config)
-	wantText(t, p.diags.warnings(), "Team does not exist yet", `There is no team "Data Qality"`, `"Data Quality"`)
-	_, diags := h.apply(p)
-	wantText(t, diags.errors(), "Team not found", `"Data Quality"`)
-	wantWrites(t, h)
-	h.connect(values{"url": h.server.URL, "token": h.server.AdminToken(), "max_retries": 0})
-	h.server.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/teams").Repeat(qualyticstest.Forever))
-	if p := h.plan(h.none(accountType), config); p.diags.errors() != "" {
-		t.Errorf("a plan fails because the teams cannot be looked up: %s", p.diags.errors())
-	}
-}
-
-// Teams are looked up only if some are added, and a failed look-up is left to the apply.
+// Teams are looked up only if some are added. If that fails, the plan leaves it to the apply,
+// which changes nothing.
 func TestTeamsWhilePlanning(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -54,20 +44,21 @@ func TestTeamsWhilePlanning(t *testing.T) {
 	if p := h.plan(o, config.with(values{"role": "Manager"})); p.action != "update" || h.routes()["GET /teams"] != 0 {
 		t.Errorf("planned %s with %v", p.action, h.routes())
 	}
-	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/teams"))
-	p := h.plan(o, config.with(values{"teams": []string{"Data Quality", "Missing"}}))
-	if w := p.diags.warnings(); w != "" || p.diags.errors() != "" {
-		t.Errorf("a failed look-up: %s %s", w, p.diags.errors())
+	for want, fault := range map[string]qualyticstest.Fault{
+		"reading teams requires the role Manager or Admin": qualyticstest.JSON(403, `{"detail":"no"}`),
+		"500": qualyticstest.HTML(500),
+	} {
+		h.server.Heal()
+		h.server.Fail(fault.On(http.MethodGet, "/teams").Repeat(qualyticstest.Forever))
+		for name, o := range map[string]*object{"x": o, "y": h.none(accountType)} {
+			p := h.plan(o, config.with(values{"name": name, "teams": []string{"Data Quality", "Missing"}}))
+			if len(p.diags) > 0 {
+				t.Errorf("%s: the plan says %s %s", want, p.diags.warnings(), p.diags.errors())
+			}
+			_, diags := h.apply(p)
+			wantText(t, diags.errors(), "Unable to look up teams", want)
+		}
 	}
-}
-
-// If the teams cannot be looked up, nothing is created.
-func TestTeamsCannotBeLookedUp(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/teams").Repeat(qualyticstest.Forever))
-	_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
-	wantText(t, diags.errors(), "Unable to look up teams", "reading teams requires the role Manager or Admin")
 	wantWrites(t, h)
 }
 

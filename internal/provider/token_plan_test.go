@@ -237,8 +237,7 @@ func TestUnknownRevoked(t *testing.T) {
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
 	o := h.created(tokenType, config)
 	h.clock.Advance(25 * day)
-	wantOK(t, h.refresh(o))
-	if p := h.plan(o, config.with(values{"revoked": unknown{}})); p.action != "replace" {
+	if p := h.planned(o, config.with(values{"revoked": unknown{}})); p.action != "replace" {
 		t.Errorf("planned %s", p.action)
 	}
 }
