@@ -99,7 +99,8 @@ func TestForcedReplacementOfAnAccount(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := values{"name": "API Access", "role": "Member"}
 		o := h.created(accountType, config)
-		for action, config := range map[string]values{"no-op": config, "update": config.with(values{"role": "Manager"})} {
+		manager := config.with(values{"role": "Manager"})
+		for action, config := range map[string]values{"no-op": config, "update": manager} {
 			h.connect(h.config)
 			if p := h.plan(o, config); p.action != action || p.diags.errors() != "" {
 				t.Fatalf("planned %s %s, want %s", p.action, p.diags.errors(), action)

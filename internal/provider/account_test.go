@@ -239,19 +239,6 @@ func TestAccountValidation(t *testing.T) {
 	}
 }
 
-func TestAccountCreateIsOnePost(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	h.created(accountType, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
-	var got []string
-	for _, r := range h.server.Requests() {
-		got = append(got, r.String())
-	}
-	if diff := cmp.Diff([]string{"GET /users", "GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
-		t.Errorf("requests, want -, got +:\n%s", diff)
-	}
-}
-
 // A deactivated account that had the same user_id does not hide the active one.
 func TestImportBesideADeactivatedTwin(t *testing.T) {
 	t.Parallel()

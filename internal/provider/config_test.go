@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -237,12 +235,7 @@ func TestConfigurationValidation(t *testing.T) {
 		{values{"headers": map[string]string{"authorization": "x"}}, "Authorization cannot be set"},
 		{values{"headers": map[string]string{"X-Break": "a\nb"}}, "line break"},
 	} {
-		dv := h.dynamic(h.schemas.Provider.ValueType(), h.value(h.schemas.Provider, tc.block))
-		resp, err := h.p.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: dv})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantText(t, diagnostics(resp.Diagnostics).errors(), tc.want)
+		wantText(t, validated(h, tc.block), tc.want)
 	}
 	if len(h.server.Requests()) != 0 {
 		t.Error("validation sent requests")

@@ -96,10 +96,7 @@ func TestEncryptedToken(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
 				o := h.none(tokenType)
-				config := values{
-					"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30,
-					"encryption": h.encryption(pair.algorithm, pair.public),
-				}
+				config := h.expiring(values{"encryption": h.encryption(pair.algorithm, pair.public)})
 				p := h.plan(o, config)
 				if got := get(p.planned, "token") + get(p.planned, "encrypted_token"); got != "?" {
 					t.Errorf("planned %q, want token null and encrypted_token unknown", got)

@@ -41,10 +41,10 @@ func TestGuardrails(t *testing.T) {
 		},
 		{"new token", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 91}), lifetime},
 		{"new token without expiry", h.none(tokenType), forever.with(values{"name": "n"}), lifetime},
-		{"new token, unknown expiry", h.none(tokenType), forever.with(values{
-			"name":            "n",
-			"expires_in_days": unknown{},
-		}), ""},
+		{
+			"new token, unknown expiry", h.none(tokenType),
+			forever.with(values{"name": "n", "expires_in_days": unknown{}}), "",
+		},
 		{"new token, allowed", h.none(tokenType), forever.with(values{"name": "n", "expires_in_days": 90}), ""},
 		{"replaced token", token, forever.with(values{"name": "n"}), lifetime},
 		{"revoked token", token, forever.with(values{"revoked": true}), ""},

@@ -729,6 +729,12 @@ func (h *harness) account() string {
 	return fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
 }
 
+// expiring returns the configuration of a token with a lifetime of 30 days and a new account.
+func (h *harness) expiring(more values) values {
+	config := values{"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30}
+	return config.with(more)
+}
+
 // guardrails returns the value of the provider's argument.
 func guardrails(h *harness, roles, days any) tftypes.Value {
 	h.t.Helper()
@@ -810,16 +816,9 @@ const day = 24 * time.Hour
 // with returns a copy of a configuration with changes; nil removes a value.
 func (v values) with(changes values) values {
 	out := values{}
-	for k, x := range v {
-		out[k] = x
-	}
-	for k, x := range changes {
-		if x == nil {
-			delete(out, k)
-		} else {
-			out[k] = x
-		}
-	}
+	maps.Copy(out, v)
+	maps.Copy(out, changes)
+	maps.DeleteFunc(out, func(_ string, x any) bool { return x == nil })
 	return out
 }
 
@@ -853,15 +852,20 @@ func (h *harness) token() qualyticstest.Token {
 	return tokens[0]
 }
 
+// tokenByID returns the server's token with an ID, or false.
+func (h *harness) tokenByID(id string) (qualyticstest.Token, bool) {
+	tokens := h.server.Tokens()
+	i := slices.IndexFunc(tokens, func(t qualyticstest.Token) bool { return fmt.Sprint(t.ID) == id })
+	if i < 0 {
+		return qualyticstest.Token{}, false
+	}
+	return tokens[i], true
+}
+
 // works reports whether the token with an ID is on the server and usable there.
 func (h *harness) works(id string) bool {
-	now := h.server.Clock.Now()
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active && (token.Expiration == nil || now.Before(*token.Expiration))
-		}
-	}
-	return false
+	token, ok := h.tokenByID(id)
+	return ok && token.Active && (token.Expiration == nil || h.server.Clock.Now().Before(*token.Expiration))
 }
 
 func parseInt(t tb, text string) int64 {
@@ -875,12 +879,8 @@ func parseInt(t tb, text string) int64 {
 
 // active reports whether a token is active on the server.
 func (h *harness) active(id string) bool {
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active
-		}
-	}
-	return false
+	token, ok := h.tokenByID(id)
+	return ok && token.Active
 }
 
 // connectAs starts a new provider process with the token with an ID.

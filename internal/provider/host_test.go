@@ -69,16 +69,15 @@ func TestMissingOnAnotherDeployment(t *testing.T) {
 		wantText(t, other.refresh(account).errors(), "another deployment")
 		// The deployment moved: the objects are on the new host, and gone later.
 		moved := newHarness(t, h.server.Profile)
-		moved.must(moved.none(accountType), config, "create")
-		moved.must(moved.none(tokenType), tokenConfig, "create")
+		moved.created(accountType, config)
+		moved.created(tokenType, tokenConfig)
 		for _, o := range []*object{account, token} {
 			if diags := moved.refresh(o); diags.errors() != "" || !o.exists() {
 				t.Fatalf("on the new host: %s", diags.errors())
 			}
 		}
-		now = moved.server.Clock.Now()
 		moved.server.RemoveToken(moved.token().ID)
-		moved.server.EditUser(moved.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		moved.deactivate(moved.server.ServiceAccounts()[0].ID)
 		for _, o := range []*object{account, token} {
 			if diags := moved.refresh(o); diags.errors() != "" || o.exists() {
 				t.Errorf("gone from the new host: %s", diags.errors())

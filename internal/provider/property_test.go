@@ -88,15 +88,8 @@ func (l *life) check() {
 	}
 }
 
-// current returns the server's record of the token in the state, or nil.
-func (l *life) current() (qualyticstest.Token, bool) {
-	for _, token := range l.h.server.Tokens() {
-		if fmt.Sprint(token.ID) == get(l.o.state, "id") {
-			return token, true
-		}
-	}
-	return qualyticstest.Token{}, false
-}
+// current returns the server's record of the token in the state, or false.
+func (l *life) current() (qualyticstest.Token, bool) { return l.h.tokenByID(get(l.o.state, "id")) }
 
 func TestTokenLife(t *testing.T) {
 	t.Parallel()

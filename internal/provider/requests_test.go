@@ -50,7 +50,9 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			n := tc.managed
 			// One page of all accounts is sufficient for all new names; in a large deployment,
 			// another request for a word that they share.
-			apply := map[string]int{"GET /users": 1, "GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
+			apply := map[string]int{
+				"GET /users": 1, "GET /users/me": 1, "GET /teams": 1, "POST /users": n, "POST /user-tokens": n,
+			}
 			if tc.foreignAccounts > 1000 {
 				apply["GET /users"] = 2
 			}
@@ -68,8 +70,10 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			h.server.ClearRequests()
 			var all []*object
 			for i := range n {
-				account, config := h.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}
-				account, _ = h.apply(h.plan(account, config))
+				config := values{
+					"name": fmt.Sprintf("account %d", i), "role": "Member", "teams": []string{"Data Quality"},
+				}
+				account, _ := h.apply(h.plan(h.none(accountType), config))
 				token, _ := h.apply(h.plan(h.none(tokenType),
 					values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90}))
 				all = append(all, account, token)

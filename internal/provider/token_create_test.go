@@ -17,16 +17,7 @@ func TestIgnoredLifetime(t *testing.T) {
 	h := newHarness(t, qualyticstest.Build202609())
 	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
 	o := h.none(tokenType)
-	diags := h.must(
-		o,
-		values{
-			"service_account_id": h.account(),
-			"name_prefix":        "ci-",
-			"expires_in_days":    30,
-			"deletion_policy":    "abandon",
-		},
-		"create",
-	)
+	diags := h.must(o, h.expiring(values{"deletion_policy": "abandon"}), "create")
 	wantText(t, diags.warnings(), "Lifetime not applied", "a lifetime of 30 days", "never expires")
 	_, diags = h.run(o, nil)
 	wantText(t, diags.errors(), "Abandoned service token must expire")
@@ -89,9 +80,7 @@ func TestLifetimeLimitedByTheServer(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.MaxExpiryDays = 7 })
 		o := h.none(tokenType)
-		config := values{
-			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 7,
-		}
+		config := h.expiring(values{"rotate_before_days": 7})
 		diags := h.must(o, config, "create")
 		wantText(t, diags.warnings(), "Lifetime not applied", "Rotation window covers the whole lifetime")
 		h.clean(o, config)

@@ -19,17 +19,7 @@ var rotating = values{"name_prefix": "ci-", "expires_in_days": 30, "rotate_befor
 // Each row of the planning table: refreshed status and revoked, and the planned action.
 func TestTokenPlanningTable(t *testing.T) {
 	t.Parallel()
-	config := func(h *harness) values {
-		return values{
-			"service_account_id": h.account(),
-			"name_prefix":        "ci-",
-			"expires_in_days":    30,
-			"rotate_before_days": 7,
-		}
-	}
-	byOthers := func(h *harness) {
-		h.revoke(h.token().ID)
-	}
+	byOthers := func(h *harness) { h.revoke(h.token().ID) }
 	restored := func(h *harness) {
 		h.server.EditToken(h.token().ID, func(t *qualyticstest.Token) { t.Active = true })
 	}
@@ -86,9 +76,8 @@ func TestTokenPlanningTable(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
-				o, c := h.none(tokenType), config(h)
-				c["revoked"] = tc.before
-				h.must(o, c, "create")
+				c := h.expiring(values{"rotate_before_days": 7, "revoked": tc.before})
+				o := h.created(tokenType, c)
 				tc.event(h)
 				if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != tc.status {
 					t.Fatalf("refreshed to %s %s, want %s", get(o.state, "status"), diags.errors(), tc.status)
@@ -128,13 +117,7 @@ func TestTokenPlanningTable(t *testing.T) {
 func TestTokenSavedPlan(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		config := values{
-			"service_account_id": h.account(),
-			"name_prefix":        "ci-",
-			"expires_in_days":    30,
-			"rotate_before_days": 7,
-			"deletion_policy":    "revoke",
-		}
+		config := h.expiring(values{"rotate_before_days": 7, "deletion_policy": "revoke"})
 		o := h.created(tokenType, config)
 		h.clock.Advance(22 * day)
 		wantOK(t, h.refresh(o))
@@ -215,12 +198,10 @@ func TestTokenRotateWhenChanged(t *testing.T) {
 	}
 }
 
-// Regression tests of cases that broke the provider.
-
 // Someone else revokes the token between the plan and the apply of revoked = true.
 func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
+	onEveryProfile(t, func(_ *testing.T, h *harness) {
 		config := values{"service_account_id": h.account(), "name": "ci"}
 		o := h.created(tokenType, config)
 		p := h.plan(o, config.with(values{"revoked": true}))
@@ -261,12 +242,7 @@ func TestChangedRotationWindow(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
-				config := values{
-					"service_account_id": h.account(),
-					"name_prefix":        "ci-",
-					"expires_in_days":    30,
-					"rotate_before_days": 10,
-				}
+				config := h.expiring(values{"rotate_before_days": 10})
 				o := h.created(tokenType, config)
 				h.clock.Advance(21*day + day/2) // 8.5 days left
 				if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {

@@ -135,20 +135,12 @@ func TestTokenDeletionPolicy(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		for policy, want := range map[string]string{"delete": "gone", "revoke": "revoked", "abandon": "active"} {
-			config := values{
-				"service_account_id": h.account(),
-				"name_prefix":        "ci-",
-				"expires_in_days":    30,
-				"deletion_policy":    policy,
-			}
-			o := h.created(tokenType, config)
+			o := h.created(tokenType, h.expiring(values{"deletion_policy": policy}))
 			id := get(o.state, "id")
 			h.must(o, nil, "delete")
 			got := "gone"
-			for _, token := range h.server.Tokens() {
-				if fmt.Sprint(token.ID) == id {
-					got = map[bool]string{true: "active", false: "revoked"}[token.Active]
-				}
+			if token, ok := h.tokenByID(id); ok {
+				got = map[bool]string{true: "active", false: "revoked"}[token.Active]
 			}
 			if got != want {
 				t.Errorf("%s: the token is %s, want %s", policy, got, want)
@@ -263,12 +255,22 @@ func TestRevokingTheExpired(t *testing.T) {
 	h.must(o, config, "replace")
 }
 
+// What is not an ID is an error of the apply, and of a plan at most a warning, because a mock
+// may have made it up.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
+	config := func(id string) values { return values{"service_account_id": id, "name": "x"} }
+	if p := h.plan(h.none(tokenType), config("7")); len(p.diags) > 0 {
+		t.Errorf("a valid ID: %s %s", p.diags.errors(), p.diags.warnings())
+	}
+	for _, id := range []string{"abc", "007", "0103", "0102"} {
+		p := h.plan(h.none(tokenType), config(id))
+		wantOK(t, p.diags)
+		wantText(t, p.diags.warnings(), "Invalid ID")
+	}
 	for _, id := range []string{"0103", "+5", "0102", "9999999999999999999", "", " 5", "5.0"} {
-		config := values{"service_account_id": id, "name": "x"}
-		_, diags := h.run(h.none(tokenType), config) // some only at apply: mocks invent IDs
+		_, diags := h.run(h.none(tokenType), config(id))
 		wantText(t, diags.errors(), "Invalid ID")
 	}
 	for _, kind := range []string{accountType, tokenType} {
@@ -277,34 +279,17 @@ func TestOddIDs(t *testing.T) {
 	}
 }
 
-// A service account ID that is not an ID is a warning in a plan, because it may be mocked.
-func TestInvalidAccountIDWhilePlanning(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	for id, want := range map[string]string{"7": "", "abc": "Invalid ID", "007": "Invalid ID"} {
-		p := h.plan(h.none(tokenType), values{"service_account_id": id, "name": "x"})
-		if w := p.diags.warnings(); (w == "") != (want == "") || !strings.Contains(w, want) || p.diags.errors() != "" {
-			t.Errorf("%s: %q %s, want %q", id, w, p.diags.errors(), want)
-		}
-	}
-}
-
 // A record that stays keeps its name, so a fixed name could never be replaced.
 func TestFixedNameAndRecordThatStays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	for _, policy := range []string{"revoke", "abandon"} {
-		config := values{
-			"service_account_id": h.account(),
-			"name":               "ci",
-			"expires_in_days":    30,
-			"deletion_policy":    policy,
-		}
+		prefixed := h.expiring(values{"deletion_policy": policy})
+		config := prefixed.with(values{"name_prefix": nil})
 		for _, name := range []any{"ci", unknown{}} {
 			wantText(t, h.validate(tokenType, config.with(values{"name": name})).errors(),
 				"Deletion policy requires name_prefix", policy)
 		}
-		prefixed := config.with(values{"name": nil, "name_prefix": "ci-"})
 		o := h.created(tokenType, prefixed)
 		// A configuration that fixes the generated name in the same change as a replacement.
 		named := config.with(values{"name": get(o.state, "name"), "deletion_policy": "delete", "expires_in_days": 60})
@@ -337,9 +322,7 @@ func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 func TestIgnoredRevocation(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		config := values{
-			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "deletion_policy": "revoke",
-		}
+		config := h.expiring(values{"deletion_policy": "revoke"})
 		o := h.created(tokenType, config)
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = true })
 		_, diags := h.run(o, config.with(values{"revoked": true}))
