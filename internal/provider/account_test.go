@@ -23,10 +23,9 @@ func TestAccountTeams(t *testing.T) {
 		if got := get(o.state, "teams"); got != "PUBLIC,data engineering" {
 			t.Errorf("the state spells the teams %q", got)
 		}
-		for _, same := range [][]string{{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {
-			"data engineering",
-			"Data Engineering",
-		}} {
+		for _, same := range [][]string{
+			{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {"data engineering", "Data Engineering"},
+		} {
 			h.clean(o, values{"name": "API Access", "role": "Member", "teams": same})
 		}
 		h.server.ClearRequests()
@@ -48,8 +47,7 @@ func TestAccountUnmanagedTeams(t *testing.T) {
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
 		h.clean(o, values{"name": "x", "role": "Member"})
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
-		p := h.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
-		after := h.applied(p)
+		after := h.applied(h.plan(o, values{"name": "x", "role": "Manager"})) // with the state of before
 		u := h.server.ServiceAccounts()[0]
 		if diff := cmp.Diff([]string{"Data Quality", "Data Engineering"}, u.Teams); diff != "" || u.Role != "Manager" {
 			t.Errorf("role %s, teams, want -, got +:\n%s", u.Role, diff)
@@ -197,8 +195,9 @@ func TestAccountImport(t *testing.T) {
 		o := h.loadedByIdentity(accountType, fmt.Sprint(u.ID))
 		h.clean(o, config)
 		for id, want := range map[string]string{
-			"999999": "No service account has the ID or user_id", "missing@service": "No service account has the ID " +
-				"or user_id", fmt.Sprint(person.ID): "of type Human",
+			"999999":                "No service account has the ID or user_id",
+			"missing@service":       "No service account has the ID or user_id",
+			fmt.Sprint(person.ID):   "of type Human",
 			fmt.Sprint(internal.ID): "of type Internal",
 		} {
 			_, diags := h.load(accountType, id)

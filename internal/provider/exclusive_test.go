@@ -85,9 +85,8 @@ func TestExclusive(t *testing.T) {
 		wantForeign(t, p.planned)
 		newer := h.stray(config, "newer")
 		h.server.ClearRequests()
-		after := h.applied(p)
+		*o = *h.applied(p)
 		wantWrites(t, h, "PUT /user-tokens/"+before)
-		*o = *after
 		if h.works(before) || !h.works(newer) || !h.tokenWorks(token) {
 			t.Errorf("works: before %t, newer %t, managed %t", h.works(before), h.works(newer), h.tokenWorks(token))
 		}

@@ -46,9 +46,8 @@ func (h *harness) self(expiration *time.Time) (self qualyticstest.User, own qual
 func TestOwnAndSiblingToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		sibling := h.none(tokenType)
 		config := values{"service_account_id": fmt.Sprint(self.ID), "name_prefix": "sibling-", "expires_in_days": 30}
-		h.must(sibling, config, "create")
+		sibling := h.created(tokenType, config)
 		h.must(sibling, config.with(values{"revoked": true}), "update")
 		h.must(sibling, config, "update")
 		h.must(sibling, config.with(values{"expires_in_days": 60}), "replace")

@@ -100,9 +100,8 @@ func TestTokenGone(t *testing.T) {
 		config := values{"service_account_id": h.account(), "name": "ci"}
 		o := h.created(tokenType, config)
 		h.server.RemoveToken(h.token().ID)
-		p := h.plan(o, nil)
-		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
-			t.Errorf("destroying what is gone: %s", diags.errors())
+		if h.applied(h.plan(o, nil)).exists() {
+			t.Error("in the state after the destroy")
 		}
 		diags := h.refresh(o)
 		wantText(t, diags.warnings(), "Service token not found", "deleted outside of Terraform")
@@ -118,8 +117,8 @@ func TestTokenReadErrors(t *testing.T) {
 	for _, fault := range []qualyticstest.Fault{
 		qualyticstest.JSON(401, `{"detail":"no"}`), qualyticstest.JSON(404, `{"detail":"Not Found"}`),
 		qualyticstest.HTML(404), qualyticstest.HTML(200),
-		qualyticstest.JSON(200, `{"items":[],"total":1}`), qualyticstest.JSON(200, `null`), qualyticstest.JSON(200,
-			`{}`), qualyticstest.HTML(503),
+		qualyticstest.JSON(200, `{"items":[],"total":1}`), qualyticstest.JSON(200, `null`),
+		qualyticstest.JSON(200, `{}`), qualyticstest.HTML(503),
 		{Kind: qualyticstest.Truncate},
 	} {
 		h.server.Fail(fault.Repeat(qualyticstest.Forever))
@@ -303,11 +302,9 @@ func TestFixedNameAndRecordThatStays(t *testing.T) {
 func TestRefreshAfterApplyChangesNothing(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		token := h.none(tokenType)
 		account := h.created(accountType, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}})
-		h.must(token, values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 5},
-			"create")
-		for _, o := range []*object{account, token} {
+		config := values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 5}
+		for _, o := range []*object{account, h.created(tokenType, config)} {
 			before := o.state
 			wantOK(t, h.refresh(o))
 			if !o.state.Equal(before) {
