@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-exec/tfexec"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/echoprovider"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -424,4 +425,70 @@ resource "echo" "test" {}
 		}}
 		resource.Test(t, tc)
 	})
+}
+
+// An apply with -target on a consumer of the token rotates the token. The next complete
+// apply removes the old one.
+func TestAccRotationWithTarget(t *testing.T) {
+	t.Parallel()
+	for name, lifecycle := range map[string]string{"destroy first": "false", "create first": "true"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			profile := qualyticstest.Build202609()
+			clock := &qualyticstest.Clock{}
+			clock.Advance(-2 * day) // the provider uses the real clock, so a token created now is two days old for it
+			s := newServer(t, qualyticstest.Options{Profile: &profile, Clock: clock})
+			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+variable "window" { default = 14 }
+resource "qualytics_service_account" "test" {
+  name = "Target"
+  role = "Member"
+}
+resource "qualytics_service_token" "test" {
+  service_account_id = qualytics_service_account.test.id
+  name_prefix        = "ci-"
+  expires_in_days    = 30
+  rotate_before_days = var.window
+  lifecycle {
+    create_before_destroy = %s
+  }
+}
+resource "terraform_data" "consumer" {
+  input = qualytics_service_token.test.id
+}
+resource "terraform_data" "bystander" {
+  input = "not targeted"
+}
+`, lifecycle))
+			skipBelow(t, tf, "1.4.0") // terraform_data
+			due := tfexec.Var("window=29")
+			if err := tf.Apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			first := s.Tokens()[0].ID
+			clock.Advance(2 * day) // the window covers today, and a new token is not due
+			if err := tf.Apply(t.Context(), due, tfexec.Target("terraform_data.consumer")); err != nil {
+				t.Fatal(err)
+			}
+			usable := 0
+			for _, token := range s.Tokens() {
+				if token.Active && token.ID != first {
+					usable++
+				}
+			}
+			if usable != 1 {
+				t.Errorf("%d new tokens after the targeted apply, want one: %+v", usable, s.Tokens())
+			}
+			t.Logf("the targeted apply leaves %d tokens", len(s.Tokens()))
+			if err := tf.Apply(t.Context(), due); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Tokens(); len(got) != 1 || got[0].ID == first || !got[0].Active {
+				t.Errorf("after the whole apply: %+v", got)
+			}
+			if changes, err := tf.Plan(t.Context(), due); err != nil || changes {
+				t.Errorf("the plan after it: changes %v, error %v", changes, err)
+			}
+		})
+	}
 }

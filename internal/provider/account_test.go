@@ -5,6 +5,7 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -13,47 +14,18 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
-	t.Helper()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newHarness(t, profile))
-		})
-	}
-}
-
-// wantText fails the test unless text contains every part.
-func wantText(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(text, part) {
-			t.Errorf("%q is missing in:\n%s", part, text)
-		}
-	}
-}
-
-func wantWrites(t *testing.T, h *harness, want ...string) {
-	t.Helper()
-	if diff := cmp.Diff(want, h.server.Writes()); diff != "" {
-		t.Errorf("writes, want -, got +:\n%s", diff)
-	}
-}
-
 func TestAccountTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := values{"name": "API Access", "role": "Member", "teams": []string{"data engineering", "PUBLIC"}}
-		h.must(o, config, "create")
+		o := h.created(accountType, config)
 		h.clean(o, config)
 		if got := get(o.state, "teams"); got != "PUBLIC,data engineering" {
 			t.Errorf("the state spells the teams %q", got)
 		}
-		for _, same := range [][]string{{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {
-			"data engineering",
-			"Data Engineering",
-		}} {
+		for _, same := range [][]string{
+			{"Data Engineering"}, {"Public", "DATA ENGINEERING"}, {"data engineering", "Data Engineering"},
+		} {
 			h.clean(o, values{"name": "API Access", "role": "Member", "teams": same})
 		}
 		h.server.ClearRequests()
@@ -70,17 +42,12 @@ func TestAccountTeams(t *testing.T) {
 func TestAccountUnmanagedTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
 		id := h.server.ServiceAccounts()[0].ID
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
 		h.clean(o, values{"name": "x", "role": "Member"})
 		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality", "Data Engineering"} })
-		p := h.plan(o, values{"name": "x", "role": "Manager"}) // with the state of before
-		after, diags := h.apply(p)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		after := h.applied(h.plan(o, values{"name": "x", "role": "Manager"})) // with the state of before
 		u := h.server.ServiceAccounts()[0]
 		if diff := cmp.Diff([]string{"Data Quality", "Data Engineering"}, u.Teams); diff != "" || u.Role != "Manager" {
 			t.Errorf("role %s, teams, want -, got +:\n%s", u.Role, diff)
@@ -92,49 +59,17 @@ func TestAccountUnmanagedTeams(t *testing.T) {
 	})
 }
 
-func TestAccountUnknownTeam(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		_, diags := h.run(o,
-			values{"name": "x", "role": "Member", "teams": []string{"Data Qualty", "Data Engineering"}})
-		wantText(t, diags.errors(), `There is no team "Data Qualty"`, `nearest existing names are "Data Quality"`)
-		wantWrites(t, h)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		h.server.ClearRequests()
-		_, diags = h.run(o, values{"name": "x", "role": "Member", "teams": []string{"Unknown"}})
-		wantText(t, diags.errors(), `There is no team "Unknown"`)
-		wantWrites(t, h)
-	})
-}
-
-func TestAccountNameTaken(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
-		_, diags := h.run(h.none(accountType), values{"name": "api access", "role": "Member"})
-		wantText(t, diags.errors(), "already in use", "409",
-			fmt.Sprintf("terraform import qualytics_service_account.NAME %d", active.ID))
-		now := h.server.Clock.Now()
-		h.server.EditUser(active.ID, func(u *qualyticstest.User) { u.Deleted = &now })
-		_, diags = h.run(h.none(accountType), values{"name": "API Access", "role": "Member"})
-		wantText(t, diags.errors(), "deactivated account", "Reactivate it in Qualytics", fmt.Sprint("NAME ", active.ID))
-		if len(h.server.ServiceAccounts()) != 0 {
-			t.Error("an account was created")
-		}
-	})
-}
-
 func TestAccountEditorRefused(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Editor"})
 	wantText(t, diags.errors(), "422", "role: ", `do not have the role "Editor"`)
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
 	_, diags = h.run(o, values{"name": "x", "role": "Editor"})
 	wantText(t, diags.errors(), "Unable to update", `do not have the role "Editor"`)
 	h.clean(o, values{"name": "x", "role": "Member"})
+	h.must(o, values{"name": "x", "role": "Admin"}, "update")
+	h.clean(o, values{"name": "x", "role": "Admin"})
 
 	old := newHarness(t, qualyticstest.Seed202511())
 	e := old.none(accountType)
@@ -167,13 +102,16 @@ func TestAccountServerIgnores(t *testing.T) {
 	})
 }
 
+// A deactivated account leaves the state, and nothing is left to destroy.
 func TestAccountGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		now := h.server.Clock.Now()
-		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
+		p := h.plan(o, nil)
+		h.deactivate(h.server.ServiceAccounts()[0].ID)
+		if h.applied(p).exists() {
+			t.Error("in the state after the destroy")
+		}
 		diags := h.refresh(o)
 		if o.exists() || diags.errors() != "" {
 			t.Errorf("still in state: %s", diags.errors())
@@ -186,8 +124,8 @@ func TestAccountGone(t *testing.T) {
 func TestAccountReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	path := "/users/" + get(o.state, "id") // of a proxy that does not serve it
 	for _, tc := range []struct {
 		name  string
 		fault qualyticstest.Fault
@@ -198,6 +136,9 @@ func TestAccountReadErrors(t *testing.T) {
 		{"403 of a firewall", qualyticstest.HTML(403), "does not come from Qualytics"},
 		{"404 of a proxy", qualyticstest.HTML(404), "check url and api_path"},
 		{"404 of nowhere", qualyticstest.JSON(404, `{"detail":"Not Found"}`), "404"},
+		{"404 of a path", qualyticstest.HTML(404).On("GET", path), "Unable to read"},
+		{"404 of a path, empty", qualyticstest.Fault{Status: 404}.On("GET", path), "Unable to read"},
+		{"404 of a path, JSON", qualyticstest.JSON(404, `{"error":"no route"}`).On("GET", path), "Unable to read"},
 		{"429", qualyticstest.HTML(429), "rate limit"},
 		{"500", qualyticstest.JSON(500, `{"detail":"boom"}`), "has a problem"},
 		{"web page", qualyticstest.HTML(200), "check url and api_path"},
@@ -214,29 +155,11 @@ func TestAccountReadErrors(t *testing.T) {
 	h.clean(o, values{"name": "x", "role": "Member"})
 }
 
-// A proxy that serves a single path.
-func TestAccountReadBehindAProxy(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
-	for _, fault := range []qualyticstest.Fault{qualyticstest.HTML(404), {Status: 404}, qualyticstest.JSON(404,
-		`{"error":"no route"}`)} {
-		h.server.Heal()
-		h.server.Fail(fault.On("GET", "/users/"+get(o.state, "id")).Repeat(qualyticstest.Forever))
-		wantText(t, h.refresh(o).errors(), "Unable to read")
-		if !o.exists() {
-			t.Fatal("the state was emptied")
-		}
-	}
-}
-
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
 		config := values{"name": "x", "role": "Member"}
-		h.must(o, config, "create")
+		o := h.created(accountType, config)
 		token := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: h.server.ServiceAccounts()[0].ID})
 		_, diags := h.run(o, nil)
 		wantText(t, diags.errors(), "Unable to deactivate", "400",
@@ -255,50 +178,6 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	})
 }
 
-func TestAccountDestroyedAlready(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		p := h.plan(o, nil)
-		now := h.server.Clock.Now()
-		h.server.EditUser(h.server.ServiceAccounts()[0].ID, func(u *qualyticstest.User) { u.Deleted = &now })
-		if after, diags := h.apply(p); diags.errors() != "" || after.exists() {
-			t.Errorf("destroying what is gone: %s", diags.errors())
-		}
-	})
-}
-
-// The provider never deactivates or demotes its own account.
-func TestAccountLockout(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	token := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connect(values{"url": h.server.URL, "token": h.server.Bearer(token.ID)})
-	o, diags := h.load(accountType, fmt.Sprint(self.ID))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	for name, config := range map[string]values{
-		"Destroying": nil, "Demoting": {"name": "Terraform", "role": "Manager"}, "Replacing": {
-			"name": "Other",
-			"role": "Admin",
-		},
-	} {
-		used := h.server.Clock.Now() // a refused plan does not also warn about tokens in use
-		h.server.EditToken(token.ID, func(t *qualyticstest.Token) { t.LastUsed = &used })
-		h.connect(h.config)
-		p := h.plan(o, config)
-		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
-		if w := p.diags.warnings(); w != "" {
-			t.Errorf("%s: the refused plan also warns: %s", name, w)
-		}
-	}
-	h.clean(o, values{"name": "Terraform", "role": "Admin"})
-	wantWrites(t, h)
-}
-
 func TestAccountImport(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -309,27 +188,22 @@ func TestAccountImport(t *testing.T) {
 		dead := h.server.AddUser(qualyticstest.User{Name: "Dead", Deleted: &now})
 		config := values{"name": "API Access", "role": "Manager", "teams": []string{"Data Quality"}}
 		for _, id := range []string{fmt.Sprint(u.ID), u.UserID} {
-			o, diags := h.load(accountType, id)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			o := h.loaded(accountType, id)
 			h.clean(o, config)
 			h.clean(o, values{"name": "API Access", "role": "Manager"})
 		}
-		o, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loadedByIdentity(accountType, fmt.Sprint(u.ID))
 		h.clean(o, config)
 		for id, want := range map[string]string{
-			"999999": "No service account has the ID or user_id", "missing@service": "No service account has the ID " +
-				"or user_id", fmt.Sprint(person.ID): "of type Human",
+			"999999":                "No service account has the ID or user_id",
+			"missing@service":       "No service account has the ID or user_id",
+			fmt.Sprint(person.ID):   "of type Human",
 			fmt.Sprint(internal.ID): "of type Internal",
 		} {
 			_, diags := h.load(accountType, id)
 			wantText(t, diags.errors(), "Unable to import", want)
 		}
-		_, diags = h.load(accountType, dead.UserID)
+		_, diags := h.load(accountType, dead.UserID)
 		wantText(t, diags.errors(), "deactivated", "Reactivate it in Qualytics")
 		_, diags = h.load(accountType, fmt.Sprint(dead.ID))
 		wantText(t, diags.errors(), "eactivated")
@@ -350,6 +224,7 @@ func TestAccountValidation(t *testing.T) {
 		"long name":  {values{"name": strings.Repeat("ä", 256), "role": "Member"}, "between 1 and 255"},
 		"role":       {values{"name": "x", "role": "admin"}, `"Admin"`},
 		"empty team": {values{"name": "x", "role": "Member", "teams": []string{""}}, "at least 1"},
+		"null team":  {values{"name": "x", "role": "Member", "teams": []any{"Data Quality", nil}}, "null"},
 	} {
 		t.Log(name)
 		wantText(t, h.validate(accountType, tc.config).errors(), tc.want)
@@ -363,33 +238,52 @@ func TestAccountValidation(t *testing.T) {
 	}
 }
 
-// Unknown provider configuration is allowed until a request is required.
-func TestUnknownProviderConfiguration(t *testing.T) {
+// A deactivated account that had the same user_id does not hide the active one.
+func TestImportBesideADeactivatedTwin(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member"}, "create")
-	h.connect(values{"url": unknown{}, "token": unknown{}})
-	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" ||
-		p.action != "create" {
-		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
+	now := h.server.Clock.Now()
+	dead := h.server.AddUser(qualyticstest.User{Name: "API Access", Deleted: &now})
+	h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: dead.ID})
+	active := h.server.AddUser(qualyticstest.User{Name: "API Access"})
+	token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: active.ID})
+	o, diags := h.load(accountType, "api_access@service")
+	if diags.errors() != "" || get(o.state, "id") != fmt.Sprint(active.ID) {
+		t.Errorf("imported %v %s", o, diags.errors())
 	}
-	wantText(t, h.refresh(o).errors(), "only known after apply", "url and token")
-	if !o.exists() {
-		t.Error("the state was emptied")
+	o, diags = h.load(tokenType, "api_access@service/ci")
+	if diags.errors() != "" || get(o.state, "id") != fmt.Sprint(token.ID) {
+		t.Errorf("imported %v %s", o, diags.errors())
 	}
 }
 
-func TestAccountCreateIsOnePost(t *testing.T) {
+// A membership that is lost in a role change is reported, even if it is not managed.
+func TestUnmanagedTeamLost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
-	h.must(o, values{"name": "x", "role": "Member", "teams": []string{"Data Quality"}}, "create")
-	var got []string
-	for _, r := range h.server.Requests() {
-		got = append(got, r.String())
-	}
-	if diff := cmp.Diff([]string{"GET /users", "GET /teams", "GET /users/me", "POST /users"}, got); diff != "" {
-		t.Errorf("requests, want -, got +:\n%s", diff)
-	}
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	id := h.named("x")[0].ID
+	h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+	h.server.Fail(
+		qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"x@service","role":"Manager","teams":["Public"]}`, id)).
+			On(http.MethodPut, ""),
+	)
+	_, diags := h.run(o, values{"name": "x", "role": "Manager"})
+	wantText(t, diags.errors(), `did not add "Data Quality"`)
+}
+
+// A response without teams says nothing about them, so an update cannot keep them.
+func TestUpdateWithoutKnownTeams(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o := h.created(accountType, values{"name": "x", "role": "Member"})
+		id := h.server.ServiceAccounts()[0].ID
+		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.OmitTeams = true })
+		h.server.ClearRequests()
+		_, diags := h.run(o, values{"name": "x", "role": "Manager"})
+		wantText(t, diags.errors(), "Unable to determine current teams", "Set teams")
+		wantWrites(t, h)
+		h.must(o, values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}, "update")
+	})
 }

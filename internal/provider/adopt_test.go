@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -198,20 +197,66 @@ func adopted(t *testing.T, s *qualyticstest.Server, tf *terraformCLI, imported i
 	}
 }
 
-// skipBelow skips a test that requires a later version of Terraform.
-func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
-	t.Helper()
-	if older(t, tf, floor) {
-		t.Skipf("requires Terraform %s or later: set TF_ACC_TERRAFORM_PATH", floor)
-	}
+// The generated configuration of an imported object plans no change, for every kind of
+// account and token.
+func TestAdoptEverything(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		now := h.server.Clock.Now()
+		for i, name := range []string{
+			"plain", `"quoted"`, "${interpolated}", "%{directive}", "line\nbreak",
+			"Ünïcödé 🚀", strings.Repeat("x", 255), "back\\slash", "in  between",
+		} {
+			role := h.server.Profile.Roles[i%len(h.server.Profile.Roles)]
+			u := h.server.AddUser(qualyticstest.User{Name: name, UserID: fmt.Sprintf("u%d@service", i), Role: role})
+			for j, lifetime := range []time.Duration{0, day, 90 * day, 36 * time.Hour, 400 * day} {
+				token := qualyticstest.Token{Name: fmt.Sprint(name[:min(len(name), 200)], j), UserID: u.ID}
+				if lifetime > 0 {
+					until := now.Add(lifetime)
+					token.Expiration = &until
+				}
+				made := h.server.AddToken(token)
+				h.server.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = (i+j)%3 != 0 })
+			}
+		}
+		h.clock.Advance(2 * day) // some have expired
+		h.server.ClearRequests()
+		adopted := 0
+		for kind, filters := range map[string][]values{accountType: {{}}, tokenType: {
+			{},
+			{"status": "expired"},
+			{"status": "revoked"},
+		}} {
+			for _, filter := range filters {
+				results, diags := h.query(kind, filter, 1000)
+				wantOK(t, diags)
+				for _, r := range results {
+					listed := h.read(kind, r.Resource)
+					o := h.loaded(kind, get(listed, "id"))
+					p := h.plan(o, h.generated(kind, o))
+					if p.diags.errors() != "" || p.action != "no-op" {
+						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(),
+							difference(o.state, p.planned))
+					}
+					adopted++
+				}
+			}
+		}
+		if adopted != 9+45 {
+			t.Errorf("%d objects adopted, want 54", adopted)
+		}
+		wantWrites(t, h)
+	})
 }
 
-// older reports whether a CLI is older than a version.
-func older(t *testing.T, tf *terraformCLI, floor string) bool {
-	t.Helper()
-	have, _, err := tf.Version(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
+// generated returns the configuration that Terraform generates for an object: every
+// configurable attribute with its value in the state.
+func (h *harness) generated(kind string, o *object) values {
+	config := values{}
+	for _, a := range h.schema(kind).Block.Attributes {
+		if v := attributes(o.state)[a.Name]; (a.Optional || a.Required) && !v.IsNull() {
+			config[a.Name] = v
+		}
 	}
-	return have.LessThan(version.Must(version.NewVersion(floor)))
+	return config
 }

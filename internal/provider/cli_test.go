@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
@@ -99,4 +100,22 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	}}
 	c.setenv(t, "QUALYTICS_API_PATH", apiPath)
 	return c
+}
+
+// skipBelow skips a test that requires a later version of Terraform.
+func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
+	t.Helper()
+	if older(t, tf, floor) {
+		t.Skipf("requires Terraform %s or later: set TF_ACC_TERRAFORM_PATH", floor)
+	}
+}
+
+// older reports whether a CLI is older than a version.
+func older(t *testing.T, tf *terraformCLI, floor string) bool {
+	t.Helper()
+	have, _, err := tf.Version(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return have.LessThan(version.Must(version.NewVersion(floor)))
 }

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-
+	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -212,9 +211,7 @@ func TestConfigurationWarnings(t *testing.T) {
 				h.env[k] = v
 			}
 			diags := diagnostics(h.configure(tc.block))
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, diags)
 			wantText(t, diags.warnings(), tc.want)
 			if tc.want == "" && diags.warnings() != "" {
 				t.Errorf("warned: %s", diags.warnings())
@@ -238,12 +235,7 @@ func TestConfigurationValidation(t *testing.T) {
 		{values{"headers": map[string]string{"authorization": "x"}}, "Authorization cannot be set"},
 		{values{"headers": map[string]string{"X-Break": "a\nb"}}, "line break"},
 	} {
-		dv := h.dynamic(h.schemas.Provider.ValueType(), h.value(h.schemas.Provider, tc.block))
-		resp, err := h.p.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: dv})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantText(t, diagnostics(resp.Diagnostics).errors(), tc.want)
+		wantText(t, validated(h, tc.block), tc.want)
 	}
 	if len(h.server.Requests()) != 0 {
 		t.Error("validation sent requests")
@@ -335,4 +327,67 @@ func TestErrorsOfWrongSettings(t *testing.T) {
 	if n := len(h.server.ServiceAccounts()); n != 1 {
 		t.Errorf("%d accounts, want one", n)
 	}
+}
+
+// Unknown provider configuration is allowed until a request is required.
+func TestUnknownProviderConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o := h.created(accountType, values{"name": "x", "role": "Member"})
+	h.connect(values{"url": unknown{}, "token": unknown{}})
+	if p := h.plan(h.none(accountType), values{"name": "y", "role": "Member"}); p.diags.errors() != "" ||
+		p.action != "create" {
+		t.Errorf("planning a new account: %s %s", p.action, p.diags.errors())
+	}
+	wantText(t, h.refresh(o).errors(), "only known after apply", "url and token")
+	if !o.exists() {
+		t.Error("the state was emptied")
+	}
+}
+
+// Terraform configures a provider before it plans. Without that, a plan checks nothing.
+func TestPlanWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	var err error
+	if h.p, err = provider.NewServer("test", h.environment()); err != nil {
+		t.Fatal(err)
+	}
+	for resourceType, config := range map[string]values{
+		accountType:   {"name": "x", "role": "Member"},
+		tokenType:     {"service_account_id": "7", "name": "x"},
+		exclusiveType: {"service_account_id": "7", "token_ids": []string{"8"}},
+	} {
+		if p := h.plan(h.none(resourceType), config); p.action != "create" || p.diags.errors() != "" {
+			t.Errorf("%s: planned %s %s", resourceType, p.action, p.diags.errors())
+		}
+	}
+}
+
+// Common mistakes in the provider configuration are named without a request.
+func TestTokenCopiedWithOtherText(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	for _, tc := range []struct {
+		name   string
+		change values
+		env    map[string]string
+		want   string
+	}{
+		{"quotation marks", values{"token": `"` + h.server.AdminToken() + `"`}, nil, "quotation mark"},
+		{"bearer", values{"token": "Bearer " + h.server.AdminToken()}, nil, `starts with "Bearer "`},
+		{
+			"empty variable",
+			values{"token": nil},
+			map[string]string{"QUALYTICS_TOKEN": ""},
+			"set, but its value is empty",
+		},
+		{"empty argument", values{"token": ""}, nil, "The argument is set, but its value is empty"},
+		{"path", values{"url": "https://example.qualytics.io/api/v1"}, nil, "use only https://example.qualytics.io"},
+	} {
+		h.env = tc.env
+		wantText(t, diagnostics(h.configure(h.config.with(tc.change))).errors()+
+			validated(h, h.config.with(tc.change)), tc.want)
+	}
+	wantWrites(t, h)
 }

@@ -71,9 +71,7 @@ func TestAccountDataSource(t *testing.T) {
 		person := h.server.AddUser(qualyticstest.User{Name: "Bob", UserID: "auth0|bob", Type: "Human"})
 		for _, config := range []values{{"id": fmt.Sprint(u.ID)}, {"user_id": u.UserID}, {"name": "API Access"}} {
 			v, diags := h.look(kind, config)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, diags)
 			if get(v, "id") != fmt.Sprint(u.ID) || get(v, "role") != "Manager" || get(v, "teams") != "Data Quality" ||
 				get(v, "user_id") != u.UserID ||
 				get(v, "last_login_at") != "" {
@@ -125,9 +123,7 @@ func TestAccountsDataSource(t *testing.T) {
 			{values{"include_deactivated": true}, []string{"Airflow", "airbyte", "Dead"}},
 		} {
 			v, diags := h.look("qualytics_service_accounts", tc.config)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, diags)
 			list := items(v, "service_accounts")
 			if got := names(list, "name"); !slices.Equal(got, tc.want) {
 				t.Errorf("%v: %v, want %v", tc.config, got, tc.want)
@@ -182,8 +178,7 @@ func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
 			return ids
 		}
 		got := between(func() {
-			now := h.server.Clock.Now()
-			h.server.EditUser(h.server.ServiceAccounts()[7].ID, func(u *qualyticstest.User) { u.Deleted = &now })
+			h.deactivate(h.server.ServiceAccounts()[7].ID)
 		})
 		if diff := gocmp.Diff(want(), got); diff != "" {
 			t.Errorf("one vanished, want -, got +:\n%s", diff)
@@ -204,7 +199,7 @@ func TestTokensDataSource(t *testing.T) {
 		h.server.AddToken(qualyticstest.Token{Name: "active", UserID: u.ID, LastUsed: &soon})
 		h.server.AddToken(qualyticstest.Token{Name: "expired", UserID: u.ID, Expiration: &soon})
 		revoked := h.server.AddToken(qualyticstest.Token{Name: "revoked", UserID: other.ID})
-		h.server.EditToken(revoked.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(revoked.ID)
 		h.clock.Advance(2 * time.Hour)
 		for _, tc := range []struct {
 			config values
@@ -218,9 +213,7 @@ func TestTokensDataSource(t *testing.T) {
 			{values{"service_account_id": fmt.Sprint(other.ID), "status": "active"}, []string{}},
 		} {
 			v, diags := h.look("qualytics_service_tokens", tc.config)
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
+			wantOK(t, diags)
 			list := items(v, "service_tokens")
 			if got := names(list, "name"); !slices.Equal(got, tc.want) || !slices.Equal(names(list, "status"), got) {
 				t.Errorf("%v: %v %v, want %v", tc.config, got, names(list, "status"), tc.want)

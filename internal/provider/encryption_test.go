@@ -96,10 +96,7 @@ func TestEncryptedToken(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
 				o := h.none(tokenType)
-				config := values{
-					"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30,
-					"encryption": h.encryption(pair.algorithm, pair.public),
-				}
+				config := h.expiring(values{"encryption": h.encryption(pair.algorithm, pair.public)})
 				p := h.plan(o, config)
 				if got := get(p.planned, "token") + get(p.planned, "encrypted_token"); got != "?" {
 					t.Errorf("planned %q, want token null and encrypted_token unknown", got)
@@ -138,9 +135,7 @@ func TestUnknownEncryption(t *testing.T) {
 	config := values{"service_account_id": h.account(), "name_prefix": "ci-"}
 	for _, object := range []tftypes.Value{h.encryption(nil, nil), h.encryption(pair.algorithm, unknown{})} {
 		p := h.plan(h.none(tokenType), config.with(values{"encryption": object}))
-		if p.diags.errors() != "" {
-			t.Fatal(p.diags.errors())
-		}
+		wantOK(t, p.diags)
 	}
 	h.server.ClearRequests()
 	p := h.plan(h.none(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm, unknown{})}))
@@ -205,11 +200,8 @@ func TestEncryptionOfImportedToken(t *testing.T) {
 			if known {
 				h.env["QUALYTICS_IMPORT_TOKEN"] = h.server.Bearer(token.ID)
 			}
-			o, diags := h.load(tokenType, formatted(token.ID))
-			if diags.errors() != "" {
-				t.Fatal(diags.errors())
-			}
-			diags = h.must(o, config, "update")
+			o := h.loaded(tokenType, formatted(token.ID))
+			diags := h.must(o, config, "update")
 			wantText(t, diags.warnings(), "Encryption of imported service token",
 				map[bool]string{false: "cannot be encrypted", true: "earlier versions of the state contain it"}[known])
 			if get(o.state, "token") != "" || (get(o.state, "encrypted_token") != "") != known {

@@ -40,15 +40,20 @@ func wantForeign(t tb, state tftypes.Value, want ...string) {
 	}
 }
 
-// exclusive returns an account with a managed token and an exclusive resource for it.
-func exclusive(h *harness) (o, token *object, config values, tokenConfig values) {
+// managed returns a token of a new account, and the configuration of an exclusive resource
+// with that token only.
+func (h *harness) managed() (token *object, config values) {
 	h.t.Helper()
 	owner := h.account()
-	token, o = h.none(tokenType), h.none(exclusiveType)
-	tokenConfig = overlapping.with(values{"service_account_id": owner})
-	h.must(token, tokenConfig, "create")
-	config = values{"service_account_id": owner, "token_ids": []string{get(token.state, "id")}}
-	return o, token, config, tokenConfig
+	token = h.created(tokenType, overlapping.with(values{"service_account_id": owner}))
+	return token, values{"service_account_id": owner, "token_ids": []string{get(token.state, "id")}}
+}
+
+// exclusive returns such a token and its exclusive resource.
+func (h *harness) exclusive() (o, token *object, config values) {
+	h.t.Helper()
+	token, config = h.managed()
+	return h.created(exclusiveType, config), token, config
 }
 
 // stray creates a token of the account without Terraform, and returns its ID.
@@ -63,17 +68,14 @@ func (h *harness) stray(config values, name string) string {
 func TestExclusive(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o, token, config, _ := exclusive(h)
+		token, config := h.managed()
 		before := h.stray(config, "before")
 		h.server.ClearRequests()
-		h.must(o, config, "create")
+		o := h.created(exclusiveType, config)
 		wantWrites(t, h)
 		wantForeign(t, o.state, before)
 
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		p := h.plan(o, config)
+		p := h.planned(o, config)
 		created := "created at " + h.server.Clock.Now().Format("2006-01-02T")
 		if h.server.Profile.NoTokenCreated {
 			created = "time of creation unknown"
@@ -83,12 +85,8 @@ func TestExclusive(t *testing.T) {
 		wantForeign(t, p.planned)
 		newer := h.stray(config, "newer")
 		h.server.ClearRequests()
-		after, diags := h.apply(p)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		*o = *h.applied(p)
 		wantWrites(t, h, "PUT /user-tokens/"+before)
-		*o = *after
 		if h.works(before) || !h.works(newer) || !h.tokenWorks(token) {
 			t.Errorf("works: before %t, newer %t, managed %t", h.works(before), h.works(newer), h.tokenWorks(token))
 		}
@@ -108,15 +106,12 @@ func TestExclusive(t *testing.T) {
 func TestExclusiveAllowsAToken(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, token, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, token, config := h.exclusive()
 	stray, revoked := h.stray(config, "stray"), h.stray(config, "revoked")
-	h.server.EditToken(parseInt(t, revoked), func(t *qualyticstest.Token) { t.Active = false })
+	h.revoke(parseInt(t, revoked))
 	other := h.stray(values{"service_account_id": h.account()}, "of another account")
 	config["token_ids"] = []string{get(token.state, "id"), stray}
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	wantForeign(t, o.state, stray)
 	wantForeign(t, h.plan(o, config).planned)
 	h.must(o, config, "update")
@@ -133,29 +128,19 @@ func TestExclusiveAllowsAToken(t *testing.T) {
 func TestExclusiveDuringOverlap(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o, token, config, tokenConfig := exclusive(h)
-		h.must(o, config, "create")
+		o, token, config := h.exclusive()
+		tokenConfig := overlapping.with(values{"service_account_id": config["service_account_id"]})
 		old := get(token.state, "id")
 		h.clock.Advance(21 * day)
-		if diags := append(h.refresh(token), h.refresh(o)...); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, append(h.refresh(token), h.refresh(o)...))
 		rotation := h.plan(token, tokenConfig)
 		if p := h.plan(o, config.with(values{"token_ids": []any{unknown{}, old}})); p.action != "update" ||
 			p.diags.errors()+p.diags.warnings() != "" {
 			t.Errorf("planned %s: %s%s", p.action, p.diags.errors(), p.diags.warnings())
 		}
-		after, diags := h.apply(rotation)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		*token = *after
+		*token = *h.applied(rotation)
 		config["token_ids"] = []string{get(token.state, "id"), old}
-		p := h.plan(o, config) // Terraform plans again during apply
-		if after, diags = h.apply(p); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		*o = *after
+		*o = *h.applied(h.plan(o, config)) // Terraform plans again during apply
 		if !h.works(old) || !h.tokenWorks(token) {
 			t.Error("a token of the rotation was revoked")
 		}
@@ -164,9 +149,7 @@ func TestExclusiveDuringOverlap(t *testing.T) {
 		// Without retiring_tokens in token_ids, the old token is left to its resource.
 		config["token_ids"] = []string{get(token.state, "id")}
 		h.must(o, config, "update")
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		wantForeign(t, o.state)
 		wantText(t, h.plan(o, config).diags.warnings(), "Service tokens of other resources are not revoked", old)
 		h.clock.Advance(6 * day)
@@ -178,22 +161,24 @@ func TestExclusiveDuringOverlap(t *testing.T) {
 	})
 }
 
-// The token that the provider uses is never revoked, and the plan says so.
+// The token that the provider uses is never revoked, and the plan says so. With unknown
+// token_ids, the plan during apply decides.
 func TestExclusiveSparesOwnToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
 		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{}}
-		o := h.none(exclusiveType)
-		h.must(o, config, "create")
+		o := h.created(exclusiveType, config)
 		diags := h.must(o, config, "no-op")
 		wantText(t, diags.warnings(), "Foreign service token may be in use by the provider", `"own"`)
-		if !h.active(fmt.Sprint(own.ID)) {
-			t.Fatal("the provider revoked its own token")
-		}
+		p := h.planned(o, config.with(values{"token_ids": unknown{}}))
 		config["token_ids"] = []string{fmt.Sprint(own.ID)}
-		h.must(o, config, "update")
-		if w := h.plan(o, config).diags.warnings(); w != "" {
+		after, diags := h.applyWith(p, config)
+		wantOK(t, diags)
+		if w := h.plan(after, config).diags.warnings(); w != "" {
 			t.Errorf("warned %q", w)
+		}
+		if !h.active(fmt.Sprint(own.ID)) {
+			t.Error("the provider revoked its own token")
 		}
 	})
 }
@@ -203,19 +188,16 @@ func TestExclusiveSparesOwnToken(t *testing.T) {
 func TestImportExclusive(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		_, token, config, _ := exclusive(h)
+		token, config := h.managed()
 		stray := h.stray(config, "stray")
 		owner := fmt.Sprint(config["service_account_id"])
-		imported, diags := h.load(exclusiveType, owner)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		imported := h.loaded(exclusiveType, owner)
 		all := config.with(values{"token_ids": []string{get(token.state, "id"), stray}})
 		h.clean(imported, all)
 		h.server.ClearRequests()
 		h.must(imported, config, "update")
 		wantWrites(t, h) // an import revokes nothing
-		diags = h.must(imported, config, "update")
+		diags := h.must(imported, config, "update")
 		wantText(t, diags.warnings(), "Foreign service tokens will be revoked", `"stray"`)
 		if h.works(stray) || !h.tokenWorks(token) {
 			t.Errorf("works: stray %t, managed %t", h.works(stray), h.tokenWorks(token))
@@ -235,8 +217,7 @@ func TestImportExclusive(t *testing.T) {
 func TestExclusiveWithoutAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o, _, config, _ := exclusive(h)
-		h.must(o, config, "create")
+		o, _, config := h.exclusive()
 		for _, status := range []int{401, 403, 500} {
 			h.server.Fail(qualyticstest.JSON(status, `{"detail":"no"}`).Repeat(qualyticstest.Forever))
 			if diags := h.refresh(o); diags.errors() == "" || !o.exists() {
@@ -249,9 +230,7 @@ func TestExclusiveWithoutAccount(t *testing.T) {
 		if diags := other.refresh(o); !strings.Contains(diags.errors(), "another deployment") || !o.exists() {
 			t.Errorf("in the state %t, %s", o.exists(), diags.errors())
 		}
-		now := h.server.Clock.Now()
-		h.server.EditUser(parseInt(t, fmt.Sprint(config["service_account_id"])),
-			func(u *qualyticstest.User) { u.Deleted = &now })
+		h.deactivate(parseInt(t, fmt.Sprint(config["service_account_id"])))
 		diags := h.refresh(o)
 		wantText(t, diags.warnings(), "Service account of exclusive tokens not found")
 		if o.exists() || diags.errors() != "" {
@@ -269,8 +248,7 @@ func TestExclusiveWithoutAccount(t *testing.T) {
 func TestExclusiveRevocationFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, _, config := h.exclusive()
 	first, second := h.stray(config, "first"), h.stray(config, "second")
 	h.server.Fail(qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPut, "/user-tokens/"+first))
 	_, diags := h.run(o, config)
@@ -289,14 +267,10 @@ func TestExclusiveRevocationFails(t *testing.T) {
 func TestExclusiveIgnoresOpenEphemeralTokens(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
-	h.must(o, config, "create")
-	if _, _, diags := h.open(values{"service_account_id": config["service_account_id"]}); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	if diags := h.reread(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	o, _, config := h.exclusive()
+	_, _, diags := h.open(values{"service_account_id": config["service_account_id"]})
+	wantOK(t, diags)
+	wantOK(t, h.reread(o))
 	wantForeign(t, o.state)
 }
 
@@ -335,15 +309,10 @@ func TestExclusiveValidation(t *testing.T) {
 func TestImportedExclusiveDuringRotation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	_, token, config, _ := exclusive(h)
-	o, diags := h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	token, config := h.managed()
+	o := h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
 	h.connect(h.config)
-	if diags := append(h.reread(token), h.reread(o)...); diags.errors() != "" { // as in a plan: its dependency first
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, append(h.reread(token), h.reread(o)...)) // as in a plan: its dependency first
 	if p := h.plan(o, config); p.action != "no-op" {
 		t.Fatalf("planned %s", p.action)
 	}
@@ -361,12 +330,9 @@ func TestImportedExclusiveDuringRotation(t *testing.T) {
 func TestExclusiveWithStaleNames(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, _, config := h.exclusive()
 	unnamed := h.stray(config, "B, created by an apply with -target")
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	wantForeign(t, o.state, unnamed)
 	p := h.plan(o, config.with(values{"token_ids": []any{unknown{}}}))
 	wantForeign(t, p.planned, "unknown")
@@ -388,8 +354,7 @@ func TestExclusiveWithStaleNames(t *testing.T) {
 func TestExclusiveAfterAMove(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, token, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, token, config := h.exclusive()
 	used := h.stray(config, "in use")
 	private := map[string][]byte{}
 	if err := json.Unmarshal(o.private, &private); err != nil || len(private["host"]) == 0 {
@@ -416,20 +381,14 @@ func TestExclusiveAfterAMove(t *testing.T) {
 func TestRequestsOfExclusive(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, _, config := h.exclusive()
 	for i := range 10 {
 		h.stray(config, fmt.Sprintf("stray %d", i))
 	}
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	p := h.plan(o, config)
+	p := h.planned(o, config)
 	h.connect(h.config)
 	h.server.ClearRequests()
-	if _, diags := h.apply(p); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	h.applied(p)
 	if n := h.routes()["GET /user-tokens/service"]; n != 1 {
 		t.Errorf("%d token lists, want 1", n)
 	}
@@ -440,15 +399,13 @@ func TestRequestsOfExclusive(t *testing.T) {
 func TestExclusiveLeavesManagedTokens(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, deposed, config, _ := exclusive(h)
+	deposed, config := h.managed()
 	current := h.stray(config, "the new token")
 	stray := h.stray(config, "stray")
 	config["token_ids"] = []string{current}
-	h.must(o, config, "create")
+	o := h.created(exclusiveType, config)
 	h.connect(h.config)
-	if diags := append(h.reread(deposed), h.reread(o)...); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, append(h.reread(deposed), h.reread(o)...))
 	wantForeign(t, o.state, stray)
 	p := h.plan(o, config)
 	wantText(t, p.diags.warnings(), "Service tokens of other resources are not revoked", get(deposed.state, "id"))
@@ -463,12 +420,9 @@ func TestExclusiveLeavesManagedTokens(t *testing.T) {
 func TestImportExclusiveWithANewToken(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	_, token, config, _ := exclusive(h)
+	token, config := h.managed()
 	stray := h.stray(config, "stray")
-	o, diags := h.load(exclusiveType, fmt.Sprint(config["service_account_id"]))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	o := h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
 	config["token_ids"] = []string{get(token.state, "id"), h.stray(config, "new")}
 	h.must(o, config, "update")
 	h.must(o, config, "update")
@@ -478,37 +432,13 @@ func TestImportExclusiveWithANewToken(t *testing.T) {
 	h.clean(o, config)
 }
 
-// With unknown token_ids, the plan during apply may decide about the provider's token.
-func TestExclusiveOwnTokenAndUnknownNames(t *testing.T) {
-	t.Parallel()
-	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{}}
-		o := h.none(exclusiveType)
-		h.must(o, config, "create")
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		p := h.plan(o, config.with(values{"token_ids": unknown{}}))
-		if _, diags := h.applyWith(p,
-			config.with(values{"token_ids": []string{fmt.Sprint(own.ID)}})); diags.errors() != "" {
-			t.Error(diags.errors())
-		}
-		if !h.active(fmt.Sprint(own.ID)) {
-			t.Error("the provider revoked its own token")
-		}
-	})
-}
-
 // Another account replaces the resource, which revokes nothing and warns about nothing.
 func TestExclusiveOfAnotherAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
-	h.must(o, config, "create")
+	o, _, config := h.exclusive()
 	stray := h.stray(config, "stray")
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	config = values{"service_account_id": h.account(), "token_ids": []string{}}
 	p := h.plan(o, config)
 	if p.action != "replace" || p.diags.warnings() != "" {
@@ -523,7 +453,7 @@ func TestExclusiveOfAnotherAccount(t *testing.T) {
 func TestExclusiveWithoutList(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	_, _, config, _ := exclusive(h)
+	_, config := h.managed()
 	no := qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodGet, "/user-tokens/service")
 	h.server.Fail(no.Repeat(qualyticstest.Forever))
 	o := h.none(exclusiveType)
@@ -541,14 +471,11 @@ func TestExclusiveWithoutList(t *testing.T) {
 func TestExclusivePlanWithoutRequests(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, _, config, _ := exclusive(h)
+	_, config := h.managed()
 	stray := h.stray(config, "stray")
-	used := h.clock.Now()
-	h.server.EditToken(parseInt(t, stray), func(t *qualyticstest.Token) { t.LastUsed = &used })
-	h.must(o, config, "create")
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	h.use(parseInt(t, stray), 0)
+	o := h.created(exclusiveType, config)
+	wantOK(t, h.refresh(o))
 	known := h.config
 	h.connect(known)
 	wantText(t, h.plan(o, config).diags.warnings(), "will be revoked", "last used less than a minute ago")
@@ -572,18 +499,13 @@ func TestSecondRotationAfterAnImport(t *testing.T) {
 	owner := h.account()
 	config := values{"service_account_id": owner}
 	first := h.stray(config, "first")
-	o, diags := h.load(exclusiveType, owner)
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	o := h.loaded(exclusiveType, owner)
 	second := h.stray(config, "second")
 	h.must(o, config.with(values{"token_ids": []string{first, second}}), "update")
 	third := h.stray(config, "third")
 	config["token_ids"] = []string{first, third}
 	h.must(o, config, "update")
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	wantForeign(t, o.state)
 	h.must(o, config, "no-op")
 	if !h.works(second) {

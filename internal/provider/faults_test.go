@@ -134,7 +134,7 @@ func faultCases() []faultCase {
 			qualyticstest.Fault{Kind: qualyticstest.Delay},
 			func(h *harness, f *qualyticstest.Fault) {
 				f.Do = func() {
-					h.server.EditToken(h.server.AdminTokenID(), func(t *qualyticstest.Token) { t.Active = false })
+					h.revoke(h.server.AdminTokenID())
 				}
 			},
 		},
@@ -206,9 +206,7 @@ func operations() []operation {
 				}
 				h.clock.Advance(age)
 			}
-			if diags := h.refresh(o); diags.errors() != "" {
-				h.t.Fatal(diags.errors())
-			}
+			wantOK(h.t, h.refresh(o))
 		}
 	}
 	created := func(config values) func(*harness, *object) {
@@ -318,10 +316,8 @@ func operations() []operation {
 		}},
 		{"close an ephemeral token", tokenType, nil, func(h *harness, _ *object) {
 			var diags diagnostics
-			if _, h.opened, diags = h.open(
-				values{"service_account_id": fmt.Sprint(h.owner().ID)}); diags.errors() != "" {
-				h.t.Fatal(diags.errors())
-			}
+			_, h.opened, diags = h.open(values{"service_account_id": fmt.Sprint(h.owner().ID)})
+			wantOK(h.t, diags)
 		}, func(h *harness, _ *object) diagnostics {
 			diags := h.shut(h.ctx, h.opened)
 			if len(diags) == 0 {

@@ -10,11 +10,14 @@ import (
 	"maps"
 	"math/big"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -315,7 +318,16 @@ func (d diagnostics) text(severity tfprotov6.DiagnosticSeverity) string {
 	return strings.Join(out, "\n")
 }
 
-func (d diagnostics) errors() string   { return d.text(tfprotov6.DiagnosticSeverityError) }
+// wantOK ends the test after an error.
+func wantOK(t tb, diags diagnostics) {
+	t.Helper()
+	if diags.errors() != "" {
+		t.Fatal(diags.errors())
+	}
+}
+
+func (d diagnostics) errors() string { return d.text(tfprotov6.DiagnosticSeverityError) }
+
 func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSeverityWarning) }
 
 // validate validates a configuration like "terraform validate".
@@ -583,6 +595,29 @@ func (h *harness) run(o *object, config values) (string, diagnostics) {
 	return p.action, append(diags, more...)
 }
 
+// created creates an object.
+func (h *harness) created(kind string, config values) *object {
+	h.t.Helper()
+	o := h.none(kind)
+	h.must(o, config, "create")
+	return o
+}
+
+// planned refreshes an object, which must succeed, and plans.
+func (h *harness) planned(o *object, config values) *plan {
+	h.t.Helper()
+	wantOK(h.t, h.refresh(o))
+	return h.plan(o, config)
+}
+
+// applied applies a plan, which must succeed.
+func (h *harness) applied(p *plan) *object {
+	h.t.Helper()
+	after, diags := h.apply(p)
+	wantOK(h.t, diags)
+	return after
+}
+
 // must is run, and fails the test after an error or another action.
 func (h *harness) must(o *object, config values, action string) diagnostics {
 	h.t.Helper()
@@ -645,6 +680,22 @@ func (h *harness) loadByIdentity(kind, id string) (*object, diagnostics) {
 	return h.imported(req, !sameRun)
 }
 
+// loaded imports an object, which must succeed.
+func (h *harness) loaded(kind, id string) *object {
+	h.t.Helper()
+	o, diags := h.load(kind, id)
+	wantOK(h.t, diags)
+	return o
+}
+
+// loadedByIdentity imports an object by its identity, which must succeed.
+func (h *harness) loadedByIdentity(kind, id string) *object {
+	h.t.Helper()
+	o, diags := h.loadByIdentity(kind, id)
+	wantOK(h.t, diags)
+	return o
+}
+
 // sameRun lets an import happen in the current provider process.
 const sameRun = true
 
@@ -678,6 +729,12 @@ func (h *harness) account() string {
 	return fmt.Sprint(h.server.AddUser(qualyticstest.User{Name: fmt.Sprintf("Owner %x", rand.Uint32())}).ID)
 }
 
+// expiring returns the configuration of a token with a lifetime of 30 days and a new account.
+func (h *harness) expiring(more values) values {
+	config := values{"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30}
+	return config.with(more)
+}
+
 // guardrails returns the value of the provider's argument.
 func guardrails(h *harness, roles, days any) tftypes.Value {
 	h.t.Helper()
@@ -707,5 +764,127 @@ func validated(h *harness, config values) string {
 	return diagnostics(resp.Diagnostics).errors()
 }
 
+// deactivate deactivates an account without Terraform.
+func (h *harness) deactivate(id int64) {
+	now := h.server.Clock.Now()
+	h.server.EditUser(id, func(u *qualyticstest.User) { u.Deleted = &now })
+}
+
+// revoke revokes a token without Terraform.
+func (h *harness) revoke(id int64) {
+	h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false })
+}
+
+// use makes a token one that was last used some time ago.
+func (h *harness) use(id int64, ago time.Duration) {
+	at := h.server.Clock.Now().Add(-ago)
+	h.server.EditToken(id, func(t *qualyticstest.Token) { t.LastUsed = &at })
+}
+
 // formatted returns an ID as text.
 func formatted(id int64) string { return fmt.Sprint(id) }
+
+func onEveryProfile(t *testing.T, test func(t *testing.T, h *harness)) {
+	t.Helper()
+	for _, profile := range qualyticstest.Profiles() {
+		t.Run(profile.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t, profile))
+		})
+	}
+}
+
+// wantText fails the test unless text contains every part.
+func wantText(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in:\n%s", part, text)
+		}
+	}
+}
+
+func wantWrites(t *testing.T, h *harness, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, h.server.Writes()); diff != "" {
+		t.Errorf("writes, want -, got +:\n%s", diff)
+	}
+}
+
+const day = 24 * time.Hour
+
+// with returns a copy of a configuration with changes; nil removes a value.
+func (v values) with(changes values) values {
+	out := values{}
+	maps.Copy(out, v)
+	maps.Copy(out, changes)
+	maps.DeleteFunc(out, func(_ string, x any) bool { return x == nil })
+	return out
+}
+
+// tokenWorks reports whether the server accepts the token in a state.
+func (h *harness) tokenWorks(o *object) bool {
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet,
+		h.server.URL+h.server.Profile.Prefix+"/users/me", nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	secret := get(o.state, "token")
+	if ciphertext := get(o.state, "encrypted_token"); ciphertext != "" {
+		secret = decryptAge(h.t, ciphertext, matrixIdentity())
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// token returns the server's only service token.
+func (h *harness) token() qualyticstest.Token {
+	h.t.Helper()
+	tokens := h.server.Tokens()
+	if len(tokens) != 1 {
+		h.t.Fatalf("the server has %d tokens, want one: %+v", len(tokens), tokens)
+	}
+	return tokens[0]
+}
+
+// tokenByID returns the server's token with an ID, or false.
+func (h *harness) tokenByID(id string) (qualyticstest.Token, bool) {
+	tokens := h.server.Tokens()
+	i := slices.IndexFunc(tokens, func(t qualyticstest.Token) bool { return fmt.Sprint(t.ID) == id })
+	if i < 0 {
+		return qualyticstest.Token{}, false
+	}
+	return tokens[i], true
+}
+
+// works reports whether the token with an ID is on the server and usable there.
+func (h *harness) works(id string) bool {
+	token, ok := h.tokenByID(id)
+	return ok && token.Active && (token.Expiration == nil || h.server.Clock.Now().Before(*token.Expiration))
+}
+
+func parseInt(t tb, text string) int64 {
+	t.Helper()
+	var n int64
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// active reports whether a token is active on the server.
+func (h *harness) active(id string) bool {
+	token, ok := h.tokenByID(id)
+	return ok && token.Active
+}
+
+// connectAs starts a new provider process with the token with an ID.
+func (h *harness) connectAs(id int64) {
+	h.t.Helper()
+	h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(id)})
+}

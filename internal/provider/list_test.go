@@ -87,14 +87,11 @@ func TestListAccounts(t *testing.T) {
 		}
 		// What the list shows is what an import of it reads.
 		results, _ := h.query(accountType, values{"name": "api"}, 1)
-		loaded, diags := h.loadByIdentity(accountType, fmt.Sprint(u.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		loaded := h.loadedByIdentity(accountType, fmt.Sprint(u.ID))
 		if listed := h.read(accountType, results[0].Resource); !listed.Equal(loaded.state) {
 			t.Errorf("listed and imported differ: %s", difference(listed, loaded.state))
 		}
-		_, diags = h.query(accountType, values{"role": "Boss"}, 1)
+		_, diags := h.query(accountType, values{"role": "Boss"}, 1)
 		wantText(t, diags.errors(), `"Admin"`)
 	})
 }
@@ -133,7 +130,7 @@ func TestListTokens(t *testing.T) {
 		h.server.AddToken(qualyticstest.Token{Name: "eternal", UserID: other.ID})
 		h.server.AddToken(qualyticstest.Token{Name: "over", UserID: other.ID, Expiration: &soon})
 		gone := h.server.AddToken(qualyticstest.Token{Name: "gone", UserID: other.ID})
-		h.server.EditToken(gone.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(gone.ID)
 		h.clock.Advance(2 * time.Hour)
 		expires := "api-production of API Access, expires " + until.Format(time.DateOnly)
 		for _, tc := range []struct {
@@ -162,75 +159,6 @@ func TestListTokens(t *testing.T) {
 		_, diags := h.query(tokenType, values{}, 1)
 		wantText(t, diags.errors(), "Unable to list")
 	})
-}
-
-// The generated configuration of an imported object plans no change, for every kind of
-// account and token.
-func TestAdoptEverything(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		now := h.server.Clock.Now()
-		for i, name := range []string{
-			"plain", `"quoted"`, "${interpolated}", "%{directive}", "line\nbreak",
-			"Ünïcödé 🚀", strings.Repeat("x", 255), "back\\slash", "in  between",
-		} {
-			role := h.server.Profile.Roles[i%len(h.server.Profile.Roles)]
-			u := h.server.AddUser(qualyticstest.User{Name: name, UserID: fmt.Sprintf("u%d@service", i), Role: role})
-			for j, lifetime := range []time.Duration{0, day, 90 * day, 36 * time.Hour, 400 * day} {
-				token := qualyticstest.Token{Name: fmt.Sprint(name[:min(len(name), 200)], j), UserID: u.ID}
-				if lifetime > 0 {
-					until := now.Add(lifetime)
-					token.Expiration = &until
-				}
-				made := h.server.AddToken(token)
-				h.server.EditToken(made.ID, func(t *qualyticstest.Token) { t.Active = (i+j)%3 != 0 })
-			}
-		}
-		h.clock.Advance(2 * day) // some have expired
-		h.server.ClearRequests()
-		adopted := 0
-		for kind, filters := range map[string][]values{accountType: {{}}, tokenType: {
-			{},
-			{"status": "expired"},
-			{"status": "revoked"},
-		}} {
-			for _, filter := range filters {
-				results, diags := h.query(kind, filter, 1000)
-				if diags.errors() != "" {
-					t.Fatal(diags.errors())
-				}
-				for _, r := range results {
-					listed := h.read(kind, r.Resource)
-					o, diags := h.load(kind, get(listed, "id"))
-					if diags.errors() != "" {
-						t.Fatal(diags.errors())
-					}
-					p := h.plan(o, h.generated(kind, o))
-					if p.diags.errors() != "" || p.action != "no-op" {
-						t.Errorf("%s: %s %v %s %s", r.DisplayName, p.action, p.replace, p.diags.errors(),
-							difference(o.state, p.planned))
-					}
-					adopted++
-				}
-			}
-		}
-		if adopted != 9+45 {
-			t.Errorf("%d objects adopted, want 54", adopted)
-		}
-		wantWrites(t, h)
-	})
-}
-
-// generated returns the configuration that Terraform generates for an object: every
-// configurable attribute with its value in the state.
-func (h *harness) generated(kind string, o *object) values {
-	config := values{}
-	for _, a := range h.schema(kind).Block.Attributes {
-		if v := attributes(o.state)[a.Name]; (a.Optional || a.Required) && !v.IsNull() {
-			config[a.Name] = v
-		}
-	}
-	return config
 }
 
 // Names with control and bidirectional characters cannot disguise the output of

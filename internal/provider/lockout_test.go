@@ -5,7 +5,9 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -22,29 +24,21 @@ func onEveryBearer(t *testing.T,
 			profile := qualyticstest.Build202609()
 			profile.Bearer = bearer
 			h := newHarness(t, profile)
-			self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
 			month := h.server.Clock.Now().AddDate(0, 1, 0)
-			own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: &month})
-			h.connectAs(own.ID)
+			self, own := h.self(&month)
 			test(t, h, self, own)
 		})
 	}
 }
 
-// connectAs starts a new provider process with the token with an ID.
-func (h *harness) connectAs(id int64) {
+// self adds an Admin account with a token, which the provider uses. Without an expiration,
+// the token never expires.
+func (h *harness) self(expiration *time.Time) (self qualyticstest.User, own qualyticstest.Token) {
 	h.t.Helper()
-	h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(id)})
-}
-
-// active reports whether a token is active on the server.
-func (h *harness) active(id string) bool {
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active
-		}
-	}
-	return false
+	self = h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
+	own = h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID, Expiration: expiration})
+	h.connectAs(own.ID)
+	return self, own
 }
 
 // The provider never revokes its own token, and does not refuse a sibling whose
@@ -52,9 +46,8 @@ func (h *harness) active(id string) bool {
 func TestOwnAndSiblingToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		sibling := h.none(tokenType)
 		config := values{"service_account_id": fmt.Sprint(self.ID), "name_prefix": "sibling-", "expires_in_days": 30}
-		h.must(sibling, config, "create")
+		sibling := h.created(tokenType, config)
 		h.must(sibling, config.with(values{"revoked": true}), "update")
 		h.must(sibling, config, "update")
 		h.must(sibling, config.with(values{"expires_in_days": 60}), "replace")
@@ -62,18 +55,16 @@ func TestOwnAndSiblingToken(t *testing.T) {
 
 		// The own token, with its secret in the state.
 		h.env["QUALYTICS_IMPORT_TOKEN"] = h.server.Bearer(own.ID)
-		imported, diags := h.load(tokenType, fmt.Sprint(own.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
 		ownConfig := values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "expires_in_days": 30}
 		for _, config := range []values{nil, ownConfig.with(values{"revoked": true})} {
-			if p := h.plan(imported, config); p.diags.errors() == "" {
+			p := h.plan(imported, config)
+			said := p.diags.errors()
+			if said == "" {
 				_, diags := h.apply(p)
-				wantText(t, diags.errors(), "lock out the provider")
-			} else {
-				wantText(t, p.diags.errors(), "lock out the provider")
+				said = diags.errors()
 			}
+			wantText(t, said, "lock out the provider")
 		}
 		if !h.active(fmt.Sprint(own.ID)) {
 			t.Error("the provider revoked its own token")
@@ -94,89 +85,125 @@ func TestActionSparesOwnToken(t *testing.T) {
 	})
 }
 
-// A different account's lost list, an account that does not exist, and one without
-// active tokens have different outcomes.
-func TestActionWithoutTokens(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		_, diags := h.invoke(values{"service_account_id": "99999"})
-		wantText(t, diags.errors(), "Object not found", "No service account has the ID 99999")
-		_, diags = h.invoke(values{"service_account_id": h.account()})
-		wantText(t, diags.warnings(), "No active service tokens")
-		if diags.errors() != "" {
-			t.Errorf("an account without active tokens is an error: %s", diags.errors())
-		}
-	})
-	h := newHarness(t, qualyticstest.Build202609())
-	self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-	profile := func(p *qualyticstest.Profile) { p.Bearer = "opaque" }
-	h.server.EditProfile(profile)
-	own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
-	h.connectAs(own.ID)
-	h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("GET", "/user-tokens").Repeat(qualyticstest.Forever))
-	_, diags := h.invoke(values{"service_account_id": fmt.Sprint(self.ID)})
-	wantText(t, diags.errors(), "Unable to revoke all service tokens", "could not be determined", "boom")
-}
-
 // The role on the server counts, not the one in a state that was not refreshed.
 func TestDemotionWithAnOldState(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Manager"})
-		o, diags := h.load(accountType, fmt.Sprint(self.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loaded(accountType, fmt.Sprint(self.ID))
 		saved := h.plan(o, values{"name": "Terraform", "role": "Member"})
 		h.server.EditUser(self.ID, func(u *qualyticstest.User) { u.Role = "Admin" })
 		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
 		h.connectAs(own.ID)
 		p := h.plan(o, values{"name": "Terraform", "role": "Member"})
 		wantText(t, p.diags.errors(), "Operation would lock out the provider")
-		_, diags = h.apply(saved)
+		_, diags := h.apply(saved)
 		wantText(t, diags.errors(), "Operation would lock out the provider")
 		wantWrites(t, h)
 	})
 }
 
-// A revocation that the server ignores is an error, and the token stays in the
-// state.
-func TestIgnoredRevocation(t *testing.T) {
+// The provider never deactivates or demotes its own account.
+func TestAccountLockout(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	self, token := h.self(nil)
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
+	for name, config := range map[string]values{
+		"Destroying": nil,
+		"Demoting":   {"name": "Terraform", "role": "Manager"},
+		"Replacing":  {"name": "Other", "role": "Admin"},
+	} {
+		h.use(token.ID, 0) // a refused plan does not also warn about tokens in use
+		h.connect(h.config)
+		p := h.plan(o, config)
+		wantText(t, p.diags.errors(), "lock out the provider", name, "token of another Admin")
+		if w := p.diags.warnings(); w != "" {
+			t.Errorf("%s: the refused plan also warns: %s", name, w)
+		}
+	}
+	h.clean(o, values{"name": "Terraform", "role": "Admin"})
+	wantWrites(t, h)
+}
+
+// The provider never revokes its own token, but does revoke a sibling.
+func TestTokenLockout(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(tokenType)
-		config := values{
-			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "deletion_policy": "revoke",
+		self, own := h.self(nil)
+		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+		config := values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}
+		o := h.loaded(tokenType, fmt.Sprint(own.ID))
+		h.clean(o, config)
+		for _, refused := range []values{
+			nil, config.with(values{"revoked": true}), config.with(values{"expires_in_days": 5}),
+		} {
+			wantText(t, h.plan(o, refused).diags.errors(), "lock out the provider",
+				"this is the token that the provider uses")
 		}
-		h.must(o, config, "create")
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = true })
-		_, diags := h.run(o, config.with(values{"revoked": true}))
-		wantText(t, diags.errors(), "Unable to revoke service token", "still active")
-		_, diags = h.run(o, nil)
-		wantText(t, diags.errors(), "Unable to delete service token", "still active")
-		if !o.exists() || get(o.state, "revoked") != "false" {
-			t.Errorf("in state: %t, revoked: %s", o.exists(), get(o.state, "revoked"))
-		}
-		_, diags = h.invoke(values{"service_account_id": config["service_account_id"]})
-		wantText(t, diags.errors(), "Unable to revoke all service tokens", "still active")
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreRevoke = false })
-		h.must(o, nil, "delete")
+		id := fmt.Sprint(sibling.ID)
+		other := h.loaded(tokenType, id)
+		h.server.ClearRequests()
+		h.applied(h.plan(other, nil))
+		wantWrites(t, h, "PUT /user-tokens/"+id, "DELETE /user-tokens/"+id)
 	})
 }
 
-// A response without teams says nothing about them, so an update cannot keep them.
-func TestUpdateWithoutKnownTeams(t *testing.T) {
+// The apply refuses what the plan cannot see, such as a forced replacement.
+func TestLockoutAtApply(t *testing.T) {
 	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o := h.none(accountType)
-		h.must(o, values{"name": "x", "role": "Member"}, "create")
-		id := h.server.ServiceAccounts()[0].ID
-		h.server.EditUser(id, func(u *qualyticstest.User) { u.Teams = []string{"Data Quality"} })
-		h.server.EditProfile(func(p *qualyticstest.Profile) { p.OmitTeams = true })
-		h.server.ClearRequests()
-		_, diags := h.run(o, values{"name": "x", "role": "Manager"})
-		wantText(t, diags.errors(), "Unable to determine current teams", "Set teams")
-		wantWrites(t, h)
-		h.must(o, values{"name": "x", "role": "Manager", "teams": []string{"Data Quality"}}, "update")
-	})
+	h := newHarness(t, qualyticstest.Build202609())
+	self, own := h.self(nil)
+	account := h.loaded(accountType, fmt.Sprint(self.ID))
+	h.must(account, values{"name": "Terraform", "role": "Admin", "revoke_tokens_on_destroy": true}, "update")
+	account.tainted = true
+	_, diags := h.apply(h.plan(account, values{"name": "Terraform", "role": "Admin"}))
+	wantText(t, diags.errors(), "lock out the provider")
+	token := h.loaded(tokenType, fmt.Sprint(own.ID))
+	token.tainted = true
+	_, diags = h.apply(h.plan(token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own"}))
+	wantText(t, diags.errors(), "lock out the provider", "this is the token")
+	// Planned by another Admin, and applied with the token itself.
+	for name, tc := range map[string]struct {
+		object *object
+		config values
+	}{
+		"demoted": {account, values{"name": "Terraform", "role": "Manager", "revoke_tokens_on_destroy": true}},
+		"revoked": {token, values{"service_account_id": fmt.Sprint(self.ID), "name": "own", "revoked": true}},
+		"deleted": {token, nil},
+	} {
+		tc.object.tainted = false
+		h.connectAs(h.server.AdminTokenID())
+		p := h.plan(tc.object, tc.config)
+		h.connectAs(own.ID)
+		_, diags = h.apply(p)
+		wantText(t, diags.errors(), "Operation would lock out the provider")
+		if me := h.server.Users(); !h.active(fmt.Sprint(own.ID)) || me[len(me)-1].Role != "Admin" {
+			t.Fatalf("%s: the provider locked itself out", name)
+		}
+	}
+	h.connectAs(own.ID)
+	h.server.Fail(qualyticstest.HTML(500).On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever))
+	for _, o := range []*object{account, token} {
+		o.tainted = false
+		p := h.plan(o, nil) // it cannot be known, so nothing is said
+		wantOK(t, p.diags)
+		_, diags := h.apply(p)
+		wantText(t, diags.errors(), "it may be the")
+	}
+	wantWrites(t, h)
+}
+
+// A server that does not report the role of the provider's own account does not open
+// the way to a demotion.
+func TestDemotionWithUnknownRole(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	self, own := h.self(nil)
+	o := h.loaded(accountType, fmt.Sprint(self.ID))
+	h.server.Fail(qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"user_id":"terraform@service"}`, self.ID)).
+		On("GET", "/users/me").Repeat(qualyticstest.Forever))
+	h.connectAs(own.ID)
+	p := h.plan(o, values{"name": "Terraform", "role": "Member"})
+	wantText(t, p.diags.errors(), "Operation would lock out the provider")
 }

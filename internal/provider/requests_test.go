@@ -50,7 +50,9 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			n := tc.managed
 			// One page of all accounts is sufficient for all new names; in a large deployment,
 			// another request for a word that they share.
-			apply := map[string]int{"GET /users": 1, "GET /users/me": 1, "POST /users": n, "POST /user-tokens": n}
+			apply := map[string]int{
+				"GET /users": 1, "GET /users/me": 1, "GET /teams": 1, "POST /users": n, "POST /user-tokens": n,
+			}
 			if tc.foreignAccounts > 1000 {
 				apply["GET /users"] = 2
 			}
@@ -68,8 +70,10 @@ func TestRequestsOfEachOperation(t *testing.T) {
 			h.server.ClearRequests()
 			var all []*object
 			for i := range n {
-				account, config := h.none(accountType), values{"name": fmt.Sprintf("account %d", i), "role": "Member"}
-				account, _ = h.apply(h.plan(account, config))
+				config := values{
+					"name": fmt.Sprintf("account %d", i), "role": "Member", "teams": []string{"Data Quality"},
+				}
+				account, _ := h.apply(h.plan(h.none(accountType), config))
 				token, _ := h.apply(h.plan(h.none(tokenType),
 					values{"service_account_id": get(account.state, "id"), "name": "ci", "expires_in_days": 90}))
 				all = append(all, account, token)
@@ -96,5 +100,54 @@ func TestRequestsOfEachOperation(t *testing.T) {
 				t.Errorf("destroy, want -, got +:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Look-ups of one run share downloads, and see what the run has written.
+func TestLookupsShareDownloads(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.Seed(1000, 0)
+	accounts := h.server.ServiceAccounts()
+	for i := range 150 {
+		h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: accounts[i].ID})
+	}
+	h.connect(h.config)
+	h.server.ClearRequests()
+	for i := range 40 {
+		v, diags := h.look("qualytics_service_account", values{"name": accounts[25*i].Name})
+		if diags.errors() != "" || get(v, "id") != fmt.Sprint(accounts[25*i].ID) {
+			t.Fatalf("%s: %s", accounts[25*i].Name, diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 45 {
+		t.Errorf("%d requests for 40 data sources by name, want at most 45", n)
+	}
+	h.server.ClearRequests()
+	for i := range 40 {
+		if _, diags := h.look("qualytics_service_account",
+			values{"user_id": accounts[20*i].UserID}); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 12 {
+		t.Errorf("%d requests for 40 data sources by user_id, want at most one download", n)
+	}
+	h.server.ClearRequests()
+	for _, token := range h.server.Tokens() {
+		if _, diags := h.imported(importRequest(tokenType, fmt.Sprint(token.ID)), sameRun); diags.errors() != "" {
+			t.Fatal(diags.errors())
+		}
+	}
+	if n := len(h.server.Requests()); n > 3 {
+		t.Errorf("%d requests to import 150 tokens, want at most 3", n)
+	}
+	// What this run creates is found.
+	p := h.plan(h.none(accountType), values{"name": "Brand new", "role": "Member"})
+	h.applied(p)
+	for _, by := range []values{{"name": "Brand new"}, {"user_id": "brand_new@service"}} {
+		if _, diags := h.look("qualytics_service_account", by); diags.errors() != "" {
+			t.Errorf("%v: %s", by, diags.errors())
+		}
 	}
 }

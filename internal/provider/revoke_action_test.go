@@ -84,10 +84,8 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 func TestRevokeTokensByID(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		self := h.server.AddUser(qualyticstest.User{Name: "Terraform", Role: "Admin"})
-		own := h.server.AddToken(qualyticstest.Token{Name: "own", UserID: self.ID})
+		self, own := h.self(nil)
 		sibling := h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.Bearer(own.ID)})
 		progress, diags := h.invoke(values{"token_ids": []string{fmt.Sprint(own.ID), fmt.Sprint(sibling.ID), "9999"}})
 		wantText(t, progress, `"own"`, "was skipped",
 			fmt.Sprintf(`Service token "sibling" (ID %d) was revoked.`, sibling.ID))
@@ -139,4 +137,25 @@ func TestAccRevokeAction(t *testing.T) {
 			wantText(t, out, "Revoked 2, skipped 0, failed 0.")
 		})
 	}
+}
+
+// A different account's lost list, an account that does not exist, and one without
+// active tokens have different outcomes.
+func TestActionWithoutTokens(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		_, diags := h.invoke(values{"service_account_id": "99999"})
+		wantText(t, diags.errors(), "Object not found", "No service account has the ID 99999")
+		_, diags = h.invoke(values{"service_account_id": h.account()})
+		wantText(t, diags.warnings(), "No active service tokens")
+		if diags.errors() != "" {
+			t.Errorf("an account without active tokens is an error: %s", diags.errors())
+		}
+	})
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.EditProfile(func(p *qualyticstest.Profile) { p.Bearer = "opaque" })
+	self, _ := h.self(nil)
+	h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("GET", "/user-tokens").Repeat(qualyticstest.Forever))
+	_, diags := h.invoke(values{"service_account_id": fmt.Sprint(self.ID)})
+	wantText(t, diags.errors(), "Unable to revoke all service tokens", "could not be determined", "boom")
 }

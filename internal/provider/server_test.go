@@ -19,9 +19,8 @@ type weightKey struct{}
 func TestServerForgetsItsCalls(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o := h.none(accountType)
 	config := values{"name": "x", "role": "Member"}
-	h.must(o, config, "create")
+	o := h.created(accountType, config)
 	const calls = 50
 	var freed atomic.Int64
 	own := h.ctx

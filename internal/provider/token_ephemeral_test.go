@@ -51,9 +51,7 @@ func TestEphemeralToken(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := values{"service_account_id": h.account()}
 		v, private, diags := h.open(config)
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, diags)
 		if !regexp.MustCompile(`^terraform-\d{17}[0-9a-f]{8}$`).MatchString(get(v, "name")) ||
 			get(v, "expires_in_days") != "1" ||
 			get(v, "expires_at") == "" {
@@ -104,4 +102,17 @@ func TestEphemeralTokenOpenFails(t *testing.T) {
 	if n := len(h.server.Tokens()); n != 0 {
 		t.Errorf("%d tokens were created", n)
 	}
+}
+
+func TestEphemeralTokenOfNobody(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	v, private, diags := h.open(values{})
+	if diags.errors() != "" || get(v, "token") != "" {
+		t.Errorf("opened %s %s", v, diags.errors())
+	}
+	if d := h.shut(t.Context(), private); len(d) > 0 {
+		t.Errorf("closing: %s%s", d.errors(), d.warnings())
+	}
+	wantWrites(t, h)
 }

@@ -51,17 +51,6 @@ func wantRetiring(t tb, got []string, want ...string) {
 	}
 }
 
-// works reports whether the token with an ID is on the server and usable there.
-func (h *harness) works(id string) bool {
-	now := h.server.Clock.Now()
-	for _, token := range h.server.Tokens() {
-		if fmt.Sprint(token.ID) == id {
-			return token.Active && (token.Expiration == nil || now.Before(*token.Expiration))
-		}
-	}
-	return false
-}
-
 // rotated returns a token that was rotated in place, its configuration, and the ID of
 // the replaced token.
 func rotated(t tb, h *harness, more values) (o *object, config values, old string) {
@@ -83,14 +72,10 @@ func TestOverlap(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := overlapping.with(values{"service_account_id": h.account()})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		first, secret := get(o.state, "id"), get(o.state, "token")
 		h.clock.Advance(21 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		p := h.plan(o, config)
+		p := h.planned(o, config)
 		for _, name := range []string{"id", "token", "name", "expires_at", "created_at", "status"} {
 			if get(p.planned, name) != "?" {
 				t.Errorf("%s is planned as %q, want unknown", name, get(p.planned, name))
@@ -120,9 +105,7 @@ func TestOverlap(t *testing.T) {
 		wantRetiring(t, retiringTokens(o), first)
 
 		h.clock.Advance(2 * time.Minute)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		wantRetiring(t, retiringTokens(o), first+" due")
 		p = h.plan(o, config)
 		wantRetiring(t, retiringOf(p.planned))
@@ -145,10 +128,7 @@ func TestOverlapUsesNoClockWhilePlanning(t *testing.T) {
 	if p := h.plan(o, config); p.action != "no-op" {
 		t.Errorf("without a refresh, the plan is %s", p.action)
 	}
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	saved := h.plan(o, config)
+	saved := h.planned(o, config)
 	h.clock.Advance(-3 * day)
 	after, diags := h.apply(saved)
 	if diags.errors() != "" || h.works(old) {
@@ -183,30 +163,18 @@ func TestRetireUnused(t *testing.T) {
 				h.clean(o, config)
 				h.server.Clock.Stop()
 				if tc.used != 0 {
-					used := h.server.Clock.Now().Add(tc.used)
-					h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &used })
+					h.use(parseInt(t, old), -tc.used)
 				}
 				h.clock.Advance(tc.rotation)
 				want := old
 				if tc.due {
 					want += " due"
 				}
-				if diags := h.refresh(o); diags.errors() != "" {
-					t.Fatal(diags.errors())
-				}
+				wantOK(t, h.refresh(o))
 				wantRetiring(t, retiringTokens(o), want)
 			})
 		})
 	}
-}
-
-func parseInt(t tb, text string) int64 {
-	t.Helper()
-	var n int64
-	if _, err := fmt.Sscan(text, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // Everything that rotates a token rotates it in place. A token that does not work any
@@ -222,7 +190,7 @@ func TestReasonsOfOverlap(t *testing.T) {
 		{"due", func(h *harness, _ int64) { h.clock.Advance(21 * day) }, nil, true},
 		{"expired", func(h *harness, _ int64) { h.clock.Advance(31 * day) }, nil, false},
 		{"revoked by someone else", func(h *harness, id int64) {
-			h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false })
+			h.revoke(id)
 		}, nil, false},
 		{
 			"trigger", func(*harness, int64) {},
@@ -242,8 +210,7 @@ func TestReasonsOfOverlap(t *testing.T) {
 					"service_account_id":  h.account(),
 					"rotate_when_changed": map[string]string{"generation": "1"},
 				})
-				o := h.none(tokenType)
-				h.must(o, config, "create")
+				o := h.created(tokenType, config)
 				old := get(o.state, "id")
 				tc.event(h, parseInt(t, old))
 				config = config.with(tc.config)
@@ -319,10 +286,7 @@ func TestChangesDuringOverlap(t *testing.T) {
 			onEveryProfile(t, func(t *testing.T, h *harness) {
 				o, config, old := rotated(t, h, nil)
 				config = config.with(tc.config)
-				if diags := h.refresh(o); diags.errors() != "" {
-					t.Fatal(diags.errors())
-				}
-				if w := h.plan(o, config).diags.warnings(); tc.warns == "" && w != "" ||
+				if w := h.planned(o, config).diags.warnings(); tc.warns == "" && w != "" ||
 					!strings.Contains(w, tc.warns) {
 					t.Errorf("warned %q, want %q", w, tc.warns)
 				}
@@ -358,7 +322,7 @@ func TestRetiringTokenGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		for name, event := range map[string]func(id int64){
-			"revoked": func(id int64) { h.server.EditToken(id, func(t *qualyticstest.Token) { t.Active = false }) },
+			"revoked": func(id int64) { h.revoke(id) },
 			"deleted": func(id int64) { h.server.RemoveToken(id) },
 		} {
 			o, config, old := rotated(t, h, nil)
@@ -449,12 +413,9 @@ func TestRotationInPlaceFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	config := overlapping.with(values{"service_account_id": h.account()})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	h.clock.Advance(21 * day)
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	wantOK(t, h.refresh(o))
 	before := o.state
 	h.server.Fail(qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPost, "/user-tokens"))
 	after, diags := h.apply(h.plan(o, config))
@@ -473,10 +434,7 @@ func TestOverlapOfImportedToken(t *testing.T) {
 		until := h.server.Clock.Now().AddDate(0, 0, 30)
 		created := h.server.AddToken(
 			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
-		o, diags := h.load(tokenType, fmt.Sprint(created.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		o := h.loaded(tokenType, fmt.Sprint(created.ID))
 		wantRetiring(t, retiringTokens(o))
 		config := overlapping.with(values{"service_account_id": owner})
 		if p := h.plan(o, config); p.action == "replace" || p.diags.errors() != "" {
@@ -492,9 +450,7 @@ func TestOverlapOfImportedToken(t *testing.T) {
 			old[name] = tftypes.NewValue(old[name].Type(), nil)
 		}
 		o.state = tftypes.NewValue(o.state.Type(), old)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		wantRetiring(t, retiringTokens(o))
 		h.must(o, config, "update")
 		h.clean(o, config)
@@ -507,18 +463,15 @@ func TestRetiringOwnToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
 		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID)})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		mine := get(o.state, "id")
 		h.connectAs(parseInt(t, mine))
-		h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(own.ID)
 		h.clock.Advance(21 * day)
 		h.must(o, config, "update")
 		wantRetiring(t, retiringTokens(o), mine)
 		h.clock.Advance(6 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		for name, config := range map[string]values{
 			"due": config, "destroy": nil, "revoked": config.with(values{"revoked": true}),
 		} {
@@ -530,7 +483,7 @@ func TestRetiringOwnToken(t *testing.T) {
 			}
 			// A plan of another Admin does not know it, but the apply does.
 			own := h.config
-			h.connect(values{"url": h.server.URL, "api_path": h.server.APIPath(), "token": h.server.AdminToken()})
+			h.connectAs(h.server.AdminTokenID())
 			p = h.plan(o, config)
 			h.connect(own)
 			after, diags := h.apply(p)
@@ -639,13 +592,10 @@ func TestOverlapWithUnknownValues(t *testing.T) {
 		{"not revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": false}, true},
 	} {
 		config := overlapping.with(values{"service_account_id": h.account()}).with(trigger("1"))
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		old := get(o.state, "id")
 		h.clock.Advance(tc.age)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		after, diags := h.applyWith(h.plan(o, config.with(tc.first)), config.with(tc.final))
 		if diags.errors() != "" || (get(after.state, "id") != old) != tc.rotates {
 			t.Errorf("%s: rotated %t, want %t %s", tc.name, get(after.state, "id") != old, tc.rotates, diags.errors())
@@ -660,10 +610,9 @@ func TestRotationWithoutRemoval(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := overlapping.with(values{"service_account_id": h.account()})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		old := get(o.state, "id")
-		h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.Active = false })
+		h.revoke(parseInt(t, old))
 		boom := qualyticstest.JSON(422, `{"detail":"no"}`).Repeat(qualyticstest.Forever)
 		boom.Method = http.MethodDelete
 		h.server.Fail(boom)
@@ -700,10 +649,7 @@ func TestExpiredTokenThatStays(t *testing.T) {
 func TestRotationOfOwnToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		imported, diags := h.load(tokenType, fmt.Sprint(own.ID))
-		if diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
 		h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
 		config := overlapping.with(values{
 			"service_account_id":  fmt.Sprint(self.ID),
@@ -761,15 +707,13 @@ func TestRetireUnusedWithSkewedClock(t *testing.T) {
 		"service_account_id": h.account(), "retire_unused_after_hours": 2,
 		"rotate_when_changed": map[string]string{"n": "1"},
 	})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	old := get(o.state, "id")
 	config["rotate_when_changed"] = map[string]string{"n": "2"}
 	h.must(o, config, "update")
 	h.clock.Advance(3 * time.Hour)
 	local.Advance(3 * time.Hour)
-	now := h.server.Clock.Now()
-	h.server.EditToken(parseInt(t, old), func(t *qualyticstest.Token) { t.LastUsed = &now })
+	h.use(parseInt(t, old), 0)
 	h.clean(o, config)
 	wantRetiring(t, retiringTokens(o), old)
 }
@@ -804,17 +748,10 @@ func TestOverlapUsesServerClockInANewProcess(t *testing.T) {
 	config := overlapping.with(values{
 		"service_account_id": h.account(), "rotate_when_changed": map[string]string{"n": "1"},
 	})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
-	if diags := h.refresh(o); diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
-	p := h.plan(o, config.with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
+	o := h.created(tokenType, config)
+	p := h.planned(o, config.with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
 	h.connect(h.config)
-	after, diags := h.apply(p)
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	after := h.applied(p)
 	var elements []tftypes.Value
 	_ = attributes(after.state)["retiring_tokens"].As(&elements)
 	retireAt, err := time.Parse(time.RFC3339, get(elements[0], "retire_at"))
@@ -829,8 +766,7 @@ func TestRetiringSibling(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
 		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID), "expires_in_days": 20})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		old := get(o.state, "id")
 		h.clock.Advance(11 * day)
 		h.must(o, config, "update")
@@ -863,8 +799,7 @@ func TestRefusedAbandonKeepsRetiringTokens(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	config := overlapping.with(values{"service_account_id": h.account(), "deletion_policy": "abandon"})
-	o := h.none(tokenType)
-	h.must(o, config, "create")
+	o := h.created(tokenType, config)
 	old := get(o.state, "id")
 	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
 	h.clock.Advance(21 * day)
@@ -921,9 +856,7 @@ func TestRetiringTokenGoneDuringApply(t *testing.T) {
 		h := newHarness(t, qualyticstest.Build202609())
 		o, config, old := rotated(t, h, values{"deletion_policy": policy})
 		h.clock.Advance(6 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		wantRetiring(t, retiringTokens(o), old+" due")
 		p := h.plan(o, config)
 		h.server.RemoveToken(parseInt(t, old))
@@ -959,10 +892,7 @@ func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
 	imported := h.server.AddToken(qualyticstest.Token{
 		Name: "ci", UserID: parseInt(t, owner), Created: created, Expiration: &expires,
 	})
-	o, diags := h.load(tokenType, fmt.Sprint(imported.ID))
-	if diags.errors() != "" {
-		t.Fatal(diags.errors())
-	}
+	o := h.loaded(tokenType, fmt.Sprint(imported.ID))
 	config := overlapping.with(values{"service_account_id": owner})
 	h.must(o, config, "update")
 	h.clock.Advance(21 * day)
@@ -1016,20 +946,14 @@ func TestChangedOverlapInARotation(t *testing.T) {
 	} {
 		h := newHarness(t, qualyticstest.Build202609())
 		config := overlapping.with(values{"service_account_id": h.account(), "overlap_days": tc.before})
-		o := h.none(tokenType)
-		h.must(o, config, "create")
+		o := h.created(tokenType, config)
 		h.clock.Advance(21 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
-		if p := h.plan(o, config.with(values{"overlap_days": tc.after})); p.action != tc.want {
+		if p := h.planned(o, config.with(values{"overlap_days": tc.after})); p.action != tc.want {
 			t.Errorf("from %v to %v: planned %s, want %s", tc.before, tc.after, p.action, tc.want)
 		}
 		// An expired token is of no use to anyone.
 		h.clock.Advance(10 * day)
-		if diags := h.refresh(o); diags.errors() != "" {
-			t.Fatal(diags.errors())
-		}
+		wantOK(t, h.refresh(o))
 		if tc.after != nil {
 			wantText(t, h.plan(o, config.with(values{"overlap_days": tc.after})).diags.warnings(),
 				"Expired service token will be replaced", "and the old one is removed")

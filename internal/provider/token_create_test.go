@@ -5,54 +5,72 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// The window of the configuration counts, measured at the time of the refresh: a
-// shorter one, or none, ends a rotation that was due; a longer one starts one.
-func TestChangedRotationWindow(t *testing.T) {
+// A lifetime that the server ignored is reported, and such a token is not abandoned.
+func TestIgnoredLifetime(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		name   string
-		window any
-		action string
-		status string
-	}{
-		{"unchanged", 10, "replace", "active"},
-		{"shorter, still due", 9, "replace", "active"},
-		{"shorter", 8, "update", "active"},
-		{"removed", nil, "update", "active"},
-		{"longer", 20, "replace", "active"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryProfile(t, func(t *testing.T, h *harness) {
-				o := h.none(tokenType)
-				config := values{
-					"service_account_id": h.account(),
-					"name_prefix":        "ci-",
-					"expires_in_days":    30,
-					"rotate_before_days": 10,
-				}
-				h.must(o, config, "create")
-				h.clock.Advance(21*day + day/2) // 8.5 days left
-				if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
-					t.Fatalf("status %s, %s", get(o.state, "status"), diags.errors())
-				}
-				h.clock.Advance(5 * day) // the plan does not look at the clock
-				p := h.plan(o, config.with(values{"rotate_before_days": tc.window}))
-				if p.action != tc.action {
-					t.Fatalf("planned %s %v, want %s", p.action, p.replace, tc.action)
-				}
-				after, diags := h.apply(p)
-				if diags.errors() != "" || get(after.state, "status") != tc.status {
-					t.Errorf("status %s, want %s: %s", get(after.state, "status"), tc.status, diags.errors())
-				}
-			})
-		})
+	h := newHarness(t, qualyticstest.Build202609())
+	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
+	o := h.none(tokenType)
+	diags := h.must(o, h.expiring(values{"deletion_policy": "abandon"}), "create")
+	wantText(t, diags.warnings(), "Lifetime not applied", "a lifetime of 30 days", "never expires")
+	_, diags = h.run(o, nil)
+	wantText(t, diags.errors(), "Abandoned service token must expire")
+	if !o.exists() {
+		t.Error("the token was removed from the state")
 	}
+}
+
+// A restriction that the server does not report is verified.
+func TestIgnoredSCIMFlag(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := values{"service_account_id": h.account(), "name": "scim", "scim_endpoints_only": true}
+		if diags := h.must(h.none(tokenType), config, "create"); diags.warnings() != "" {
+			t.Errorf("warned: %s", diags.warnings())
+		}
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreSCIM = true })
+		diags := h.must(h.none(tokenType), config.with(values{"name": "ignored"}), "create")
+		wantText(t, diags.warnings(), "not limited to SCIM")
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreSCIM = false })
+		h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodGet, "/users/me"))
+		o := h.none(tokenType)
+		p := h.plan(o, config.with(values{"name": "untold"}))
+		after, diags := h.apply(p)
+		wantText(t, diags.warnings(), "Unable to verify SCIM restriction", "boom")
+		if !after.exists() {
+			t.Error("the token is not in the state")
+		}
+	})
+}
+
+// The secret is stored even if the other fields of the response are invalid.
+func TestPartlyReadableResponse(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	owner := h.account()
+	config := values{"service_account_id": owner, "name": "ci", "expires_in_days": 30}
+	until := h.server.Clock.Now().Add(30 * day)
+	var id int64
+	_, _ = fmt.Sscan(owner, &id)
+	made := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: id, Expiration: &until})
+	h.server.Fail(
+		qualyticstest.JSON(200, fmt.Sprintf(`{"id":%d,"name":["ci"],"active":"yes","last_used":5,"bearer_token":%q}`,
+			made.ID, h.server.Bearer(made.ID))).
+			On(http.MethodPost, "/user-tokens"),
+	)
+	o := h.none(tokenType)
+	diags := h.must(o, config, "create")
+	wantText(t, diags.warnings(), "only partly readable")
+	if !h.tokenWorks(o) || get(o.state, "expires_at") == "" {
+		t.Error("the secret or the expiry is lost")
+	}
+	h.clean(o, config)
 }
 
 // A lifetime that the server limits to the window, or below it, does not rotate in
@@ -62,9 +80,7 @@ func TestLifetimeLimitedByTheServer(t *testing.T) {
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		h.server.EditProfile(func(p *qualyticstest.Profile) { p.MaxExpiryDays = 7 })
 		o := h.none(tokenType)
-		config := values{
-			"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 7,
-		}
+		config := h.expiring(values{"rotate_before_days": 7})
 		diags := h.must(o, config, "create")
 		wantText(t, diags.warnings(), "Lifetime not applied", "Rotation window covers the whole lifetime")
 		h.clean(o, config)
