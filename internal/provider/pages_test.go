@@ -56,6 +56,8 @@ var summaryArgument = map[string]int{
 	"AddWarning":          0,
 	"AddAttributeError":   1,
 	"AddAttributeWarning": 1,
+	"failAt":              1,
+	"warnAt":              1,
 	"warn":                0,
 	"addRotation":         0,
 	"refuseToken":         0,
@@ -72,6 +74,11 @@ func diagnosticSummaries(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings, err := filepath.Glob("../settings/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, settings...)
 	var parsed []*ast.File
 	known := map[string]ast.Expr{} // constants of the package
 	for _, name := range files {
