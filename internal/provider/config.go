@@ -28,6 +28,7 @@ type providerModel struct {
 	APIPath    types.String  `tfsdk:"api_path"`
 	SSLVerify  types.Bool    `tfsdk:"ssl_verify"`
 	CACertFile types.String  `tfsdk:"ca_cert_file"`
+	CACertPEM  types.String  `tfsdk:"ca_cert_pem"`
 	Headers    types.Map     `tfsdk:"headers"`
 	Timeout    types.Float64 `tfsdk:"timeout"`
 	MaxRetries types.Int64   `tfsdk:"max_retries"`
@@ -46,6 +47,7 @@ func (m providerModel) unknown() []string {
 		{"api_path", m.APIPath.IsUnknown()},
 		{"ssl_verify", m.SSLVerify.IsUnknown()},
 		{"ca_cert_file", m.CACertFile.IsUnknown()},
+		{"ca_cert_pem", m.CACertPEM.IsUnknown()},
 		{"headers", hasUnknown(m.Headers)},
 		{"timeout", m.Timeout.IsUnknown()},
 		{"max_retries", m.MaxRetries.IsUnknown()},
@@ -68,7 +70,8 @@ func (m providerModel) arguments() settings.Arguments {
 	}
 	return settings.Arguments{
 		URL: m.URL.ValueStringPointer(), Token: m.Token.ValueStringPointer(), APIPath: m.APIPath.ValueStringPointer(),
-		SSLVerify: m.SSLVerify.ValueBoolPointer(), CACertFile: m.CACertFile.ValueStringPointer(), Headers: headers,
+		SSLVerify: m.SSLVerify.ValueBoolPointer(), CACertFile: m.CACertFile.ValueStringPointer(),
+		CACertPEM: m.CACertPEM.ValueStringPointer(), Headers: headers,
 		Timeout: m.Timeout.ValueFloat64Pointer(), MaxRetries: m.MaxRetries.ValueInt64Pointer(),
 	}
 }

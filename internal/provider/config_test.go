@@ -122,7 +122,7 @@ func TestHeadersAndUserAgent(t *testing.T) {
 	}
 }
 
-func TestCACertFile(t *testing.T) {
+func TestCACertificates(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	tls := httptest.NewTLSServer(h.server)
@@ -132,13 +132,15 @@ func TestCACertFile(t *testing.T) {
 	block := values{"url": tls.URL, "token": h.server.AdminToken(), "max_retries": 0}
 	_, read := h.configured(block)
 	wantText(t, read, "nowhere", "set ca_cert_file")
-	name := filepath.Join(home, "ca.pem")
-	writeFile(t, name, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})))
-	for _, file := range []string{name, "~/ca.pem"} {
-		if diags, token := h.configured(block.with(values{"ca_cert_file": file})); token != h.server.AdminToken() {
-			t.Errorf("%s: %s %s", file, diags.errors(), token)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}))
+	writeFile(t, filepath.Join(home, "ca.pem"), text)
+	for _, ca := range []values{{"ca_cert_file": "~/ca.pem"}, {"ca_cert_pem": text}} {
+		if diags, token := h.configured(block.with(ca)); token != h.server.AdminToken() {
+			t.Errorf("%s: %s %s", ca, diags.errors(), token)
 		}
 	}
+	_, read = h.configured(block.with(values{"ca_cert_pem": unknown{}}))
+	wantText(t, read, "nowhere", "ca_cert_pem", "only known after apply")
 	if diags, token := h.configured(block.with(values{"ssl_verify": false})); token != h.server.AdminToken() ||
 		!strings.Contains(diags.warnings(), "verification is disabled") {
 		t.Errorf("without verification: %s %s", diags.errors(), token)

@@ -71,6 +71,11 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 				MarkdownDescription: "Path of a PEM file with certificates of authorities to trust in addition to " +
 					"the system's. " + fmt.Sprintf("Environment: `%s`.", settings.EnvCACertFile),
 			},
+			"ca_cert_pem": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "The same as `ca_cert_file`, as text. Both may be set. " +
+					fmt.Sprintf("Environment: `%s`.", settings.EnvCACertPEM),
+			},
 			"guardrails": guardrailsAttribute(),
 			"headers": schema.MapAttribute{
 				ElementType: types.StringType,
@@ -90,7 +95,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			"ssl_verify": schema.BoolAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether the server's certificate is verified. `false` exposes the token and is " +
-					"reported as a warning; prefer `ca_cert_file`. " + fmt.Sprintf("Environment: `%s`. CLI file: "+
+					"reported as a warning; prefer `ca_cert_file` or `ca_cert_pem`. " + fmt.Sprintf("Environment: `%s`. CLI file: "+
 					"`ssl_verify`. Defaults to `true`.", settings.EnvSSLVerify),
 			},
 			"timeout": schema.Float64Attribute{

@@ -26,6 +26,7 @@ type Arguments struct {
 	APIPath    *string
 	SSLVerify  *bool
 	CACertFile *string
+	CACertPEM  *string
 	Headers    map[string]qualytics.Secret
 	Timeout    *float64 // seconds
 	MaxRetries *int64
@@ -76,7 +77,7 @@ type resolver struct {
 }
 
 // Resolve returns the client's configuration, and where each setting comes from. It reads
-// the environment, the CLI's file, and the CA file, and sends no request.
+// the environment, the CLI's file, and ca_cert_file, and sends no request.
 func Resolve(args Arguments, env Environment) (qualytics.Config, []Setting, Problems) {
 	env = env.WithDefaults()
 	r := &resolver{args: args, env: env, file: readCLIFile(env)}
@@ -219,7 +220,7 @@ func (r *resolver) sslVerify(fileCounts bool) bool {
 	if !verify && r.problems.Err() == nil {
 		r.warnAt("", "Certificate verification is disabled", "ssl_verify is false (source: "+source+"). "+
 			"Anyone on the network can impersonate the server and obtain the provider's token. If a private "+
-			"authority signed the certificate, set ca_cert_file instead.")
+			"authority signed the certificate, set ca_cert_file or ca_cert_pem instead.")
 	}
 	return verify
 }
@@ -227,27 +228,38 @@ func (r *resolver) sslVerify(fileCounts bool) bool {
 // rootCAs returns the authorities of the system and those of the configuration, or nil if
 // only the system's count.
 func (r *resolver) rootCAs() *x509.CertPool {
-	name, _ := lookUp(r, "ca_cert_file", textSources(r.args.CACertFile, EnvCACertFile, ""))
-	if name == "" {
-		return nil
-	}
-	if rest, ok := strings.CutPrefix(name, "~/"); ok {
-		if home, err := r.env.HomeDir(); err == nil {
-			name = filepath.Join(home, rest)
-		}
-	}
-	text, err := os.ReadFile(name) // #nosec G304 -- the user names the file.
-	if err != nil {
-		r.failAt("ca_cert_file", "Unable to read CA file", sentence(err))
+	file, _ := lookUp(r, "ca_cert_file", textSources(r.args.CACertFile, EnvCACertFile, ""))
+	text, source := lookUp(r, "ca_cert_pem", textSources(r.args.CACertPEM, EnvCACertPEM, ""))
+	if file == "" && text == "" {
 		return nil
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if !pool.AppendCertsFromPEM(text) {
+	if file != "" {
+		r.addCAFile(pool, file)
+	}
+	if text != "" && !pool.AppendCertsFromPEM([]byte(text)) { // no attribute: Terraform would print its line
+		r.failAt("", "No certificate in ca_cert_pem", "ca_cert_pem (source: "+source+") contains no certificate in "+
+			"PEM format. It must have at least one block that begins with -----BEGIN CERTIFICATE-----, with its "+
+			"line breaks. The value is not shown, because it may be a private key.")
+	}
+	return pool
+}
+
+func (r *resolver) addCAFile(pool *x509.CertPool, name string) {
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		if home, err := r.env.HomeDir(); err == nil {
+			name = filepath.Join(home, rest)
+		}
+	}
+	text, err := os.ReadFile(name) // #nosec G304 -- the user names the file.
+	switch {
+	case err != nil:
+		r.failAt("ca_cert_file", "Unable to read CA file", sentence(err))
+	case !pool.AppendCertsFromPEM(text):
 		r.failAt("ca_cert_file", "No certificate in CA file", name+" contains no certificate in PEM format. It must "+
 			"have at least one block that begins with -----BEGIN CERTIFICATE-----.")
 	}
-	return pool
 }

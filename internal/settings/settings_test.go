@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"crypto/x509"
 	"encoding/pem"
 	"net/http/httptest"
 	"os"
@@ -161,6 +162,9 @@ func TestPrecedence(t *testing.T) {
 		EnvMaxRetries: "0",
 	}
 	const file, shown = "url: https://file\ntoken: file\nssl_verify: false\ntimeout: 7", "~/.qualytics/config.yaml"
+	names := []string{
+		"url", "token", "api_path", "ssl_verify", "ca_cert_file", "ca_cert_pem", "timeout", "max_retries",
+	}
 	args := Arguments{
 		URL: new("https://block"), Token: new("block"), APIPath: new("a/b"), SSLVerify: new(false), Timeout: new(3.0),
 		MaxRetries: new(int64(4)), Headers: map[string]qualytics.Secret{"X-Gateway": "x"},
@@ -171,7 +175,7 @@ func TestPrecedence(t *testing.T) {
 		env  map[string]string
 		file string
 		want qualytics.Config
-		from []string // of url, token, api_path, ssl_verify, ca_cert_file, timeout, and max_retries
+		from []string // the settings in names
 	}{
 		{
 			"block", args, variables, file,
@@ -179,7 +183,7 @@ func TestPrecedence(t *testing.T) {
 				URL: "https://block", Token: "block", APIPath: "a/b", InsecureSkipVerify: true,
 				Timeout: 3 * time.Second, MaxRetries: 4, Headers: args.Headers,
 			},
-			[]string{"argument", "argument", "argument", "argument", "default", "argument", "argument"},
+			[]string{"argument", "argument", "argument", "argument", "default", "default", "argument", "argument"},
 		},
 		{
 			"environment", Arguments{}, variables, file,
@@ -187,6 +191,7 @@ func TestPrecedence(t *testing.T) {
 			[]string{
 				"environment variable QUALYTICS_URL", "environment variable QUALYTICS_TOKEN",
 				"environment variable QUALYTICS_API_PATH", "environment variable QUALYTICS_SSL_VERIFY", "default",
+				"default",
 				"environment variable QUALYTICS_TIMEOUT", "environment variable QUALYTICS_MAX_RETRIES",
 			},
 		},
@@ -196,7 +201,7 @@ func TestPrecedence(t *testing.T) {
 				URL: "https://file", Token: "file", APIPath: "api", InsecureSkipVerify: true,
 				Timeout: 7 * time.Second, MaxRetries: qualytics.DefaultMaxRetries,
 			},
-			[]string{shown, shown, "default", shown, "default", shown, "default"},
+			[]string{shown, shown, "default", shown, "default", "default", shown, "default"},
 		},
 		{
 			"default", Arguments{URL: new("https://x"), Token: new("x")}, nil, "",
@@ -204,7 +209,7 @@ func TestPrecedence(t *testing.T) {
 				URL: "https://x", Token: "x", APIPath: "api", Timeout: qualytics.DefaultTimeout,
 				MaxRetries: qualytics.DefaultMaxRetries,
 			},
-			[]string{"argument", "argument", "default", "default", "default", "default", "default"},
+			[]string{"argument", "argument", "default", "default", "default", "default", "default", "default"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -216,11 +221,11 @@ func TestPrecedence(t *testing.T) {
 			if diff := cmp.Diff(tc.want, cfg); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
-			var from []string
-			for _, s := range settings {
-				from = append(from, s.Source)
+			var want []Setting
+			for i, name := range names {
+				want = append(want, Setting{name, tc.from[i]})
 			}
-			if diff := cmp.Diff(tc.from, from); diff != "" {
+			if diff := cmp.Diff(want, settings); diff != "" {
 				t.Errorf("sources, want -, got +:\n%s", diff)
 			}
 		})
@@ -307,35 +312,64 @@ func TestCLIFile(t *testing.T) {
 	}
 }
 
-// certificate returns a certificate in PEM format.
-func certificate(t *testing.T) string {
+// certificate returns a server's certificate, and the same in PEM format.
+func certificate(t *testing.T) (*x509.Certificate, string) {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)
 	t.Cleanup(s.Close)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}
+	return s.Certificate(), string(pem.EncodeToMemory(block))
 }
 
+// ca_cert_file and ca_cert_pem add authorities, and their errors never print the text.
 func TestCACertificates(t *testing.T) {
 	t.Parallel()
-	env := environment(t, nil, "HOME", "")
+	cert, text := certificate(t)
+	env := environment(t, map[string]string{EnvCACertPEM: "  "}, "HOME", "")
 	home, _ := env.HomeDir()
-	writeFile(t, filepath.Join(home, "ca.pem"), certificate(t))
+	writeFile(t, filepath.Join(home, "ca.pem"), text)
 	writeFile(t, filepath.Join(home, "empty.pem"), "no certificate")
+	const private = "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----"
 	for _, tc := range []struct {
-		file string
-		want []string
+		name, file, text string
+		want             []string
 	}{
-		{"~/ca.pem", nil},
-		{filepath.Join(home, "ca.pem"), nil},
-		{"~/empty.pem", []string{"ca_cert_file No certificate in CA file", home + "/empty.pem contains no"}},
-		{"~/nowhere.pem", []string{"ca_cert_file Unable to read CA file", "Open " + home + "/nowhere.pem"}},
+		{"file in the home folder", "~/ca.pem", "", nil},
+		{"file", filepath.Join(home, "ca.pem"), "", nil},
+		{"text", "", text, nil},
+		{"both", "~/ca.pem", "\n" + text, nil},
+		{"text after a key", "", private + "\n" + text, nil},
+		{
+			"file without", "~/empty.pem", text,
+			[]string{"ca_cert_file No certificate in CA file", home + "/empty.pem contains no"},
+		},
+		{
+			"no file", "~/nowhere.pem", "",
+			[]string{"ca_cert_file Unable to read CA file", "Open " + home + "/nowhere.pem"},
+		},
+		{"private key", "~/ca.pem", private, []string{" No certificate in ca_cert_pem", "(source: argument)"}},
+		{"lost line breaks", "", strings.ReplaceAll(text, "\n", `\n`), []string{"No certificate in ca_cert_pem"}},
 	} {
-		cfg, _, problems := Resolve(Arguments{URL: new("https://x"), Token: new("x"), CACertFile: &tc.file}, env)
-		wantText(t, textOf(problems, false), tc.want...)
-		if tc.want == nil && cfg.RootCAs == nil {
-			t.Errorf("%s adds no authority", tc.file)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			args := Arguments{URL: new("https://x"), Token: new("x"), CACertFile: &tc.file, CACertPEM: &tc.text}
+			cfg, _, problems := Resolve(args, env)
+			wantText(t, textOf(problems, false), tc.want...)
+			if tc.want == nil {
+				if _, err := cert.Verify(x509.VerifyOptions{Roots: cfg.RootCAs}); err != nil {
+					t.Errorf("the authority is not added: %v", err)
+				}
+			}
+			for _, p := range problems {
+				if strings.Contains(p.Detail, "aHVudGVyMg") || p.Attribute == "ca_cert_pem" {
+					t.Errorf("the text is shown: %+v", p)
+				}
+			}
+		})
 	}
+	_, _, problems := Resolve(Arguments{URL: new("https://x"), Token: new("x")},
+		environment(t, map[string]string{EnvCACertPEM: private}, "HOME", ""))
+	wantText(t, textOf(problems, false), "No certificate in ca_cert_pem", "(source: environment variable "+EnvCACertPEM)
 }
 
 // The errors of all settings are one error, without the warnings.
