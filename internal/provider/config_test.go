@@ -62,12 +62,16 @@ func TestConfiguration(t *testing.T) {
 	if _, token := h.configured(values{"token": "block"}); token != "block" {
 		t.Errorf("the server got the token %q", token)
 	}
-	diags, _ = h.configured(values{"url": "https://x", "ca_cert_file": filepath.Join(home, "nowhere")})
+	h.env = map[string]string{"QUALYTICS_URL": "https://production.qualytics.io", "QUALYTICS_TOKEN": "production"}
+	diags, _ = h.configured(values{"url": h.server.URL, "token": nil}) // such as an alias for staging
+	wantText(t, diags.errors(), "Missing provider configuration", "QUALYTICS_URL names another host")
+	h.env = map[string]string{}
+	diags, _ = h.configured(values{"url": "https://x", "token": "x", "ca_cert_file": filepath.Join(home, "nowhere")})
 	wantText(t, diags.errors(), "Unable to read CA file")
 	if diags[len(diags)-1].Attribute.String() != `AttributeName("ca_cert_file")` {
 		t.Errorf("the error is on %s", diags[len(diags)-1].Attribute)
 	}
-	diags, _ = h.configured(values{"token": "a\nb"})
+	diags, _ = h.configured(values{"url": "https://x", "token": "a\nb"})
 	wantText(t, diags.errors(), "Invalid provider configuration", "control character")
 }
 

@@ -110,7 +110,8 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			"token": schema.StringAttribute{
 				Optional: true, Sensitive: true,
 				MarkdownDescription: "Personal token or service token of an Admin. " + fmt.Sprintf("Environment: "+
-					"`%s`. CLI file: `token`, which is used only with the `url` of that file.", envToken),
+					"`%s`, which is not used if `%s` names another host. CLI file: `token`, which is used only "+
+					"with the `url` of that file.", settings.EnvToken, settings.EnvURL),
 			},
 			"url": schema.StringAttribute{
 				Optional:   true,

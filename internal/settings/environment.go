@@ -69,6 +69,7 @@ type sources[T any] struct {
 	variable string
 	parse    func(text string) (T, error)
 	blank    bool // the variable may be blank, which is a value
+	ignored  bool // the variable does not count
 	inFile   *T
 	fallback T
 }
@@ -89,7 +90,7 @@ func lookUp[T any](r *resolver, name string, s sources[T]) (T, string) {
 	switch {
 	case s.argument != nil:
 		value, source = *s.argument, SourceArgument
-	case isSet && (s.blank || notBlank(text) != nil):
+	case isSet && !s.ignored && (s.blank || notBlank(text) != nil):
 		fromEnv, err := s.parse(strings.TrimSpace(text))
 		if err != nil {
 			r.failAt("", "Invalid environment variable", s.variable+" "+err.Error()+".")

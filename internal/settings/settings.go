@@ -87,9 +87,11 @@ func Resolve(args Arguments, env Environment) (qualytics.Config, []Setting, Prob
 	if fileHasURL {
 		fileToken = r.file.token
 	}
-	token, _ := lookUp(r, "token", textSources(args.Token, EnvToken, fileToken))
-	cfg.Token = qualytics.Secret(token)
-	r.checkToken(token)
+	token := textSources(args.Token, EnvToken, fileToken)
+	token.ignored = r.otherHost(cfg.URL)
+	text, _ := lookUp(r, "token", token)
+	cfg.Token = qualytics.Secret(text)
+	r.checkToken(text)
 	r.checkMissing(cfg)
 	cfg.APIPath, _ = lookUp(r, "api_path", sources[string]{
 		argument: args.APIPath, variable: EnvAPIPath, parse: parseText, blank: true, fallback: qualytics.DefaultAPIPath,
@@ -133,6 +135,23 @@ func sameBaseURL(a, b string) bool {
 	return errA == nil && errB == nil && ua.String() == ub.String()
 }
 
+// otherHost reports whether the variable of the URL names another host than url, so that
+// the variable of the token was not written for it.
+func (r *resolver) otherHost(url string) bool {
+	other, _ := r.env.LookupEnv(EnvURL)
+	return notBlank(other) != nil && host(url) != "" && host(url) != host(other)
+}
+
+// host returns the host of a URL, with its port unless that is a default, or "" if the URL
+// is invalid.
+func host(raw string) string {
+	u, err := qualytics.BaseURL(raw, "")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(u.Host, ":443"), ":80")
+}
+
 // checkToken reports a token that was copied together with other text.
 func (r *resolver) checkToken(token string) {
 	problem := ""
@@ -169,6 +188,10 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 	}
 	if cfg.Token == "" {
 		line := r.waysToSet("token", EnvToken, r.args.Token)
+		if token, _ := r.env.LookupEnv(EnvToken); notBlank(token) != nil && r.otherHost(cfg.URL) {
+			line += ". " + EnvToken + " is set, but " + EnvURL + " names another host than " + displayURL(cfg.URL) +
+				", so it is not sent there"
+		}
 		if r.file.token != "" && cfg.URL != "" {
 			line += ". That file has a token, but for another URL than " + displayURL(cfg.URL) +
 				", so it is not sent there"

@@ -130,6 +130,43 @@ func TestSourcesOfURLAndToken(t *testing.T) {
 			[]string{"The environment variable is set, but its value is empty"},
 		},
 		{
+			"variable of another host", Arguments{URL: new(url)},
+			map[string]string{EnvURL: "https://production", EnvToken: "env"}, "", "",
+			[]string{"QUALYTICS_TOKEN is set, but QUALYTICS_URL names another host than " + url, "argument \"token\""},
+		},
+		{
+			"variable of another port", Arguments{URL: new(url)},
+			map[string]string{EnvURL: url + ":8443", EnvToken: "env"}, "", "", []string{"names another host"},
+		},
+		{
+			"variable of an invalid host", Arguments{URL: new(url)},
+			map[string]string{EnvURL: "ftp://x", EnvToken: "env"}, "", "", []string{"names another host"},
+		},
+		{
+			"variable of the same host", Arguments{URL: new(url)},
+			map[string]string{EnvURL: "X.qualytics.io:443/api/", EnvToken: "env"}, "", "env", nil,
+		},
+		{
+			"variable of another host, and the file of this one", Arguments{URL: new(url)},
+			map[string]string{EnvURL: "https://production", EnvToken: "env"}, "url: " + url + "\ntoken: file", "file", nil,
+		},
+		{
+			"variable with a blank host", Arguments{URL: new(url)},
+			map[string]string{EnvURL: " ", EnvToken: "env"}, "", "env", nil,
+		},
+		{
+			"variable and the host of the file", Arguments{},
+			map[string]string{EnvToken: "env"}, "url: " + url + "\ntoken: file", "env", nil,
+		},
+		{
+			"variables with an invalid host", Arguments{},
+			map[string]string{EnvURL: "ftp://x", EnvToken: "env"}, "", "env", []string{"Invalid provider URL", "scheme"},
+		},
+		{
+			"invalid host", Arguments{URL: new("ftp://x")},
+			map[string]string{EnvURL: url, EnvToken: "env"}, "", "env", []string{"Invalid provider URL", "scheme"},
+		},
+		{
 			"quotation marks", Arguments{URL: new(url), Token: new(`"x"`)}, nil, "", `"x"`,
 			[]string{"Invalid provider token", "quotation mark"},
 		},
