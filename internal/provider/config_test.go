@@ -72,7 +72,18 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("the error is on %s", diags[len(diags)-1].Attribute)
 	}
 	diags, _ = h.configured(values{"url": "https://x", "token": "a\nb"})
-	wantText(t, diags.errors(), "Invalid provider configuration", "control character")
+	wantText(t, diags.errors(), "Unusable provider setting", "The token contains", "control character",
+		"token comes from: argument")
+	h.env["QUALYTICS_TOKEN"] = "a b"
+	diags, _ = h.configured(values{"url": "https://x"})
+	wantText(t, diags.errors(), "Unusable provider setting", "token comes from: environment variable QUALYTICS_TOKEN")
+	diags, _ = h.configured(values{"url": "https://x", "token": "x", "headers": map[string]string{"A": "b\nc"}})
+	wantText(t, diags.errors(), "Unusable provider setting", "header A")
+	diags, _ = h.configured(values{"url": "https://x", "token": "Bearer hunter2"})
+	wantText(t, diags.errors(), "Invalid provider token")
+	if diags[0].Attribute != nil {
+		t.Error("the error has a path, so Terraform prints the line with the token")
+	}
 }
 
 func TestConfigurationValidation(t *testing.T) {

@@ -153,7 +153,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	if len(data.unknown) > 0 {
 		return
 	}
-	cfg, _, problems := settings.Resolve(block.arguments(), p.env)
+	cfg, sources, problems := settings.Resolve(block.arguments(), p.env)
 	addProblems(&resp.Diagnostics, problems)
 	if resp.Diagnostics.HasError() {
 		return
@@ -163,7 +163,9 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	cfg.Log = func(ctx context.Context, message string, fields map[string]any) { tflog.Debug(ctx, message, fields) }
 	client, err := qualytics.New(cfg)
 	if err != nil {
-		resp.Diagnostics.AddError("Invalid provider configuration", sentence(err.Error()))
+		resp.Diagnostics.AddError("Unusable provider setting", fmt.Sprintf("%s\n\nCorrect that setting and run again. "+
+			"The token comes from: %s. Headers come from the provider block.", sentence(err.Error()),
+			settings.SourceOf(sources, "token")))
 		return
 	}
 	data.client = client

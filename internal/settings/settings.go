@@ -44,6 +44,16 @@ const (
 	sourceDefault  = "default"
 )
 
+// SourceOf returns the source of a setting.
+func SourceOf(settings []Setting, name string) string {
+	for _, s := range settings {
+		if s.Name == name {
+			return s.Source
+		}
+	}
+	return sourceDefault
+}
+
 // Problem is what is wrong with the settings.
 type Problem struct {
 	Attribute string // argument of the provider block, or ""
@@ -161,8 +171,8 @@ func (r *resolver) checkToken(token string) {
 	case len(token) > len("bearer ") && strings.EqualFold(token[:len("bearer ")], "bearer "):
 		problem = "The token starts with \"Bearer \". Remove that: the provider adds it."
 	}
-	if problem != "" {
-		r.failAt("token", "Invalid provider token", problem)
+	if problem != "" { // no attribute: Terraform would print its line
+		r.failAt("", "Invalid provider token", problem)
 	}
 }
 
