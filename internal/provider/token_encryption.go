@@ -43,8 +43,9 @@ func encryptionAttribute() schema.SingleNestedAttribute {
 			},
 			"public_key": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "Public key of the consumer: an age recipient (`age1…`) or an SSH public key " +
-					"(`ssh-ed25519`, `ssh-rsa`) for `age`, the standard base64 of 32 bytes for `sealed_box`.",
+				MarkdownDescription: "Public key of the consumer: an age recipient (`age1…`, `age1pq1…`; not one of " +
+					"a plugin) or an SSH public key (`ssh-ed25519`, `ssh-rsa`) for `age`, the standard base64 of 32 " +
+					"bytes for `sealed_box`.",
 			},
 		},
 	}

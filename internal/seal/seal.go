@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func To(algorithm, publicKey string) (Func, error) {
 	switch {
 	case parse == nil:
 		return nil, errors.New("the algorithm does not exist")
-	case isPrivateKey(publicKey):
+	case privateKey.MatchString(publicKey):
 		return nil, errors.New("it is a private key, which must stay with the consumer; use the public key. Replace " +
 			"the key pair if the private key was committed")
 	}
@@ -51,11 +52,11 @@ func To(algorithm, publicKey string) (Func, error) {
 	return encrypt, err
 }
 
-// isPrivateKey reports whether text is a private key that was pasted by mistake.
-func isPrivateKey(text string) bool {
-	upper := strings.ToUpper(text)
-	return strings.Contains(upper, "AGE-SECRET-KEY-") || strings.Contains(upper, "PRIVATE KEY")
-}
+// privateKey matches a private key that was pasted by mistake: PEM, age, and JSON.
+var privateKey = regexp.MustCompile(`(?i)age-(secret-key|plugin)-|private[ _-]?key|"d"\s*:`)
+
+// pluginRecipient matches the recipient of an age plugin: age1<name>1<data>.
+var pluginRecipient = regexp.MustCompile(`^age1[a-z0-9+._-]+1[a-z0-9]+$`)
 
 func toAge(publicKey string) (Func, error) {
 	recipient, err := ageRecipient(publicKey)
@@ -88,11 +89,17 @@ func ageRecipient(publicKey string) (age.Recipient, error) {
 		}
 		return recipient, nil
 	}
-	recipient, err := age.ParseX25519Recipient(publicKey)
-	if err != nil {
-		return nil, errors.New("it is not an age recipient, which begins with \"age1\", nor an SSH public key")
+	if recipient, err := age.ParseHybridRecipient(publicKey); err == nil {
+		return recipient, nil
 	}
-	return recipient, nil
+	if recipient, err := age.ParseX25519Recipient(publicKey); err == nil {
+		return recipient, nil
+	}
+	if pluginRecipient.MatchString(publicKey) && !strings.HasPrefix(publicKey, "age1pq1") {
+		return nil, errors.New("it is the recipient of an age plugin, and plugins cannot be used here; use a " +
+			"recipient of age-keygen, or an SSH public key")
+	}
+	return nil, errors.New("it is not an age recipient, which begins with \"age1\", nor an SSH public key")
 }
 
 func toSealedBox(publicKey string) (Func, error) {

@@ -69,12 +69,17 @@ func TestAge(t *testing.T) {
 	t.Parallel()
 	sshPublic, sshIdentity := sshKeys(t)
 	identity := x25519(t)
+	hybrid, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name, public string
 		identity     age.Identity
 	}{
 		{"X25519", identity.Recipient().String(), identity},
 		{"SSH", sshPublic, sshIdentity},
+		{"post-quantum", hybrid.Recipient().String(), hybrid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,11 +121,26 @@ func TestSealedBox(t *testing.T) {
 func TestInvalidKeys(t *testing.T) {
 	t.Parallel()
 	identity := x25519(t)
+	hybrid, err := age.GenerateHybridIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	zero := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	for _, tc := range []struct{ name, algorithm, key, want string }{
 		{"empty", "age", "", "not an age recipient"},
 		{"another word", "age", "hunter2-hunter2", "not an age recipient"},
+		{"mistyped", "age", "age1hunter2", "not an age recipient"},
+		{"mistyped post-quantum", "age", "age1pq1hunter2", "not an age recipient"},
+		{"plugin", "age", "age1yubikey1hunter2", "recipient of an age plugin"},
+		{"another plugin", "age", "age1tag1hunter2", "recipient of an age plugin"},
+		{"plugin with a one", "age", "age1f1do21hunter2", "recipient of an age plugin"},
 		{"private key", "age", identity.String(), "private key"},
+		{"post-quantum private key", "age", hybrid.String(), "private key"},
+		{"private key of a plugin", "age", "AGE-PLUGIN-YUBIKEY-1HUNTER2", "private key"},
+		{"JSON", "age", `{"type": "service_account", "private_key": "hunter2"}`, "private key"},
+		{"JSON with PEM", "age", `{"k": "-----BEGIN EC PRIVATE KEY-----\nhunter2"}`, "private key"},
+		{"JSON Web Key", "sealed_box", `{"kty":"OKP","x":"hunter2","d":"hunter2"}`, "private key"},
+		{"public JSON Web Key", "sealed_box", `{"kty":"OKP","x":"hunter2"}`, "standard base64"},
 		{"PEM", "age", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n", "private key"},
 		{"two lines", "age", identity.Recipient().String() + "\n" + identity.Recipient().String(), "single line"},
 		{"SSH", "age", "ssh-ed25519 hunter2", "not a valid SSH public key"},
