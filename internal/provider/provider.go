@@ -95,8 +95,8 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			"ssl_verify": schema.BoolAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether the server's certificate is verified. `false` exposes the token and is " +
-					"reported as a warning; prefer `ca_cert_file` or `ca_cert_pem`. " + fmt.Sprintf("Environment: `%s`. CLI file: "+
-					"`ssl_verify`. Defaults to `true`.", settings.EnvSSLVerify),
+					"reported as a warning; prefer `ca_cert_file` or `ca_cert_pem`. " + fmt.Sprintf("Environment: "+
+					"`%s`. CLI file: `ssl_verify`. Defaults to `true`.", settings.EnvSSLVerify),
 			},
 			"timeout": schema.Float64Attribute{
 				Optional: true,

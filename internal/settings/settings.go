@@ -92,31 +92,28 @@ func Resolve(args Arguments, env Environment) (qualytics.Config, []Setting, Prob
 	env = env.WithDefaults()
 	r := &resolver{args: args, env: env, file: readCLIFile(env)}
 	cfg := qualytics.Config{Headers: args.Headers}
-	cfg.URL, _ = lookUp(r, "url", textSources(args.URL, EnvURL, r.file.url))
+	cfg.URL = lookUp(r, "url", textSources(args.URL, EnvURL, r.file.url))
 	fileHasURL, fileToken := sameBaseURL(cfg.URL, r.file.url), ""
 	if fileHasURL {
 		fileToken = r.file.token
 	}
 	token := textSources(args.Token, EnvToken, fileToken)
 	token.ignored = r.otherHost(cfg.URL)
-	text, _ := lookUp(r, "token", token)
-	cfg.Token = qualytics.Secret(text)
-	r.checkToken(text)
+	cfg.Token = qualytics.Secret(lookUp(r, "token", token))
+	r.checkToken(string(cfg.Token))
 	r.checkMissing(cfg)
-	cfg.APIPath, _ = lookUp(r, "api_path", sources[string]{
+	cfg.APIPath = lookUp(r, "api_path", sources[string]{
 		argument: args.APIPath, variable: EnvAPIPath, parse: parseText, blank: true, fallback: qualytics.DefaultAPIPath,
 	})
 	cfg.InsecureSkipVerify = !r.sslVerify(fileHasURL || r.file.url == "")
 	cfg.RootCAs = r.rootCAs()
-	seconds, _ := lookUp(r, "timeout", sources[float64]{
+	cfg.Timeout = time.Duration(float64(time.Second) * lookUp(r, "timeout", sources[float64]{
 		argument: args.Timeout, variable: EnvTimeout, parse: parseSeconds,
 		inFile: r.file.timeout, fallback: qualytics.DefaultTimeout.Seconds(),
-	})
-	cfg.Timeout = time.Duration(seconds * float64(time.Second))
-	retries, _ := lookUp(r, "max_retries", sources[int64]{
+	}))
+	cfg.MaxRetries = int(lookUp(r, "max_retries", sources[int64]{
 		argument: args.MaxRetries, variable: EnvMaxRetries, parse: parseRetries, fallback: qualytics.DefaultMaxRetries,
-	})
-	cfg.MaxRetries = int(retries)
+	}))
 	if r.problems.Err() == nil {
 		r.checkURL(cfg)
 	}
@@ -249,11 +246,11 @@ func (r *resolver) sslVerify(fileCounts bool) bool {
 	if fileCounts {
 		from.inFile = r.file.sslVerify
 	}
-	verify, source := lookUp(r, "ssl_verify", from)
+	verify := lookUp(r, "ssl_verify", from)
 	if !verify && r.problems.Err() == nil {
-		r.warnAt("", "Certificate verification is disabled", "ssl_verify is false (source: "+source+"). "+
-			"Anyone on the network can impersonate the server and obtain the provider's token. If a private "+
-			"authority signed the certificate, set ca_cert_file or ca_cert_pem instead.")
+		r.warnAt("", "Certificate verification is disabled", "ssl_verify is false (source: "+
+			SourceOf(r.settings, "ssl_verify")+"). Anyone on the network can impersonate the server and obtain the "+
+			"provider's token. If a private authority signed the certificate, set ca_cert_file or ca_cert_pem instead.")
 	}
 	return verify
 }
@@ -261,8 +258,8 @@ func (r *resolver) sslVerify(fileCounts bool) bool {
 // rootCAs returns the authorities of the system and those of the configuration, or nil if
 // only the system's count.
 func (r *resolver) rootCAs() *x509.CertPool {
-	file, _ := lookUp(r, "ca_cert_file", textSources(r.args.CACertFile, EnvCACertFile, ""))
-	text, source := lookUp(r, "ca_cert_pem", textSources(r.args.CACertPEM, EnvCACertPEM, ""))
+	file := lookUp(r, "ca_cert_file", textSources(r.args.CACertFile, EnvCACertFile, ""))
+	text := lookUp(r, "ca_cert_pem", textSources(r.args.CACertPEM, EnvCACertPEM, ""))
 	if file == "" && text == "" {
 		return nil
 	}
@@ -274,9 +271,9 @@ func (r *resolver) rootCAs() *x509.CertPool {
 		r.addCAFile(pool, file)
 	}
 	if text != "" && !pool.AppendCertsFromPEM([]byte(text)) { // no attribute: Terraform would print its line
-		r.failAt("", "No certificate in ca_cert_pem", "ca_cert_pem (source: "+source+") contains no certificate in "+
-			"PEM format. It must have at least one block that begins with -----BEGIN CERTIFICATE-----, with its "+
-			"line breaks. The value is not shown, because it may be a private key.")
+		r.failAt("", "No certificate in ca_cert_pem", "ca_cert_pem (source: "+SourceOf(r.settings, "ca_cert_pem")+
+			") contains no certificate in PEM format. It must have at least one block that begins with -----BEGIN "+
+			"CERTIFICATE-----, with its line breaks. The value is not shown, because it may be a private key.")
 	}
 	return pool
 }

@@ -148,7 +148,8 @@ func TestSourcesOfURLAndToken(t *testing.T) {
 		},
 		{
 			"variable of another host, and the file of this one", Arguments{URL: new(url)},
-			map[string]string{EnvURL: "https://production", EnvToken: "env"}, "url: " + url + "\ntoken: file", "file", nil,
+			map[string]string{EnvURL: "https://production", EnvToken: "env"},
+			"url: " + url + "\ntoken: file", "file", nil,
 		},
 		{
 			"variable with a blank host", Arguments{URL: new(url)},
@@ -160,7 +161,8 @@ func TestSourcesOfURLAndToken(t *testing.T) {
 		},
 		{
 			"variables with an invalid host", Arguments{},
-			map[string]string{EnvURL: "ftp://x", EnvToken: "env"}, "", "env", []string{"Invalid provider URL", "scheme"},
+			map[string]string{EnvURL: "ftp://x", EnvToken: "env"}, "", "env",
+			[]string{"Invalid provider URL", "scheme"},
 		},
 		{
 			"invalid host", Arguments{URL: new("ftp://x")},

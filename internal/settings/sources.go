@@ -83,8 +83,8 @@ func textSources(argument *string, variable, inFile string) sources[string] {
 	return s
 }
 
-// lookUp returns the value of a setting and its source, and records the source.
-func lookUp[T any](r *resolver, name string, s sources[T]) (T, string) {
+// lookUp returns the value of a setting, and records its source.
+func lookUp[T any](r *resolver, name string, s sources[T]) T {
 	value, source := s.fallback, sourceDefault
 	text, isSet := r.env.LookupEnv(s.variable)
 	switch {
@@ -100,7 +100,7 @@ func lookUp[T any](r *resolver, name string, s sources[T]) (T, string) {
 		value, source = *s.inFile, r.file.name
 	}
 	r.settings = append(r.settings, Setting{name, source})
-	return value, source
+	return value
 }
 
 // notBlank returns text without the space around it, or nil if nothing is left.
