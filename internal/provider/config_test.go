@@ -41,182 +41,47 @@ func (h *harness) configured(config values) (diagnostics, string) {
 	return diags, strings.TrimPrefix(requests[0].Header.Get("Authorization"), "Bearer ")
 }
 
-// The sources of url and token, and which of them are used together.
-func TestConfigurationSources(t *testing.T) {
+// Settings come from the block, the environment, and the file of the official CLI, and
+// their problems are diagnostics.
+func TestConfiguration(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		name   string
-		block  values
-		env    map[string]string
-		file   string // URL stands for the server's
-		token  string // that reached the server
-		errors []string
-	}{
-		{"block", values{"url": "URL", "token": "block"}, map[string]string{
-			"QUALYTICS_URL":   "http://127.0.0.1:1",
-			"QUALYTICS_TOKEN": "env",
-		}, "", "block", nil},
-		{
-			"environment",
-			values{},
-			map[string]string{"QUALYTICS_URL": "URL", "QUALYTICS_TOKEN": "env"},
-			"url: http://127.0.0.1:1\ntoken: file", "env", nil,
-		},
-		{"file", values{}, nil, "url: URL\ntoken: file\ntimeout: 5\nssl_verify: true", "file", nil},
-		{"file, spelled differently", values{"url": "URL/api/"}, nil, "url: URL/\ntoken: file", "file", nil},
-		{
-			"file with a variable",
-			values{},
-			map[string]string{"SECRET": "interpolated"},
-			"url: URL\ntoken: ${SECRET}",
-			"interpolated", nil,
-		},
-		{"file with an unset variable", values{}, nil, "url: URL\ntoken: ${NOWHERE}", "", []string{
-			"NOWHERE",
-			"not set",
-		}},
-		{
-			"file of another deployment",
-			values{"url": "URL"},
-			nil, "url: https://other.qualytics.io\ntoken: file", "",
-			[]string{"for another URL", "QUALYTICS_TOKEN"},
-		},
-		{"file without a url", values{"url": "URL"}, nil, "token: file", "", []string{"for another URL"}},
-		{"nothing", values{}, nil, "", "", []string{
-			"url: the argument", "QUALYTICS_URL", "token: the argument",
-			"QUALYTICS_TOKEN", "config.yaml",
-		}},
-		{"only the url", values{"url": "URL"}, nil, "", "", []string{"QUALYTICS_TOKEN"}},
-		{"broken file", values{}, nil, "{", "", []string{"not valid YAML", "QUALYTICS_URL"}},
-		{"empty values", values{"url": "", "token": ""}, map[string]string{
-			"QUALYTICS_URL":   "URL",
-			"QUALYTICS_TOKEN": "env",
-		}, "", "env", nil},
-		{
-			"odd timeout",
-			values{"url": "URL", "token": "x"},
-			map[string]string{"QUALYTICS_TIMEOUT": "soon"},
-			"", "",
-			[]string{"QUALYTICS_TIMEOUT", "must be a number of seconds"},
-		},
-		{
-			"odd retries",
-			values{"url": "URL", "token": "x"},
-			map[string]string{"QUALYTICS_MAX_RETRIES": "-1"},
-			"", "",
-			[]string{"QUALYTICS_MAX_RETRIES"},
-		},
-		{
-			"odd switch",
-			values{"url": "URL", "token": "x"},
-			map[string]string{"QUALYTICS_SSL_VERIFY": "maybe"},
-			"", "",
-			[]string{"QUALYTICS_SSL_VERIFY", "true or false"},
-		},
-		{"odd URL", values{"token": "x"}, map[string]string{"QUALYTICS_URL": "ftp://x"}, "", "", []string{"scheme"}},
-		{"token with a line break", values{"url": "URL", "token": "a\nb"}, nil, "", "", []string{"control character"}},
-		{"environment path", values{"url": "URL", "token": "x"}, map[string]string{
-			"QUALYTICS_API_PATH": "/api/",
-			"QUALYTICS_TIMEOUT":  "2.5", "QUALYTICS_MAX_RETRIES": "0", "QUALYTICS_SSL_VERIFY": "yes",
-		}, "", "x", nil},
-	} {
-		for _, home := range []string{"HOME", "QUALYTICS_CONFIG_HOME"} {
-			t.Run(tc.name+" "+home, func(t *testing.T) {
-				t.Parallel()
-				h := newHarness(t, qualyticstest.Build202609())
-				put := func(s string) string { return strings.ReplaceAll(s, "URL", h.server.URL) }
-				dir := t.TempDir()
-				h.env = map[string]string{home: dir}
-				if tc.file != "" {
-					name := filepath.Join(dir, "config.yaml")
-					if home == "HOME" {
-						name = filepath.Join(dir, ".qualytics", "config.yaml")
-					}
-					writeFile(t, name, put(tc.file))
-				}
-				for k, v := range tc.env {
-					h.env[k] = strings.ReplaceAll(v, "URL", h.server.URL)
-				}
-				block := values{}
-				for k, v := range tc.block {
-					block[k] = strings.ReplaceAll(v.(string), "URL", h.server.URL)
-				}
-				diags, token := h.configured(block)
-				wantText(t, diags.errors(), tc.errors...)
-				if tc.errors == nil && diags.errors() != "" {
-					t.Fatalf("refused: %s", diags.errors())
-				}
-				if token != tc.token {
-					t.Errorf("the server got the token %q, want %q", token, tc.token)
-				}
-				if strings.Contains(diags.errors()+diags.warnings(), "file\n") {
-					t.Error("the token of the file is shown")
-				}
-			})
-		}
+	h := newHarness(t, qualyticstest.Build202609())
+	home := t.TempDir()
+	h.env = map[string]string{"QUALYTICS_CONFIG_HOME": home, "QUALYTICS_SSL_VERIFY": "no"}
+	writeFile(t, filepath.Join(home, "config.yaml"), "url: "+h.server.URL+"\ntoken: file")
+	diags, token := h.configured(values{})
+	wantText(t, diags.warnings(), "Certificate verification is disabled")
+	if token != "file" || diags.errors() != "" {
+		t.Errorf("the server got the token %q: %s", token, diags.errors())
 	}
-}
-
-func TestConfigurationWarnings(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name  string
-		block values
-		env   map[string]string
-		file  string
-		want  string // "" is no warning
-	}{
-		{"http elsewhere", values{"url": "http://example.com", "token": "x"}, nil, "", "Unencrypted connection"},
-		{"http here", values{"url": "http://localhost:1", "token": "x"}, nil, "", ""},
-		{
-			"no verification",
-			values{"url": "https://x", "token": "x", "ssl_verify": false},
-			nil, "",
-			`ssl_verify is false (source: argument)`,
-		},
-		{
-			"no verification by environment",
-			values{"url": "https://x", "token": "x"},
-			map[string]string{"QUALYTICS_SSL_VERIFY": "no"},
-			"", "QUALYTICS_SSL_VERIFY",
-		},
-		{"no verification by file", values{}, nil, "url: https://x\ntoken: x\nssl_verify: false", "config.yaml"},
-		{
-			"no verification of another address",
-			values{"url": "https://y", "token": "x"},
-			nil,
-			"url: https://x\ntoken: x\nssl_verify: false", "",
-		},
-		{
-			"broken file that is not needed",
-			values{"url": "https://x", "token": "x"},
-			nil, "{",
-			"Qualytics CLI file ignored",
-		},
-		{
-			"verification",
-			values{"url": "https://x", "token": "x", "ssl_verify": true},
-			map[string]string{"QUALYTICS_SSL_VERIFY": "0"},
-			"", "",
-		},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			h := newHarness(t, qualyticstest.Build202609())
-			h.env = map[string]string{"QUALYTICS_CONFIG_HOME": t.TempDir()}
-			if tc.file != "" {
-				writeFile(t, filepath.Join(h.env["QUALYTICS_CONFIG_HOME"], "config.yaml"), tc.file)
-			}
-			for k, v := range tc.env {
-				h.env[k] = v
-			}
-			diags := diagnostics(h.configure(tc.block))
-			wantOK(t, diags)
-			wantText(t, diags.warnings(), tc.want)
-			if tc.want == "" && diags.warnings() != "" {
-				t.Errorf("warned: %s", diags.warnings())
-			}
-		})
+	h.env["QUALYTICS_TOKEN"] = "environment"
+	if _, token := h.configured(values{}); token != "environment" {
+		t.Errorf("the server got the token %q", token)
+	}
+	if _, token := h.configured(values{"token": "block"}); token != "block" {
+		t.Errorf("the server got the token %q", token)
+	}
+	h.env = map[string]string{"QUALYTICS_URL": "https://production.qualytics.io", "QUALYTICS_TOKEN": "production"}
+	diags, _ = h.configured(values{"url": h.server.URL, "token": nil}) // such as an alias for staging
+	wantText(t, diags.errors(), "Missing provider configuration", "QUALYTICS_URL names another host")
+	h.env = map[string]string{}
+	diags, _ = h.configured(values{"url": "https://x", "token": "x", "ca_cert_file": filepath.Join(home, "nowhere")})
+	wantText(t, diags.errors(), "Unable to read CA file")
+	if diags[len(diags)-1].Attribute.String() != `AttributeName("ca_cert_file")` {
+		t.Errorf("the error is on %s", diags[len(diags)-1].Attribute)
+	}
+	diags, _ = h.configured(values{"url": "https://x", "token": "a\nb"})
+	wantText(t, diags.errors(), "Unusable provider setting", "The token contains", "control character",
+		"token comes from: argument")
+	h.env["QUALYTICS_TOKEN"] = "a b"
+	diags, _ = h.configured(values{"url": "https://x"})
+	wantText(t, diags.errors(), "Unusable provider setting", "token comes from: environment variable QUALYTICS_TOKEN")
+	diags, _ = h.configured(values{"url": "https://x", "token": "x", "headers": map[string]string{"A": "b\nc"}})
+	wantText(t, diags.errors(), "Unusable provider setting", "header A")
+	diags, _ = h.configured(values{"url": "https://x", "token": "Bearer hunter2"})
+	wantText(t, diags.errors(), "Invalid provider token")
+	if diags[0].Attribute != nil {
+		t.Error("the error has a path, so Terraform prints the line with the token")
 	}
 }
 
@@ -266,7 +131,7 @@ func TestHeadersAndUserAgent(t *testing.T) {
 	}
 }
 
-func TestCACertFile(t *testing.T) {
+func TestCACertificates(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	tls := httptest.NewTLSServer(h.server)
@@ -276,17 +141,15 @@ func TestCACertFile(t *testing.T) {
 	block := values{"url": tls.URL, "token": h.server.AdminToken(), "max_retries": 0}
 	_, read := h.configured(block)
 	wantText(t, read, "nowhere", "set ca_cert_file")
-	name := filepath.Join(home, "ca.pem")
-	writeFile(t, name, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw})))
-	for _, file := range []string{name, "~/ca.pem"} {
-		if diags, token := h.configured(block.with(values{"ca_cert_file": file})); token != h.server.AdminToken() {
-			t.Errorf("%s: %s %s", file, diags.errors(), token)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}))
+	writeFile(t, filepath.Join(home, "ca.pem"), text)
+	for _, ca := range []values{{"ca_cert_file": "~/ca.pem"}, {"ca_cert_pem": text}} {
+		if diags, token := h.configured(block.with(ca)); token != h.server.AdminToken() {
+			t.Errorf("%s: %s %s", ca, diags.errors(), token)
 		}
 	}
-	writeFile(t, name, "no certificate")
-	wantText(t, diagnostics(h.configure(block.with(values{"ca_cert_file": name}))).errors(), "contains no certificate")
-	wantText(t, diagnostics(h.configure(block.with(values{"ca_cert_file": name + "x"}))).errors(),
-		"Unable to read CA file")
+	_, read = h.configured(block.with(values{"ca_cert_pem": unknown{}}))
+	wantText(t, read, "nowhere", "ca_cert_pem", "only known after apply")
 	if diags, token := h.configured(block.with(values{"ssl_verify": false})); token != h.server.AdminToken() ||
 		!strings.Contains(diags.warnings(), "verification is disabled") {
 		t.Errorf("without verification: %s %s", diags.errors(), token)

@@ -8,25 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
-
-func FuzzCLIFile(f *testing.F) {
-	for _, text := range []string{
-		"url: https://x\ntoken: ${SECRET}", "{", "token: [1]", "url: 5\nssl_verify: maybe",
-		"timeout: x", "a: &a [*a]", "token: canary-in-the-file\nssl_verify: 7",
-	} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		_, _, err := provider.ParseCLIFile(text,
-			func(string) (string, bool) { return "canary-in-the-environment", true })
-		if err != nil && strings.Contains(err.Error(), "canary") {
-			t.Errorf("the error quotes the file: %v", err)
-		}
-	})
-}
 
 func FuzzImportID(f *testing.F) {
 	h := newHarness(f, qualyticstest.Build202609())

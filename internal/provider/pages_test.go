@@ -75,6 +75,11 @@ func diagnosticSummaries(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings, err := filepath.Glob("../settings/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, settings...)
 	var parsed []*ast.File
 	known := map[string]ast.Expr{} // constants of the package
 	for _, name := range files {

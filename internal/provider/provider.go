@@ -25,6 +25,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+	"github.com/qualytics/terraform-provider-qualytics/internal/settings"
 )
 
 var (
@@ -40,7 +41,7 @@ func New(version string, env Environment) func() provider.Provider {
 }
 
 func newProvider(version string, env Environment) *qualyticsProvider {
-	return &qualyticsProvider{version: version, env: env.withDefaults(), open: &openTokens{}}
+	return &qualyticsProvider{version: version, env: env.WithDefaults(), open: &openTokens{}}
 }
 
 type qualyticsProvider struct {
@@ -62,12 +63,18 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			"api_path": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: fmt.Sprintf("Path prefix of the API below `url`. It may be empty or have "+
-					"several segments. Environment: `%s`. Defaults to `%s`.", envAPIPath, qualytics.DefaultAPIPath),
+					"several segments. Environment: `%s`. Defaults to `%s`.", settings.EnvAPIPath,
+					qualytics.DefaultAPIPath),
 			},
 			"ca_cert_file": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Path of a PEM file with certificates of authorities to trust in addition to " +
-					"the system's. " + fmt.Sprintf("Environment: `%s`.", envCACertFile),
+					"the system's. " + fmt.Sprintf("Environment: `%s`.", settings.EnvCACertFile),
+			},
+			"ca_cert_pem": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "The same as `ca_cert_file`, as text. Both may be set. " +
+					fmt.Sprintf("Environment: `%s`.", settings.EnvCACertPEM),
 			},
 			"guardrails": guardrailsAttribute(),
 			"headers": schema.MapAttribute{
@@ -80,35 +87,38 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			},
 			"max_retries": schema.Int64Attribute{
 				Optional:   true,
-				Validators: []validator.Int64{int64validator.Between(0, maxMaxRetries)},
+				Validators: []validator.Int64{int64validator.Between(0, settings.MaxMaxRetries)},
 				MarkdownDescription: fmt.Sprintf("Maximum number of retries of a request, 0 to %d. A request is "+
-					"repeated only if that is safe. Environment: `%s`. Defaults to %d.", maxMaxRetries,
-					envMaxRetries, qualytics.DefaultMaxRetries),
+					"repeated only if that is safe. Environment: `%s`. Defaults to %d.", settings.MaxMaxRetries,
+					settings.EnvMaxRetries, qualytics.DefaultMaxRetries),
 			},
 			"ssl_verify": schema.BoolAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether the server's certificate is verified. `false` exposes the token and is " +
-					"reported as a warning; prefer `ca_cert_file`. " + fmt.Sprintf("Environment: `%s`. CLI file: "+
-					"`ssl_verify`. Defaults to `true`.", envSSLVerify),
+					"reported as a warning; prefer `ca_cert_file` or `ca_cert_pem`. " + fmt.Sprintf("Environment: "+
+					"`%s`. CLI file: `ssl_verify`. Defaults to `true`.", settings.EnvSSLVerify),
 			},
 			"timeout": schema.Float64Attribute{
-				Optional:   true,
-				Validators: []validator.Float64{float64validator.Between(minTimeoutSeconds, maxTimeoutSeconds)},
+				Optional: true,
+				Validators: []validator.Float64{
+					float64validator.Between(settings.MinTimeoutSeconds, settings.MaxTimeoutSeconds),
+				},
 				MarkdownDescription: fmt.Sprintf("Timeout of a request in seconds, up to %d. Environment: `%s`. CLI "+
-					"file: `timeout`. Defaults to %.0f.", maxTimeoutSeconds, envTimeout,
+					"file: `timeout`. Defaults to %.0f.", settings.MaxTimeoutSeconds, settings.EnvTimeout,
 					qualytics.DefaultTimeout.Seconds()),
 			},
 			"token": schema.StringAttribute{
 				Optional: true, Sensitive: true,
 				MarkdownDescription: "Personal token or service token of an Admin. " + fmt.Sprintf("Environment: "+
-					"`%s`. CLI file: `token`, which is used only with the `url` of that file.", envToken),
+					"`%s`, which is not used if `%s` names another host. CLI file: `token`, which is used only "+
+					"with the `url` of that file.", settings.EnvToken, settings.EnvURL),
 			},
 			"url": schema.StringAttribute{
 				Optional:   true,
 				Validators: []validator.String{urlValidator{}},
 				MarkdownDescription: "URL of the deployment, such as `https://example.qualytics.io`, with or without " +
 					"scheme, trailing slash, or `/api`. " + fmt.Sprintf("Environment: `%s`. CLI file: `url`.",
-					envURL),
+					settings.EnvURL),
 			},
 		},
 	}
@@ -143,8 +153,8 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	if len(data.unknown) > 0 {
 		return
 	}
-	cfg, _, diags := resolve(block, p.env)
-	resp.Diagnostics.Append(diags...)
+	cfg, sources, problems := settings.Resolve(block.arguments(), p.env)
+	addProblems(&resp.Diagnostics, problems)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -153,7 +163,9 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	cfg.Log = func(ctx context.Context, message string, fields map[string]any) { tflog.Debug(ctx, message, fields) }
 	client, err := qualytics.New(cfg)
 	if err != nil {
-		resp.Diagnostics.AddError("Invalid provider configuration", sentence(err.Error()))
+		resp.Diagnostics.AddError("Unusable provider setting", fmt.Sprintf("%s\n\nCorrect that setting and run again. "+
+			"The token comes from: %s. Headers come from the provider block.", sentence(err.Error()),
+			settings.SourceOf(sources, "token")))
 		return
 	}
 	data.client = client

@@ -6,11 +6,11 @@ package provider
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/process"
 )
 
 // protocol is the part of Terraform's protocol that this provider implements.
@@ -62,75 +62,47 @@ func (s *Server) StopProvider(ctx context.Context,
 func (s *Server) ValidateResourceConfig(ctx context.Context,
 	req *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.ValidateResourceConfig)
+	return process.WithDetachableContext(ctx, req, s.protocol.ValidateResourceConfig)
 }
 
 // UpgradeResourceState decodes the state of an object.
 func (s *Server) UpgradeResourceState(ctx context.Context,
 	req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.UpgradeResourceState)
+	return process.WithDetachableContext(ctx, req, s.protocol.UpgradeResourceState)
 }
 
 // UpgradeResourceIdentity decodes the identity of an object.
 func (s *Server) UpgradeResourceIdentity(ctx context.Context,
 	req *tfprotov6.UpgradeResourceIdentityRequest,
 ) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.UpgradeResourceIdentity)
+	return process.WithDetachableContext(ctx, req, s.protocol.UpgradeResourceIdentity)
 }
 
 // ReadResource refreshes an object.
 func (s *Server) ReadResource(ctx context.Context,
 	req *tfprotov6.ReadResourceRequest,
 ) (*tfprotov6.ReadResourceResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.ReadResource)
+	return process.WithDetachableContext(ctx, req, s.protocol.ReadResource)
 }
 
 // PlanResourceChange plans a change of an object.
 func (s *Server) PlanResourceChange(ctx context.Context,
 	req *tfprotov6.PlanResourceChangeRequest,
 ) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.PlanResourceChange)
+	return process.WithDetachableContext(ctx, req, s.protocol.PlanResourceChange)
 }
 
 // ApplyResourceChange applies a change of an object.
 func (s *Server) ApplyResourceChange(ctx context.Context,
 	req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.ApplyResourceChange)
+	return process.WithDetachableContext(ctx, req, s.protocol.ApplyResourceChange)
 }
 
 // ImportResourceState imports an object.
 func (s *Server) ImportResourceState(ctx context.Context,
 	req *tfprotov6.ImportResourceStateRequest,
 ) (*tfprotov6.ImportResourceStateResponse, error) {
-	return withDetachableContext(ctx, req, s.protocol.ImportResourceState)
+	return process.WithDetachableContext(ctx, req, s.protocol.ImportResourceState)
 }
-
-// withDetachableContext calls a method with a context that releases ctx afterwards.
-func withDetachableContext[Req, Resp any](ctx context.Context, req Req,
-	call func(context.Context, Req) (Resp, error),
-) (Resp, error) {
-	released := &detachableContext{}
-	released.ctx.Store(&ctx)
-	defer released.ctx.Store(&ended) //nolint:contextcheck // What remains must not refer to ctx.
-	return call(released, req)       //nolint:contextcheck // It is ctx during the call.
-}
-
-// ended is the context that remains after a call.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// detachableContext is a context whose parent can be replaced.
-type detachableContext struct {
-	ctx atomic.Pointer[context.Context]
-}
-
-func (r *detachableContext) parent() context.Context     { return *r.ctx.Load() }
-func (r *detachableContext) Deadline() (time.Time, bool) { return r.parent().Deadline() }
-func (r *detachableContext) Done() <-chan struct{}       { return r.parent().Done() }
-func (r *detachableContext) Err() error                  { return r.parent().Err() }
-func (r *detachableContext) Value(key any) any           { return r.parent().Value(key) }

@@ -20,8 +20,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+	"github.com/qualytics/terraform-provider-qualytics/internal/settings"
 )
 
 // options are the flags of the command.
@@ -40,7 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the clean-up
-	if err := run(ctx, os.Args[1:], provider.Environment{}, os.Stdin, os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], settings.Environment{}, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
 		stop()
 		os.Exit(1)
@@ -67,23 +67,28 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	return o, err
 }
 
-func run(ctx context.Context, args []string, env provider.Environment, in io.Reader, out io.Writer) error {
-	o, err := parseOptions(args, out)
+func run(ctx context.Context, flags []string, env settings.Environment, in io.Reader, out io.Writer) error {
+	o, err := parseOptions(flags, out)
 	if err != nil {
 		return err
 	}
-	token := ""
+	var args settings.Arguments
+	if o.url != "" {
+		args.URL = &o.url
+	}
 	if o.tokenFile != "" {
 		text, err := os.ReadFile(o.tokenFile)
 		if err != nil {
 			return err
 		}
-		if token = strings.TrimSpace(string(text)); token == "" {
+		token := strings.TrimSpace(string(text))
+		if token == "" {
 			return fmt.Errorf("%s contains no token", o.tokenFile)
 		}
+		args.Token = &token
 	}
-	cfg, settings, err := provider.ResolveSettings(o.url, token, env)
-	if err != nil {
+	cfg, sources, problems := settings.Resolve(args, env)
+	if err := problems.Err(); err != nil {
 		return err
 	}
 	cfg.UserAgent = "terraform-provider-qualytics/probe"
@@ -102,13 +107,13 @@ func run(ctx context.Context, args []string, env provider.Environment, in io.Rea
 	} else {
 		p.printf("This run only reads: it sends GET requests and changes nothing.\n")
 	}
-	for i, s := range settings {
-		if s.Source == provider.SourceArgument {
-			settings[i].Source = map[string]string{"url": "-url", "token": "-token-file"}[s.Name]
+	for i, s := range sources {
+		if s.Source == settings.SourceArgument {
+			sources[i].Source = map[string]string{"url": "-url", "token": "-token-file"}[s.Name]
 		}
 	}
 	p.section("Settings")
-	for _, s := range settings {
+	for _, s := range sources {
 		p.printf("  %-14s %s\n", s.Name, s.Source)
 	}
 	p.read(ctx)

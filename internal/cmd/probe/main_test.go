@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+	"github.com/qualytics/terraform-provider-qualytics/internal/settings"
 )
 
 // TestMain makes the clean-up impatient.
@@ -54,7 +54,7 @@ func (d deployment) probe(ctx context.Context, args ...string) (string, []findin
 		"QUALYTICS_URL": d.URL, "QUALYTICS_TOKEN": d.AdminToken(), "QUALYTICS_API_PATH": d.APIPath(),
 	}
 	var out bytes.Buffer
-	err := run(ctx, append([]string{"-json", file}, args...), provider.Environment{
+	err := run(ctx, append([]string{"-json", file}, args...), settings.Environment{
 		LookupEnv: func(key string) (string, bool) { v, ok := env[key]; return v, ok },
 		HomeDir:   func() (string, error) { return "", nil },
 	}, strings.NewReader("no\n"), &out)
@@ -306,7 +306,7 @@ func TestLargeDocument(t *testing.T) {
 	env := map[string]string{"QUALYTICS_URL": server.URL, "QUALYTICS_TOKEN": "x"}
 	var out bytes.Buffer
 	start := time.Now()
-	err = run(t.Context(), nil, provider.Environment{
+	err = run(t.Context(), nil, settings.Environment{
 		LookupEnv: func(key string) (string, bool) { v, ok := env[key]; return v, ok },
 		HomeDir:   func() (string, error) { return "", nil },
 	}, strings.NewReader(""), &out)
@@ -383,7 +383,7 @@ func TestSettings(t *testing.T) {
 	}
 	env := map[string]string{"QUALYTICS_URL": "https://other.example.com", "QUALYTICS_TOKEN": "wrong"}
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-url", d.URL, "-token-file", file}, provider.Environment{
+	err := run(t.Context(), []string{"-url", d.URL, "-token-file", file}, settings.Environment{
 		LookupEnv: func(key string) (string, bool) { v, ok := env[key]; return v, ok },
 		HomeDir:   func() (string, error) { return "", nil },
 	}, strings.NewReader(""), &out)

@@ -16,8 +16,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+	"github.com/qualytics/terraform-provider-qualytics/internal/settings"
 )
 
 // prefixes are those of the names that the tests and the probe use.
@@ -34,8 +34,8 @@ func main() {
 }
 
 func run(ctx context.Context, lookupEnv func(string) (string, bool), out io.Writer) error {
-	cfg, _, err := provider.ResolveSettings("", "", provider.Environment{LookupEnv: lookupEnv, HomeDir: os.UserHomeDir})
-	if err != nil {
+	cfg, _, problems := settings.Resolve(settings.Arguments{}, settings.Environment{LookupEnv: lookupEnv})
+	if err := problems.Err(); err != nil {
 		return err
 	}
 	client, err := qualytics.New(cfg)

@@ -1,7 +1,7 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-package provider
+package settings
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -18,10 +17,10 @@ import (
 
 // cliFile is the configuration file of the official CLI.
 type cliFile struct {
-	URL       string
-	Token     string
-	SSLVerify *bool
-	Timeout   float64 // seconds; 0: not set
+	url       string
+	token     string
+	sslVerify *bool
+	timeout   *float64 // seconds
 
 	name string // for messages, even if the file does not exist
 	err  error  // why it cannot be used, without its content
@@ -33,7 +32,7 @@ const cliFileName = "config.yaml"
 // ~/.qualytics/config.yaml. A file that does not exist is empty.
 func readCLIFile(env Environment) cliFile {
 	name, shown := "", "~/.qualytics/"+cliFileName
-	if dir, ok := env.LookupEnv(envConfigHome); ok && dir != "" {
+	if dir, ok := env.LookupEnv(EnvConfigHome); ok && dir != "" {
 		name = filepath.Join(dir, cliFileName)
 		shown = name
 	} else if home, err := env.HomeDir(); err == nil && home != "" {
@@ -66,35 +65,34 @@ func parseCLIFile(text []byte, lookup func(string) (string, bool)) (cliFile, err
 	if err := yaml.Unmarshal(text, &raw); err != nil {
 		return cliFile{}, errors.New("it is not valid YAML")
 	}
-	var file cliFile
 	var unset []string
 	value := func(key string) string {
 		if raw[key] == nil {
 			return ""
 		}
-		return reference.ReplaceAllStringFunc(fmt.Sprint(raw[key]), func(m string) string {
+		return strings.TrimSpace(reference.ReplaceAllStringFunc(fmt.Sprint(raw[key]), func(m string) string {
 			name := reference.FindStringSubmatch(m)[1]
 			v, ok := lookup(name)
 			if !ok {
 				unset = append(unset, name)
 			}
 			return v
-		})
+		}))
 	}
-	file.URL, file.Token = strings.TrimSpace(value("url")), strings.TrimSpace(value("token"))
-	if s := value("ssl_verify"); s != "" {
-		verify, err := parseBool(s)
+	file := cliFile{url: value("url"), token: value("token")}
+	if text := value("ssl_verify"); text != "" {
+		verify, err := parseBool(text)
 		if err != nil {
 			return cliFile{}, errors.New("ssl_verify must be true or false")
 		}
-		file.SSLVerify = &verify
+		file.sslVerify = &verify
 	}
-	if s := value("timeout"); s != "" {
-		seconds, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(seconds >= minTimeoutSeconds && seconds <= maxTimeoutSeconds) { // also refuses NaN
+	if text := value("timeout"); text != "" {
+		seconds, err := parseSeconds(text)
+		if err != nil {
 			return cliFile{}, errors.New("timeout must be a number of seconds")
 		}
-		file.Timeout = seconds
+		file.timeout = &seconds
 	}
 	if len(unset) > 0 {
 		return cliFile{}, fmt.Errorf("it refers to the environment variable %s, which is not set", unset[0])
