@@ -79,6 +79,7 @@ type Config struct {
 
 // Client talks to one deployment with one token. It is safe for concurrent use.
 type Client struct {
+	config  Config // as it was given to New
 	base    *url.URL
 	token   Secret
 	headers map[string]Secret
@@ -122,7 +123,7 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	c := &Client{
-		base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
+		config: cfg, base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
 		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{},
 		log: cfg.Log, now: cfg.Now, sleep: cfg.Sleep, jitter: cfg.Jitter,
 	}
@@ -161,25 +162,14 @@ func httpClient(cfg Config) *http.Client {
 // WithToken returns a client for the same deployment with another token. It
 // shares the connections and the request rate, but no cached data.
 func (c *Client) WithToken(token Secret) (*Client, error) {
-	if token == "" || !validHeaderValue(string(token)) {
-		return nil, errors.New("the token is empty, or contains a space or a control character")
+	cfg := c.config
+	cfg.Token = token
+	other, err := New(cfg)
+	if err != nil {
+		return nil, err
 	}
-	other := &Client{
-		base:       c.base,
-		token:      token,
-		headers:    c.headers,
-		agent:      c.agent,
-		http:       c.http,
-		maxRetries: c.maxRetries,
-		pace:       c.pace,
-		log:        c.log,
-		now:        c.now,
-		sleep:      c.sleep,
-		jitter:     c.jitter,
-		mask:       newMasker(Config{Token: token, Headers: c.headers}),
-	}
+	other.http, other.pace = c.http, c.pace
 	other.mask.add(string(c.token))
-	other.startLists()
 	return other, nil
 }
 
@@ -210,12 +200,9 @@ type request struct {
 // contain the only copy of a secret: do waits for it within the timeout of one
 // request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	body, err := encode(r.in)
-	if err != nil {
-		return c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
-	}
-	if err := c.waitForRate(ctx, false); err != nil {
-		return c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	body, e := c.prepare(ctx, r)
+	if e != nil {
+		return e
 	}
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
@@ -250,37 +237,71 @@ func (c *Client) do(ctx context.Context, r request) error {
 	}
 }
 
+// call sends a request, as do does, and returns the response.
+func call[T any](ctx context.Context, c *Client, r request) (*T, error) {
+	var out T
+	r.out = &out
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
 // attempt sends a request once. It returns nil if the response is a success and
 // was decoded.
 func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
+	return c.exchange(ctx, r, body, func(resp *http.Response) error {
+		if !success(resp.StatusCode) {
+			return c.statusError(resp)
+		}
+		return decode(resp, r.out)
+	})
+}
+
+// prepare returns the body of a request when the request may be sent.
+func (c *Client) prepare(ctx context.Context, r request) ([]byte, *Error) {
+	var body []byte
+	if r.in != nil {
+		var err error
+		if body, err = json.Marshal(r.in); err != nil {
+			return nil, c.failure(ctx, r, &Error{Problem: "the request could not be encoded", cause: err})
+		}
+	}
+	if err := c.waitForRate(ctx, false); err != nil {
+		return nil, c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	}
+	return body, nil
+}
+
+// exchange sends a request once, and returns nil if read accepts the response.
+func (c *Client) exchange(ctx context.Context, r request, body []byte, read func(*http.Response) error) *Error {
 	sendCtx := ctx
 	if r.method != http.MethodGet {
 		sendCtx = context.WithoutCancel(ctx)
 	}
 	req, err := c.newRequest(sendCtx, r, body)
 	if err != nil {
-		return c.failure(r, &Error{Problem: "the request could not be created", cause: err})
+		return c.failure(ctx, r, &Error{Problem: "the request could not be created", cause: err})
 	}
+	status := 0
 	resp, err := c.http.Do(req)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		c.observe(resp)
-		if !success(resp.StatusCode) {
-			return c.stopped(ctx, c.failure(r, c.statusError(resp)))
+		status, err = resp.StatusCode, read(resp)
+	}
+	if err == nil {
+		return nil
+	}
+	e, ok := err.(*Error) //nolint:errorlint // A canceled request wraps the error that canceled it.
+	if !ok {
+		e = c.classify(err)
+		e.Status, e.cause = status, err
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			e.Problem = "stopped before a response arrived"
 		}
-		if err = decode(resp, r.out); err == nil {
-			return nil
-		}
 	}
-	result := c.classify(err)
-	e := &Error{Problem: result.problem, MaybeDone: result.received, transient: result.transient, cause: err}
-	if resp != nil {
-		e.Status = resp.StatusCode
-	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		e.Problem = "stopped before a response arrived"
-	}
-	return c.stopped(ctx, c.failure(r, e))
+	return c.failure(ctx, r, e)
 }
 
 // observe records what the headers of a response say about clock and rate.
@@ -291,15 +312,10 @@ func (c *Client) observe(resp *http.Response) {
 	}
 }
 
-// failure completes e with the request.
-func (c *Client) failure(r request, e *Error) *Error {
+// failure completes e with the request, and marks it if ctx has ended.
+func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	e.Method, e.URL = r.method, c.base.String()+r.path
 	e.MaybeDone = e.MaybeDone && r.method != http.MethodGet
-	return e
-}
-
-// stopped marks e if ctx has ended.
-func (c *Client) stopped(ctx context.Context, e *Error) *Error {
 	if ctx.Err() != nil {
 		e.cause, e.Stopped = ctx.Err(), true
 	}
@@ -332,18 +348,10 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 	return req, nil
 }
 
-// encode returns in as JSON, or nil if there is no body.
-func encode(in any) ([]byte, error) {
-	if in == nil {
-		return nil, nil
-	}
-	return json.Marshal(in)
-}
-
 // decode reads a successful response into out. If out is nil, the body may be
 // anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
-	limited := &limitedReader{r: resp.Body, left: MaxResponseBytes}
+	limited := limitedBody(resp)
 	err := decodeBody(bufio.NewReader(limited), isHTML(resp.Header), out)
 	switch {
 	case limited.err != nil: // whatever the decoder reported
@@ -357,8 +365,17 @@ func decode(resp *http.Response, out any) error {
 	}
 }
 
-// streamed is a response that is decoded item by item because it may be long.
+// streamed is an object that decodes itself from a stream: in every variant, and a list
+// item by item because it may be long.
 type streamed interface{ read(dec *json.Decoder) error }
+
+// decodeNext decodes the next value of a stream.
+func decodeNext(dec *json.Decoder, out any) error {
+	if s, ok := out.(streamed); ok {
+		return s.read(dec)
+	}
+	return dec.Decode(out)
+}
 
 // decodeBody reads a body to its end, so that the connection can be used again.
 func decodeBody(body *bufio.Reader, html bool, out any) error {
@@ -376,13 +393,7 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 		return err
 	}
 	dec := json.NewDecoder(body)
-	var err error
-	if s, ok := out.(streamed); ok {
-		err = s.read(dec)
-	} else {
-		err = dec.Decode(out)
-	}
-	if err != nil {
+	if err := decodeNext(dec, out); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -410,6 +421,11 @@ func success(status int) bool { return status >= 200 && status < 300 }
 func isHTML(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && strings.HasSuffix(kind, "html")
+}
+
+// limitedBody returns the body of a response, which may not be too large.
+func limitedBody(resp *http.Response) *limitedReader {
+	return &limitedReader{r: resp.Body, left: MaxResponseBytes}
 }
 
 // limitedReader returns an error, rather than EOF, after left bytes.

@@ -116,7 +116,7 @@ func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCrea
 	if err == nil && !reports {
 		var sameName []User
 		if sameName, err = c.accountsNamed(ctx, in.Name); err == nil {
-			existing = idsOf(sameName, func(u User) int64 { return u.ID })
+			existing = idsOf(sameName)
 		}
 	}
 	if err != nil {
@@ -200,7 +200,7 @@ func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool
 		return nil, err
 	}
 	found, err := c.tokensNamed(ctx, in)
-	return idsOf(found, func(t Token) int64 { return t.ID }), err
+	return idsOf(found), err
 }
 
 // removeLostToken revokes and deletes the token that an attempt with a lost
@@ -255,10 +255,10 @@ func (t *Token) hasLifetime(days *int64) bool {
 	return (t.Expiration.Sub(*t.Created) - time.Duration(*days)*24*time.Hour).Abs() < 24*time.Hour
 }
 
-func idsOf[T any](items []T, id func(T) int64) map[int64]bool {
+func idsOf[T object](items []T) map[int64]bool {
 	ids := make(map[int64]bool, len(items))
 	for _, item := range items {
-		ids[id(item)] = true
+		ids[item.id()] = true
 	}
 	return ids
 }

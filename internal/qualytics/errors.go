@@ -142,11 +142,8 @@ func jsonError(err error) error {
 
 // statusError returns the error for a response that is not a success.
 func (c *Client) statusError(resp *http.Response) *Error {
-	result := classifyStatus(resp.StatusCode)
-	e := &Error{
-		Status: resp.StatusCode, transient: result.transient, MaybeDone: result.received,
-		retryAfter: parseRetryAfter(resp.Header, c.ServerTime()),
-	}
+	e := classifyStatus(resp.StatusCode)
+	e.retryAfter = parseRetryAfter(resp.Header, c.ServerTime())
 	if to, err := resp.Location(); err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e.Problem = c.redirectProblem(to)
 		return e

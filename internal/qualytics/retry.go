@@ -45,13 +45,6 @@ const (
 	maxListAttempts = 3
 )
 
-// attemptResult is what one attempt at a request means for the next.
-type attemptResult struct {
-	problem   string // what to tell the user
-	transient bool   // another attempt may succeed
-	received  bool   // the application may have processed the request
-}
-
 // repeatable reports whether a request may be sent again after e. A POST that
 // the application may have processed is never repeated blindly.
 func (e *Error) repeatable() bool {
@@ -84,71 +77,60 @@ func (c *Client) backoff(attempt int) time.Duration {
 	return time.Duration(c.jitter() * float64(ceiling))
 }
 
-// classifyStatus returns what an unsuccessful status means.
-func classifyStatus(status int) attemptResult {
+// classifyStatus returns the error of an unsuccessful status.
+func classifyStatus(status int) *Error {
+	e := &Error{Status: status}
 	switch status {
 	case http.StatusTooManyRequests: // rejected by the ingress
-		return attemptResult{transient: true}
+		e.transient = true
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return attemptResult{transient: true, received: true}
+		e.transient, e.MaybeDone = true, true
 	case http.StatusRequestTimeout:
-		return attemptResult{received: true}
+		e.MaybeDone = true
 	default:
-		return attemptResult{received: status >= 500}
+		e.MaybeDone = status >= 500
 	}
+	return e
 }
+
+// notSent returns the error of a request that did not reach the deployment.
+func notSent(problem string) *Error { return &Error{Problem: problem, transient: true} }
+
+// lost returns the error of a request that the application may have processed although
+// its response did not arrive.
+func lost(problem string) *Error { return &Error{Problem: problem, transient: true, MaybeDone: true} }
 
 // classify explains a request without a usable response, and whether to retry it. The
 // explanation contains no header, no body, and no address but the deployment's.
-func (c *Client) classify(err error) attemptResult {
+func (c *Client) classify(err error) *Error {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
-	reason := systemReason(err)
-	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return attemptResult{
-			problem: fmt.Sprintf("the certificate of %s is not trusted (%s): set ca_cert_file to the authority that "+
-				"signed it", host, c.mask.clean(certificate.Err.Error())),
-		}
-	}
+	certificate, _ := errors.AsType[*tls.CertificateVerificationError](err)
 	_, record := errors.AsType[tls.RecordHeaderError](err)
+	dns, _ := errors.AsType[*net.DNSError](err)
+	network, _ := errors.AsType[net.Error](err)
+	_, truncated := errors.AsType[*bodyError](err)
+	reason := systemReason(err)
 	switch {
+	case certificate != nil:
+		return &Error{Problem: fmt.Sprintf("the certificate of %s is not trusted (%s): set ca_cert_file to the "+
+			"authority that signed it", host, c.mask.clean(certificate.Err.Error()))}
 	case record, errors.Is(err, http.ErrSchemeMismatch):
-		return attemptResult{problem: host + " does not speak TLS: check the scheme and port of url"}
+		return &Error{Problem: host + " does not speak TLS: check the scheme and port of url"}
 	case isResponseError(err):
-		return attemptResult{problem: innermost(err).Error(), received: true}
+		return &Error{Problem: innermost(err).Error(), MaybeDone: true}
 	case operation != nil && operation.Op == "proxyconnect":
-		return attemptResult{
-			problem:   "no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY",
-			transient: true,
-		}
-	case isDNSError(err):
-		return attemptResult{
-			problem:   "the host " + host + " cannot be resolved" + reason + ": check url and the network",
-			transient: true,
-		}
+		return notSent("no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY")
+	case dns != nil:
+		return notSent("the host " + host + " cannot be resolved" + reason + ": check url and the network")
 	case operation != nil && operation.Op == "dial":
-		return attemptResult{
-			problem:   "no connection to " + host + reason + ": check url, the network, and proxies",
-			transient: true,
-		}
-	case isTimeout(err):
-		return attemptResult{
-			problem:   fmt.Sprintf("no response within %s (timeout)", c.http.Timeout),
-			transient: true,
-			received:  true,
-		}
-	}
-	if _, ok := errors.AsType[*bodyError](err); ok {
-		return attemptResult{
-			problem:   "the connection closed in the middle of the response" + reason,
-			transient: true,
-			received:  true,
-		}
-	}
-	return attemptResult{
-		problem:   "the connection to " + host + " was closed before a response arrived" + reason,
-		transient: true,
-		received:  true,
+		return notSent("no connection to " + host + reason + ": check url, the network, and proxies")
+	case network != nil && network.Timeout():
+		return lost(fmt.Sprintf("no response within %s (timeout)", c.http.Timeout))
+	case truncated:
+		return lost("the connection closed in the middle of the response" + reason)
+	default:
+		return lost("the connection to " + host + " was closed before a response arrived" + reason)
 	}
 }
 
@@ -157,16 +139,6 @@ func (c *Client) classify(err error) attemptResult {
 func isResponseError(err error) bool {
 	_, shape := errors.AsType[*shapeError](err)
 	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
-}
-
-func isDNSError(err error) bool {
-	_, ok := errors.AsType[*net.DNSError](err)
-	return ok
-}
-
-func isTimeout(err error) bool {
-	network, ok := errors.AsType[net.Error](err)
-	return ok && network.Timeout()
 }
 
 // systemReason returns the operating system's reason for a network error in

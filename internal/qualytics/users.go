@@ -86,10 +86,12 @@ func (w *wireUser) user() (User, error) {
 	return u, nil
 }
 
-// UnmarshalJSON decodes every variant of a user.
-func (u *User) UnmarshalJSON(data []byte) error {
+func (u User) id() int64 { return u.ID }
+
+// read decodes every variant of a user.
+func (u *User) read(dec *json.Decoder) error {
 	var wire wireUser
-	if err := json.Unmarshal(data, &wire); err != nil {
+	if err := dec.Decode(&wire); err != nil {
 		return err
 	}
 	var err error
@@ -148,7 +150,7 @@ type UserFilter struct {
 	IncludeDeleted bool // includes deactivated accounts
 }
 
-func (f UserFilter) query() url.Values {
+func (f UserFilter) list() list {
 	q := url.Values{"type": {UserTypeService}}
 	for key, value := range map[string]string{"name": f.Name, "role": f.Role, "team": f.Team} {
 		if value != "" {
@@ -158,7 +160,7 @@ func (f UserFilter) query() url.Values {
 	if f.IncludeDeleted {
 		q.Set("include_deleted", "true")
 	}
-	return q
+	return list{path: "/users", query: q, size: PageSize}
 }
 
 func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
@@ -166,17 +168,13 @@ func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
 // postServiceAccount creates a service account: POST /users.
 func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
 	defer c.wroteAccount(0)
-	var out User
-	if err := c.do(ctx, request{method: http.MethodPost, path: "/users", in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodPost, path: "/users", in: in})
 }
 
-// ServiceAccounts returns the service accounts that match a filter: GET /users,
+// ServiceAccounts returns the service accounts that match a filter by ID: GET /users,
 // page by page.
 func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
-	return listAll(ctx, c, "/users", filter.query(), func(u User) int64 { return u.ID })
+	return listAll[User](ctx, c, filter.list())
 }
 
 // EachServiceAccount returns the service accounts that match a filter as their
@@ -184,29 +182,21 @@ func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User
 // needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
-		known := map[int64]bool{}
-		total, last := -1, 0
-		for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+		total, found, requests := -1, 0, 0
+		for p, err := range pages[User](ctx, c, filter.list()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			total, last = p.total, last+1
-			found := false
+			total, found, requests = p.total, found+len(p.items), requests+1
 			for i := range p.items {
-				if u := &p.items[i]; !known[u.ID] {
-					known[u.ID], found = true, true
-					if !yield(u, nil) {
-						return
-					}
+				if !yield(&p.items[i], nil) {
+					return
 				}
 			}
-			if !found {
-				break // a deployment that repeats its pages
-			}
 		}
-		if len(known) < total {
-			yield(nil, incompleteList(c, "/users", last, total, len(known)))
+		if found < total {
+			yield(nil, incompleteList(c, filter.list(), requests, total, found))
 		}
 	}
 }
@@ -214,11 +204,7 @@ func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter
 // User returns a user of any type: GET /users/{id}. Depending on the deployment, a
 // deactivated one has DeletedAt set or is a 404.
 func (c *Client) User(ctx context.Context, id int64) (*User, error) {
-	var out User
-	if err := c.do(ctx, request{method: http.MethodGet, path: userPath(id), out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodGet, path: userPath(id)})
 }
 
 // FindUser returns a user, or nil if it does not exist: GET /users/{id}. It
@@ -241,11 +227,7 @@ func (c *Client) FindUser(ctx context.Context, id int64) (*User, error) {
 
 // CurrentUser returns the owner of the client's token: GET /users/me.
 func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
-	var out User
-	if err := c.do(ctx, request{method: http.MethodGet, path: "/users/me", out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodGet, path: "/users/me"})
 }
 
 // Me is CurrentUser, requested once: the owner of a token does not change.
@@ -259,11 +241,7 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 		in.Teams = []string{}
 	}
 	defer c.wroteAccount(id)
-	var out User
-	if err := c.do(ctx, request{method: http.MethodPut, path: userPath(id), in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodPut, path: userPath(id), in: in})
 }
 
 // DeactivateServiceAccount deactivates an account: DELETE /users/{id}. The server
@@ -289,7 +267,7 @@ func (c *Client) AccountsUpTo(
 	ctx context.Context, filter UserFilter, maxPages int,
 ) (accounts []User, requests int, complete bool, err error) {
 	total := 0
-	for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+	for p, err := range pages[User](ctx, c, filter.list()) {
 		requests++
 		if err != nil {
 			return nil, requests, false, err
