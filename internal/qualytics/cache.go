@@ -313,15 +313,11 @@ func (c *Client) downloadAccounts(ctx context.Context) ([]User, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case pages > maxSharedPages:
-		return nil, incompleteList(c, allAccounts, 1, first.total, len(first.items))
+	case pages > maxPages:
+		return nil, endlessList(c, allAccounts)
 	}
 	return c.otherPages(ctx, first, pages)
 }
-
-// maxSharedPages is the longest list that reads download together: a million
-// accounts. A larger total is an error of the server.
-const maxSharedPages = 10_000
 
 // parallelPages is how many pages of a list are requested in parallel.
 const parallelPages = 4
@@ -345,11 +341,13 @@ func (c *Client) otherPages(ctx context.Context, first *page[User], last int) ([
 		return nil, err
 	}
 	var users []User
+	changed := false
 	for _, p := range all {
 		users = append(users, p.items...)
+		changed = changed || p.total != first.total
 	}
 	users = byID(users)
-	if latest := all[last-1]; latest.last(len(users)) && len(users) >= latest.total {
+	if all[last-1].last(len(users)) && len(users) >= first.total && !changed {
 		return users, nil
 	}
 	return listAll[User](ctx, c, allAccounts)

@@ -191,6 +191,7 @@ type request struct {
 	query  url.Values
 	in     any // sent as JSON if not nil
 	out    any // decoded from JSON if not nil
+	asked  subject
 }
 
 // do sends a request, repeats it if that is safe, and decodes the response. Every
@@ -254,7 +255,10 @@ func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 		if !success(resp.StatusCode) {
 			return c.statusError(resp)
 		}
-		return decode(resp, r.out)
+		if err := decode(resp, r.out); err != nil {
+			return err
+		}
+		return r.asked.differs(r.out)
 	})
 }
 

@@ -480,8 +480,9 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("GET away, %d: %v", code, err)
 		}
 		within := qualyticstest.Fault{Status: code, Header: http.Header{"Location": {"/api/users/me"}}}
-		s.Fail(within.On(http.MethodGet, "/users/5"))
-		if me, err := c.User(t.Context(), 5); err != nil || me.Name != "Ada Admin" {
+		admin := s.Users()[0]
+		s.Fail(within.On(http.MethodGet, fmt.Sprint("/users/", admin.ID)))
+		if me, err := c.User(t.Context(), admin.ID); err != nil || me.Name != "Ada Admin" {
 			t.Errorf("GET within, %d: %v, %v", code, me, err)
 		}
 		s.ClearRequests()

@@ -67,10 +67,12 @@ func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 
 // waitToCreateAgain waits before another attempt at a create that is known to
 // have created nothing. It reports false if there is none: the API itself
-// refused, the retries are used up, or ctx ended.
+// refused, the response described another object, the retries are used up, or ctx
+// ended.
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || attempt > c.maxRetries || ctx.Err() != nil {
+	_, other := errors.AsType[*otherObjectError](err)
+	if !ok || other || attempt > c.maxRetries || ctx.Err() != nil {
 		return false
 	}
 	if e.FromAPI && !e.transient && !IsConflict(err) {
@@ -83,13 +85,16 @@ func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) 
 }
 
 // withCandidates adds to the error of a lost response what the lookup found, or
-// that it failed.
+// that it failed, and the other object that the response describes.
 func withCandidates(err error, candidates []Candidate, lookup error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
 	copied := *e
+	if other, ok := errors.AsType[*otherObjectError](err); ok {
+		candidates = append(candidates, Candidate{ID: other.got.id, Name: other.got.name})
+	}
 	copied.Candidates = candidates
 	if lookup != nil {
 		copied.Problem = joinText(copied.Problem,
@@ -234,13 +239,17 @@ func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
 	}
 	e, ok := errors.AsType[*Error](lost)
 	fromGateway := ok && e.Status >= http.StatusBadRequest
-	return !fromGateway && a.mayHaveCreated(t.ID, t.Created) && t.Active && t.LastUsed == nil &&
+	return !fromGateway && t.User.ID == in.UserID && a.mayHaveCreated(t.ID, t.Created) && t.Active && t.LastUsed == nil &&
 		t.hasLifetime(in.ExpiresInDays)
 }
 
+// tokensNamed returns the tokens with the name and the owner of a request. They may have
+// an unknown owner.
 func (c *Client) tokensNamed(ctx context.Context, in TokenCreate) ([]Token, error) {
 	tokens, err := c.ServiceTokens(ctx)
-	return slices.DeleteFunc(tokens, func(t Token) bool { return t.User.ID != in.UserID || t.Name != in.Name }), err
+	return slices.DeleteFunc(tokens, func(t Token) bool {
+		return t.Name != in.Name || t.User.ID != in.UserID && t.User.ID != 0
+	}), err
 }
 
 // hasLifetime reports whether a token may have been created with a lifetime in

@@ -33,7 +33,8 @@ const claimTolerance = 2 * time.Second
 // an error. known is the secret of t, or "" if it is not known. It decides by these rules,
 // in this order:
 //
-//   - A token of another account is not the client's.
+//   - A token of another account is not the client's. The list of tokens decides if the
+//     owner is unknown.
 //   - A known secret decides.
 //   - The client's token may be a JWT (RFC 7519). If its ID is that of t, t is the
 //     client's. If its claims are those of another token of the account, t is not.
@@ -46,7 +47,7 @@ func (c *Client) TokenOwnership(ctx context.Context, t *Token, known Secret) (Ow
 	switch {
 	case err != nil:
 		return MaybeOwn, err
-	case t.User.ID != me.ID:
+	case t.User.ID != 0 && t.User.ID != me.ID:
 		return NotOwn, nil
 	case known == c.token:
 		return Own, nil

@@ -23,8 +23,9 @@ const PageSize = 100
 // defaultPageSize is the page size that the API applies if none is requested.
 const defaultPageSize = 50
 
-// maxPages ends the listing of a server that never reports the last page.
-const maxPages = 100_000
+// maxPages is the longest list that is read: 200,000 accounts. A longer one is an error
+// of the server, which may never report its last page.
+const maxPages = 2_000
 
 // list is a list of the API: GET path.
 type list struct {
@@ -44,6 +45,8 @@ type page[T object] struct {
 	total int  // -1 if the server did not report it
 	size  int  // as applied by the server; 0 if it did not report it
 	array bool // a bare array: there are no other pages
+
+	changed bool // the total differs from the previous page's
 }
 
 // read decodes a list from a stream.
@@ -53,11 +56,9 @@ func (p *page[T]) read(dec *json.Decoder) error {
 	switch {
 	case err != nil:
 		return err
-	case start == json.Delim('['):
-		p.array = true
-		return p.readItems(dec)
 	case start != json.Delim('{'):
-		return &shapeError{"the response is not a list, but the API documents one"}
+		p.array = true
+		return p.readItems(dec, start)
 	}
 	found := false
 	for dec.More() {
@@ -67,26 +68,23 @@ func (p *page[T]) read(dec *json.Decoder) error {
 		}
 		switch key {
 		case "items":
-			if found, err = p.readItemsOrNull(dec); err != nil {
-				return err
+			if start, err = dec.Token(); err == nil {
+				err = p.readItems(dec, start)
 			}
+			found = true
 		case "total", "total_count":
 			var n *int
-			if err := decodeField(dec, key, &n); err != nil {
-				return err
-			}
-			if n != nil {
+			if err = decodeField(dec, key, &n); n != nil {
 				p.total = *n
 			}
 		case "size":
-			if err := decodeField(dec, key, &p.size); err != nil {
-				return err
-			}
+			err = decodeField(dec, key, &p.size)
 		default:
 			var skipped json.RawMessage
-			if err := dec.Decode(&skipped); err != nil {
-				return err
-			}
+			err = dec.Decode(&skipped)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
@@ -107,22 +105,16 @@ func decodeField(dec *json.Decoder, name json.Token, into any) error {
 	return err
 }
 
-// readItemsOrNull decodes the value of items, and reports whether it is a list.
-func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
-	start, err := dec.Token()
-	switch {
-	case err != nil:
-		return false, err
-	case start == nil:
-		return false, nil
-	case start != json.Delim('['):
-		return false, &shapeError{"the response's field \"items\" is not a list, which the API does not document"}
+// readItems decodes a list whose first token is start. Deployments may send null for an
+// empty list.
+func (p *page[T]) readItems(dec *json.Decoder, start json.Token) error {
+	switch start {
+	case nil:
+		return nil
+	case json.Delim('['):
+	default:
+		return &shapeError{"the response is not a list, but the API documents one"}
 	}
-	return true, p.readItems(dec)
-}
-
-// readItems decodes a list after its opening bracket.
-func (p *page[T]) readItems(dec *json.Decoder) error {
 	for dec.More() {
 		n := len(p.items)
 		if n == cap(p.items) {
@@ -156,7 +148,7 @@ func (p *page[T]) count() int {
 	if p.total <= len(p.items) || len(p.items) == 0 {
 		return 1
 	}
-	return min(maxPages, 1+(p.total-1)/len(p.items))
+	return 1 + (p.total-1)/len(p.items)
 }
 
 // onePage requests a page of a list. The first page is 1.
@@ -176,7 +168,7 @@ func onePage[T object](ctx context.Context, c *Client, l list, number int) (*pag
 func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T], error] {
 	return func(yield func(*page[T], error) bool) {
 		known := map[int64]bool{}
-		seen, l := 0, l
+		seen, total, l := 0, -1, l
 		for number := 1; number <= maxPages; number++ {
 			p, err := onePage[T](ctx, c, l, number)
 			if err != nil {
@@ -185,6 +177,7 @@ func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T],
 			}
 			seen += len(p.items)
 			last := p.last(seen)
+			p.changed, total = total >= 0 && total != p.total, p.total
 			l.size = cmp.Or(l.size, p.size, len(p.items))
 			p.items = slices.DeleteFunc(p.items, func(item T) bool {
 				repeated := known[item.id()]
@@ -195,26 +188,27 @@ func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T],
 				return
 			}
 		}
+		yield(nil, endlessList(c, l))
 	}
 }
 
 // listAll returns every object of a list once, by ID, whatever the page size. It
 // starts again if the total changes between two pages, because objects may then
-// have moved from one page to another.
+// have moved from one page to another. A list that keeps changing is an error: what it
+// lacks may exist.
 func listAll[T object](ctx context.Context, c *Client, l list) ([]T, error) {
 	for attempt := 1; ; attempt++ {
 		var all []T
-		total, steady := -1, true
+		total, changed := -1, false
 		for p, err := range pages[T](ctx, c, l) {
 			if err != nil {
 				return nil, err
 			}
-			steady = steady && (total == -1 || total == p.total)
-			total = p.total
+			total, changed = p.total, changed || p.changed
 			all = append(all, p.items...)
 		}
 		switch {
-		case len(all) >= total && (steady || attempt == maxListAttempts):
+		case len(all) >= total && !changed:
 			return byID(all), nil
 		case attempt == maxListAttempts:
 			return nil, incompleteList(c, l, attempt, total, len(all))
@@ -228,14 +222,23 @@ func byID[T object](items []T) []T {
 	return slices.CompactFunc(items, func(a, b T) bool { return a.id() == b.id() })
 }
 
-// incompleteList returns the error for a list with fewer objects than its total.
+// incompleteList returns the error for a list whose total changed, or is not the number of
+// its objects.
 func incompleteList(c *Client, l list, attempts, total, found int) *Error {
+	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total, found)
+	if found >= total {
+		problem = "the number of entries changed while the list was read"
+	}
+	return c.listError(l, attempts, problem)
+}
+
+// endlessList returns the error for a list with more than maxPages pages.
+func endlessList(c *Client, l list) *Error {
+	return c.listError(l, 1, fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
+}
+
+func (c *Client) listError(l list, attempts int, problem string) *Error {
 	return &Error{
-		Method:   http.MethodGet,
-		URL:      c.base.String() + l.path,
-		Status:   http.StatusOK,
-		Attempts: attempts,
-		Problem: fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
-			found),
+		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK, Attempts: attempts, Problem: problem,
 	}
 }

@@ -118,7 +118,7 @@ func (c *Client) classify(err error) *Error {
 	case record, errors.Is(err, http.ErrSchemeMismatch):
 		return &Error{Problem: host + " does not speak TLS: check the scheme and port of url"}
 	case isResponseError(err):
-		return &Error{Problem: innermost(err).Error(), MaybeDone: true}
+		return &Error{Problem: c.mask.clean(innermost(err).Error()), MaybeDone: true}
 	case operation != nil && operation.Op == "proxyconnect":
 		return notSent("no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY")
 	case dns != nil:
@@ -135,10 +135,11 @@ func (c *Client) classify(err error) *Error {
 }
 
 // isResponseError reports whether err says that a response arrived whole and is
-// not what the API documents.
+// not what the API documents, or about another object.
 func isResponseError(err error) bool {
 	_, shape := errors.AsType[*shapeError](err)
-	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
+	_, other := errors.AsType[*otherObjectError](err)
+	return shape || other || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
 }
 
 // systemReason returns the operating system's reason for a network error in

@@ -27,7 +27,7 @@ type Token struct {
 	Created    *time.Time // nil if the deployment does not report it
 	Expiration *time.Time // nil: never expires
 	LastUsed   *time.Time // nil: never, or the deployment does not report it
-	User       User       // the owner; a stub, without teams
+	User       User       // the owner; a stub, without teams, and with ID 0 if the response has none
 }
 
 // Expired reports whether the token has expired at now.
@@ -61,15 +61,15 @@ func (w *wireToken) token() (Token, error) {
 	if t.Created == nil {
 		t.Created = w.CreatedAt.pointer()
 	}
-	if w.User == nil {
-		return t, nil
+	if w.User != nil {
+		t.User = w.User.user()
 	}
-	var err error
-	t.User, err = w.User.user()
-	return t, err
+	return t, nil
 }
 
 func (t Token) id() int64 { return t.ID }
+
+func (t *Token) subject() subject { return subject{id: t.ID, name: t.Name, owner: t.User.ID} }
 
 // read decodes every variant of a token.
 func (t *Token) read(dec *json.Decoder) error {
@@ -130,7 +130,8 @@ func tokenPath(id int64) string { return "/user-tokens/" + strconv.FormatInt(id,
 // postServiceToken creates a token for a service account: POST /user-tokens.
 func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
 	defer c.tokens.wrote(0)
-	return call[NewToken](ctx, c, request{method: http.MethodPost, path: "/user-tokens", in: in})
+	asked := subject{name: in.Name, owner: in.UserID}
+	return call[NewToken](ctx, c, request{method: http.MethodPost, path: "/user-tokens", in: in, asked: asked})
 }
 
 // ServiceTokens returns every service token of the deployment by ID, including
@@ -168,7 +169,8 @@ func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*T
 		Revoke bool `json:"revoke"`
 	}{revoke}
 	defer c.tokens.wrote(id)
-	return call[Token](ctx, c, request{method: http.MethodPut, path: tokenPath(id), in: in})
+	asked := subject{id: id}
+	return call[Token](ctx, c, request{method: http.MethodPut, path: tokenPath(id), in: in, asked: asked})
 }
 
 // DeleteToken erases a revoked token: DELETE /user-tokens/{id}.
