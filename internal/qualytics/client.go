@@ -23,6 +23,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -89,7 +90,8 @@ type Client struct {
 	maxRetries int
 	mask       masker
 	clock      serverClock
-	pace       *pace // shared with the clients that WithToken returns
+	pace       *pace    // shared with the clients that WithToken returns
+	contact    *contact // shared as well
 
 	me           cached[*User]
 	teamNames    cached[[]string]
@@ -124,7 +126,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		config: cfg, base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
-		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{},
+		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{}, contact: &contact{},
 		log: cfg.Log, now: cfg.Now, sleep: cfg.Sleep, jitter: cfg.Jitter,
 	}
 	if c.log == nil {
@@ -147,6 +149,8 @@ func New(cfg Config) (*Client, error) {
 func httpClient(cfg Config) *http.Client {
 	transport := cleanhttp.DefaultPooledTransport()
 	transport.MaxIdleConnsPerHost = maxConnections
+	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	transport.OnProxyConnectResponse = checkProxy
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            cfg.RootCAs,
@@ -168,7 +172,7 @@ func (c *Client) WithToken(token Secret) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	other.http, other.pace = c.http, c.pace
+	other.http, other.pace, other.contact = c.http, c.pace, c.contact
 	other.mask.add(string(c.token))
 	return other, nil
 }
@@ -205,9 +209,13 @@ func (c *Client) do(ctx context.Context, r request) error {
 	if e != nil {
 		return e
 	}
+	c.contact.begin(c.now())
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
 		e := c.attempt(ctx, r, body)
+		if e == nil || e.isAnswer() {
+			c.contact.answer()
+		}
 		if e == nil {
 			c.log(ctx, "Qualytics API request", map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
 			return nil

@@ -323,11 +323,11 @@ func TestRetries(t *testing.T) {
 		want     []time.Duration // the waits; nil: not checked
 		fails    bool
 	}{
-		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 2 * time.Second}, false},
+		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 3 * time.Second}, false},
 		{"429 POST", post, status(429), 2, 3, nil, false},
 		{"429 every time", get, status(429), -1, 6, []time.Duration{
-			time.Second, 2 * time.Second, 4 * time.Second,
-			8 * time.Second, 16 * time.Second,
+			time.Second, 3 * time.Second, 9 * time.Second,
+			27 * time.Second, 30 * time.Second,
 		}, true},
 		{"Retry-After", post, status(429, "7"), 1, 2, []time.Duration{7100 * time.Millisecond}, false},
 		{"Retry-After 0", get, status(429, "0"), 1, 2, []time.Duration{time.Second}, false},
@@ -335,7 +335,7 @@ func TestRetries(t *testing.T) {
 		{"Retry-After an hour", get, status(429, "3600"), 1, 1, []time.Duration{}, true},
 		{"Retry-After exceeds its budget", get, status(503, "50"), -1, 3, []time.Duration{
 			50100 * time.Millisecond,
-			50200 * time.Millisecond,
+			50300 * time.Millisecond,
 		}, true},
 		{"502 GET", get, status(502), 1, 2, nil, false},
 		{"503 PUT", put, status(503), 1, 2, nil, true}, // then 404

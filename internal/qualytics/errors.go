@@ -30,6 +30,9 @@ type Error struct {
 	Hint string
 	// Problem says why there is no usable response, or what is wrong with it.
 	Problem string
+	// Configuration is true if the settings are wrong, such as the host, the scheme, a
+	// certificate, or a proxy: another attempt cannot succeed.
+	Configuration bool
 	// Attempts is how often the request was sent.
 	Attempts int
 	// Stopped is true if the caller's context ended.
@@ -89,6 +92,14 @@ func IsBadRequest(err error) bool { return hasStatus(err, http.StatusBadRequest)
 
 // IsInvalid reports whether the API refused a value with a 422.
 func IsInvalid(err error) bool { return hasStatus(err, http.StatusUnprocessableEntity) }
+
+// IsConfiguration reports whether the request cannot succeed with these settings: the name
+// of the host does not resolve, its certificate is not trusted, one side expects TLS and
+// the other does not, or a proxy refuses to connect. It is not repeated.
+func IsConfiguration(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Configuration
+}
 
 // IsRefused reports whether the API understood the request and refused it: any
 // 4xx of its own other than a missing permission or a rate limit.
@@ -154,7 +165,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		Fault  json.RawMessage `json:"fault_context"`
 	}
 	if isHTML(resp.Header) || json.Unmarshal(body, &response) != nil || len(response.Detail) == 0 {
-		e.Problem = gatewayProblem(resp, len(body) == 0)
+		e.Problem, e.Configuration = c.gatewayProblem(resp, strings.ToLower(string(body)))
 		return e
 	}
 	e.FromAPI = true
@@ -186,15 +197,21 @@ func (c *Client) redirectProblem(to *url.URL) string {
 	return "the server redirects to " + origin + ", which is not followed: check url"
 }
 
-// gatewayProblem describes an error that the API did not send.
-func gatewayProblem(resp *http.Response, empty bool) string {
+// gatewayProblem describes an error that the API did not send, and reports whether the
+// settings are wrong. text is the body in lower case.
+func (c *Client) gatewayProblem(resp *http.Response, text string) (problem string, configuration bool) {
 	switch {
-	case empty:
-		return "the response is empty, so it comes from a gateway in front of the API"
+	case resp.StatusCode == http.StatusProxyAuthRequired: // by http, where a proxy needs no CONNECT
+		return "a proxy requires a user name and a password: set them in HTTP_PROXY, or add the host to NO_PROXY", true
+	case resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" &&
+		strings.Contains(text, "http request") && strings.Contains(text, "https"): // Go, nginx, and Apache say so
+		return httpsExpected(c.base.Host), true
+	case text == "":
+		return "the response is empty, so it comes from a gateway in front of the API", false
 	case resp.StatusCode == http.StatusNotFound:
-		return errWebPage.Error()
+		return errWebPage.Error(), false
 	default:
-		return "the response is not an error of the API, so it comes from a gateway or firewall in front of it"
+		return "the response is not an error of the API, so it comes from a gateway or firewall in front of it", false
 	}
 }
 

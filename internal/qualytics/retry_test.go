@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -19,7 +20,7 @@ import (
 
 func TestNextWait(t *testing.T) {
 	t.Parallel()
-	c := &Client{maxRetries: 2, jitter: func() float64 { return 1 }}
+	c := &Client{maxRetries: 2, jitter: func() float64 { return 1 }, now: time.Now, contact: &contact{answered: true}}
 	get := func(after time.Duration) *Error {
 		return &Error{Method: http.MethodGet, transient: true, retryAfter: after}
 	}
@@ -32,7 +33,7 @@ func TestNextWait(t *testing.T) {
 		again   bool
 	}{
 		{"first retry", get(0), 1, 0, firstBackoff, true},
-		{"last retry", get(0), 2, 0, 2 * firstBackoff, true},
+		{"last retry", get(0), 2, 0, backoffFactor * firstBackoff, true},
 		{"retries used up", get(0), 3, 0, 0, false},
 		{"not transient", &Error{Method: http.MethodGet}, 1, 0, 0, false},
 		{"create that was sent", &Error{Method: http.MethodPost, transient: true, MaybeDone: true}, 1, 0, 0, false},
@@ -101,9 +102,19 @@ func TestClassify(t *testing.T) {
 		name                string
 		err                 error
 		problem             string
-		transient, received bool
+		transient, received bool // neither: the settings are wrong, or the response is
 	}{
 		{"certificate", &tls.CertificateVerificationError{Err: errors.New("x")}, "set ca_cert_file", false, false},
+		{
+			"certificate of another host", &tls.CertificateVerificationError{
+				Err: x509.HostnameError{Host: "q.example", Certificate: &x509.Certificate{}},
+			}, "check the host in url", false, false,
+		},
+		{
+			"expired certificate", &tls.CertificateVerificationError{
+				Err: x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{}},
+			}, "check the clock", false, false,
+		},
 		{"no TLS", tls.RecordHeaderError{}, "does not speak TLS", false, false},
 		{"http to a TLS port", http.ErrSchemeMismatch, "does not speak TLS", false, false},
 		{"web page", errWebPage, "web page", false, true},
@@ -111,7 +122,23 @@ func TestClassify(t *testing.T) {
 		{"too large", errTooLarge, "larger than", false, true},
 		{"wrong shape", &shapeError{"the response is odd"}, "the response is odd", false, true},
 		{"proxy", operation("proxyconnect", syscall.ECONNREFUSED), "no connection to the proxy", true, false},
-		{"name", operation("dial", &net.DNSError{Err: "no such host"}), "cannot be resolved", true, false},
+		{
+			"name of the proxy", operation("proxyconnect", &net.DNSError{Err: "no such host", IsNotFound: true}),
+			"no connection to the proxy (no such host)", false, false,
+		},
+		{
+			"certificate of the proxy", operation("proxyconnect",
+				&tls.CertificateVerificationError{Err: errors.New("x")}), "no connection to the proxy", false, false,
+		},
+		{"socks", operation("socks connect", syscall.ECONNREFUSED), "no connection to the proxy", true, false},
+		{
+			"name", operation("dial", &net.DNSError{Err: "no such host", IsNotFound: true}), "cannot be resolved",
+			false, false,
+		},
+		{
+			"name server", operation("dial", &net.DNSError{Err: "server misbehaving", IsTemporary: true}),
+			"cannot be resolved (server misbehaving)", true, false,
+		},
 		{"refused", operation("dial", syscall.ECONNREFUSED), "no connection to q.example", true, false},
 		{"connection timed out", operation("dial", os.ErrDeadlineExceeded), "(timed out)", true, false},
 		{"timeout", os.ErrDeadlineExceeded, "no response within 1s", true, true},
@@ -121,6 +148,9 @@ func TestClassify(t *testing.T) {
 		got := c.classify(tc.err)
 		if !strings.Contains(got.Problem, tc.problem) || got.transient != tc.transient || got.MaybeDone != tc.received {
 			t.Errorf("%s: %+v, want %q, transient %t, received %t", tc.name, got, tc.problem, tc.transient, tc.received)
+		}
+		if IsConfiguration(got) != (!tc.transient && !tc.received) {
+			t.Errorf("%s: configuration %t", tc.name, IsConfiguration(got))
 		}
 	}
 }
