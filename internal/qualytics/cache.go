@@ -179,16 +179,17 @@ func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
 // false if neither contains it.
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	called := c.now()
+	var list *download[Token]
 	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
-		list, err := c.tokens.get(ctx, since)
-		if err != nil {
+		var err error
+		if list, err = c.tokens.get(ctx, since); err != nil {
 			return nil, false, err
 		}
 		if token, ok := c.tokens.item(list, id); ok {
 			return &token, true, nil
 		}
 	}
-	return nil, false, nil
+	return nil, false, c.checkAbsence(list.items)
 }
 
 // CachedServiceTokens returns every service token by ID for a data source, an

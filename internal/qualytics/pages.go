@@ -106,12 +106,13 @@ func decodeField(dec *json.Decoder, name json.Token, into any) error {
 }
 
 // readItems decodes a list whose first token is start. Deployments may send null for an
-// empty list.
+// empty list: items is then nil.
 func (p *page[T]) readItems(dec *json.Decoder, start json.Token) error {
 	switch start {
 	case nil:
 		return nil
 	case json.Delim('['):
+		p.items = []T{}
 	default:
 		return &shapeError{"the response is not a list, but the API documents one"}
 	}
@@ -195,7 +196,7 @@ func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T],
 // listAll returns every object of a list once, by ID, whatever the page size. It
 // starts again if the total changes between two pages, because objects may then
 // have moved from one page to another. A list that keeps changing is an error: what it
-// lacks may exist.
+// lacks may exist. The result is nil if the deployment sent null, which proves as little.
 func listAll[T object](ctx context.Context, c *Client, l list) ([]T, error) {
 	for attempt := 1; ; attempt++ {
 		var all []T
@@ -205,7 +206,11 @@ func listAll[T object](ctx context.Context, c *Client, l list) ([]T, error) {
 				return nil, err
 			}
 			total, changed = p.total, changed || p.changed
-			all = append(all, p.items...)
+			if all == nil {
+				all = p.items
+			} else {
+				all = append(all, p.items...)
+			}
 		}
 		switch {
 		case len(all) >= total && !changed:

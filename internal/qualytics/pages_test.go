@@ -148,6 +148,17 @@ func TestNullsInLists(t *testing.T) {
 			s.Clock.Advance(2 * listMaxAge)
 		}
 	}
+	for text, proof := range map[string]bool{"null": false, `{"items":null}`: false, "[]": true, `{"items":[]}`: true} {
+		s.Fail(qualyticstest.JSON(200, text).On(http.MethodGet, "").Repeat(qualyticstest.Forever))
+		if _, found, err := c.FindServiceToken(t.Context(), 7); found || (err == nil) != proof {
+			t.Errorf("%s shows that a token is gone: %t, %v", text, found, err)
+		}
+		s.Clock.Advance(2 * listMaxAge)
+		if _, found, err := c.CachedServiceToken(t.Context(), 7); found || (err == nil) != proof {
+			t.Errorf("%s, cached, shows that a token is gone: %t, %v", text, found, err)
+		}
+		s.Heal()
+	}
 	for _, text := range []string{`{"items":null,"total":2}`, `{"total":0}`, `{"items":7}`, `7`} {
 		s.Fail(qualyticstest.JSON(200, text).On(http.MethodGet, "").Repeat(maxListAttempts))
 		if tokens, err := c.ServiceTokens(t.Context()); err == nil {

@@ -138,8 +138,10 @@ func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToke
 // revoked ones: GET /user-tokens/service. There is no filter. The API documents one
 // response without pages; if an envelope says that there are more, they are requested.
 func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
-	return listAll[Token](ctx, c, list{path: "/user-tokens/service"})
+	return listAll[Token](ctx, c, serviceTokens)
 }
+
+var serviceTokens = list{path: "/user-tokens/service"}
 
 // OwnTokens returns the tokens of the client's own user by ID: GET /user-tokens.
 func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
@@ -150,16 +152,25 @@ func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
 // cannot return a single one: GET /user-tokens/service. It reports false if two
 // lists in a row do not contain it.
 func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
+	var tokens []Token
 	for range 2 {
-		tokens, err := c.ServiceTokens(ctx)
-		if err != nil {
+		var err error
+		if tokens, err = c.ServiceTokens(ctx); err != nil {
 			return nil, false, err
 		}
 		if i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id }); i >= 0 {
 			return &tokens[i], true, nil
 		}
 	}
-	return nil, false, nil
+	return nil, false, c.checkAbsence(tokens)
+}
+
+// checkAbsence returns an error if a list of tokens does not prove that one is gone.
+func (c *Client) checkAbsence(tokens []Token) error {
+	if tokens != nil {
+		return nil
+	}
+	return c.listError(serviceTokens, 1, "the list is null, which does not prove that the token is gone")
 }
 
 // SetTokenRevoked revokes a token, or restores a revoked one:
