@@ -370,8 +370,8 @@ func decode(resp *http.Response, out any) error {
 		return &bodyError{limited.err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &bodyError{io.ErrUnexpectedEOF}
-	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyResponse):
-		return err
+	case err == nil:
+		return nil
 	default:
 		return jsonError(err)
 	}
@@ -408,10 +408,13 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 	if err := decodeNext(dec, out); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.Join(errTrailingData, err)
+	switch _, err := dec.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
 	}
-	return nil
+	return errNoJSON // more data after the response
 }
 
 // firstByte returns the first byte of a body that is not white space, without

@@ -114,10 +114,10 @@ func hasStatus(err error, status int) bool {
 
 // Problems of a response that is not what the API documents.
 var (
-	errWebPage       = errors.New("got a web page instead of the API: check url and api_path")
-	errEmptyResponse = errors.New("the response is empty, but the API documents a JSON body")
-	errTooLarge      = fmt.Errorf("the response is larger than %d MiB", MaxResponseBytes>>20)
-	errTrailingData  = errors.New("unexpected data after the response")
+	errWebPage       = &shapeError{"got a web page instead of the API: check url and api_path"}
+	errEmptyResponse = &shapeError{"the response is empty, but the API documents a JSON body"}
+	errTooLarge      = &shapeError{fmt.Sprintf("the response is larger than %d MiB", MaxResponseBytes>>20)}
+	errNoJSON        = &shapeError{"the response is not JSON: check url and api_path"}
 )
 
 // bodyError is a response whose body could not be read to its end.
@@ -126,7 +126,7 @@ type bodyError struct{ err error }
 func (e *bodyError) Error() string { return "the response is incomplete: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
-// shapeError is a response whose JSON is not what the API documents.
+// shapeError is a response that arrived whole and is not what the API documents.
 type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
@@ -148,7 +148,7 @@ func jsonError(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && strings.Contains(syntax.Error(), "unexpected end") {
 		return &bodyError{io.ErrUnexpectedEOF}
 	}
-	return &shapeError{"the response is not JSON: check url and api_path"}
+	return errNoJSON
 }
 
 // statusError returns the error for a response that is not a success.

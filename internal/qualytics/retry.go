@@ -134,6 +134,7 @@ func (c *Client) classify(err error) *Error {
 	certificate, _ := errors.AsType[*tls.CertificateVerificationError](err)
 	dns, _ := errors.AsType[*net.DNSError](err)
 	network, _ := errors.AsType[net.Error](err)
+	shape, _ := errors.AsType[*shapeError](err)
 	_, truncated := errors.AsType[*bodyError](err)
 	reason := systemReason(err)
 	switch {
@@ -151,8 +152,8 @@ func (c *Client) classify(err error) *Error {
 		return misconfigured(httpsExpected(host))
 	case isSchemeMismatch(err):
 		return misconfigured(host + " does not speak TLS: check the scheme and port of url")
-	case isResponseError(err):
-		return &Error{Problem: c.mask.clean(innermost(err).Error()), MaybeDone: true}
+	case shape != nil:
+		return &Error{Problem: c.mask.clean(shape.text), MaybeDone: true}
 	case dns != nil && dns.IsNotFound:
 		return misconfigured("the host " + host + " cannot be resolved" + reason + ": check url and the network")
 	case dns != nil:
@@ -223,14 +224,6 @@ func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.R
 	return &proxyRefusal{proxy: proxy.Host, status: resp.StatusCode}
 }
 
-// isResponseError reports whether err says that a response arrived whole and is
-// not what the API documents, or about another object.
-func isResponseError(err error) bool {
-	_, shape := errors.AsType[*shapeError](err)
-	_, other := errors.AsType[*otherObjectError](err)
-	return shape || other || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
-}
-
 // systemReason returns the operating system's reason for a network error in
 // parentheses, such as " (connection refused)", or "" if there is none.
 func systemReason(err error) string {
@@ -244,18 +237,6 @@ func systemReason(err error) string {
 		return " (timed out)"
 	}
 	return ""
-}
-
-// innermost returns the error at the end of a chain: the client's own, without
-// what net/http wrapped around it.
-func innermost(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }
 
 // parseRetryAfter returns the wait that a Retry-After header asks for: seconds,

@@ -33,14 +33,15 @@ func (asked subject) differs(response any) error {
 	default:
 		return nil
 	}
-	return &otherObjectError{got, "the response describes another object: " + difference + "; nothing of it was stored"}
+	text := "the response describes another object: " + difference + "; nothing of it was stored"
+	return &otherObjectError{&shapeError{text}, got}
 }
 
 // otherObjectError is a success whose response describes another object than the one that
 // was asked for.
 type otherObjectError struct {
-	got  subject
-	text string
+	*shapeError
+	got subject
 }
 
-func (e *otherObjectError) Error() string { return e.text }
+func (e *otherObjectError) Unwrap() error { return e.shapeError }
