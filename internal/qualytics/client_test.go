@@ -242,7 +242,8 @@ func TestIncompleteTokenList(t *testing.T) {
 			Repeat(qualyticstest.Forever),
 	)
 	c, _ := newClient(t, s, nil)
-	if tokens, err := c.ServiceTokens(t.Context()); err == nil || !contains(err.Error(), "reports 2 entries and has 1") {
+	tokens, err := c.ServiceTokens(t.Context())
+	if err == nil || !contains(err.Error(), "reports 2 entries and has 1") {
 		t.Errorf("got %v and the error %v", tokens, err)
 	}
 }

@@ -239,8 +239,8 @@ func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
 	}
 	e, ok := errors.AsType[*Error](lost)
 	fromGateway := ok && e.Status >= http.StatusBadRequest
-	return !fromGateway && t.User.ID == in.UserID && a.mayHaveCreated(t.ID, t.Created) && t.Active && t.LastUsed == nil &&
-		t.hasLifetime(in.ExpiresInDays)
+	return !fromGateway && t.User.ID == in.UserID && a.mayHaveCreated(t.ID, t.Created) && t.Active &&
+		t.LastUsed == nil && t.hasLifetime(in.ExpiresInDays)
 }
 
 // tokensNamed returns the tokens with the name and the owner of a request. They may have

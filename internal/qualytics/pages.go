@@ -230,7 +230,8 @@ func byID[T object](items []T) []T {
 // incompleteList returns the error for a list whose total changed, or is not the number of
 // its objects.
 func incompleteList(c *Client, l list, attempts, total, found int) *Error {
-	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total, found)
+	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
+		found)
 	if found >= total {
 		problem = "the number of entries changed while the list was read"
 	}
@@ -244,6 +245,7 @@ func endlessList(c *Client, l list) *Error {
 
 func (c *Client) listError(l list, attempts int, problem string) *Error {
 	return &Error{
-		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK, Attempts: attempts, Problem: problem,
+		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK,
+		Attempts: attempts, Problem: problem,
 	}
 }

@@ -130,7 +130,7 @@ func lost(problem string) *Error { return &Error{Problem: problem, transient: tr
 func (c *Client) classify(err error) *Error {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
-	refusal, _ := errors.AsType[*proxyRefusal](err)
+	refusal, _ := errors.AsType[*proxyError](err)
 	certificate, _ := errors.AsType[*tls.CertificateVerificationError](err)
 	dns, _ := errors.AsType[*net.DNSError](err)
 	network, _ := errors.AsType[net.Error](err)
@@ -192,17 +192,17 @@ func isSchemeMismatch(err error) bool {
 
 func httpsExpected(host string) string { return host + " expects TLS: set url to an https URL" }
 
-// proxyRefusal is a response of a proxy to CONNECT that is not a success.
-type proxyRefusal struct {
+// proxyError is a response of a proxy to CONNECT that is not a success.
+type proxyError struct {
 	proxy  string // host and port, without credentials
 	status int
 }
 
-func (e *proxyRefusal) Error() string { return fmt.Sprintf("%d from the proxy %s", e.status, e.proxy) }
+func (e *proxyError) Error() string { return fmt.Sprintf("%d from the proxy %s", e.status, e.proxy) }
 
 // explain returns the error of a request that a proxy did not forward to host. A proxy that
 // found the host unreachable may reach it later.
-func (e *proxyRefusal) explain(host string) *Error {
+func (e *proxyError) explain(host string) *Error {
 	what := fmt.Sprintf("the proxy %s responded to CONNECT %s with %d %s", e.proxy, host, e.status,
 		http.StatusText(e.status))
 	switch {
@@ -221,7 +221,7 @@ func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.R
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &proxyRefusal{proxy: proxy.Host, status: resp.StatusCode}
+	return &proxyError{proxy: proxy.Host, status: resp.StatusCode}
 }
 
 // systemReason returns the operating system's reason for a network error in

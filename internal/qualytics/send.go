@@ -36,7 +36,8 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 	e = c.exchange(ctx, r, body, func(resp *http.Response) error {
 		text, err := io.ReadAll(limitedBody(resp))
 		response = &Response{
-			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.now().Sub(start), HTML: isHTML(resp.Header),
+			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.now().Sub(start),
+			HTML: isHTML(resp.Header),
 		}
 		if resp.TLS != nil {
 			response.TLS = tls.VersionName(resp.TLS.Version)
