@@ -83,8 +83,8 @@ type download[T object] struct {
 
 // startLists makes the shared lists of a new client usable.
 func (c *Client) startLists() {
-	c.tokens.now, c.tokens.load = c.now, c.ServiceTokens
-	c.users.now, c.users.load = c.now, c.downloadAccounts
+	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
+	c.users.now, c.users.load = c.Now, c.downloadAccounts
 }
 
 // wrote records a write to an object, after it was sent.
@@ -178,7 +178,7 @@ func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
 // listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
 // false if neither contains it.
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
-	called := c.now()
+	called := c.Now()
 	var list *download[Token]
 	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
 		var err error
@@ -255,7 +255,7 @@ func (r *accountReads) stopListing() {
 // deactivated ones. The caller holds the lock.
 func (c *Client) loadFirstPage(ctx context.Context) error {
 	r := &c.accountReads
-	r.start = c.now()
+	r.start = c.Now()
 	first, err := onePage[User](ctx, c, allAccounts, 1)
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ var allAccounts = UserFilter{IncludeDeleted: true}.list()
 // /users/{id} always confirms that it does not exist or is deactivated. Its data is
 // at most listMaxAge old.
 func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, error) {
-	since := c.now().Add(-listMaxAge)
+	since := c.Now().Add(-listMaxAge)
 	if c.chooseSingleRead(ctx, since) {
 		return c.FindUser(ctx, id)
 	}
@@ -305,7 +305,7 @@ func (c *Client) downloadAccounts(ctx context.Context) ([]User, error) {
 	r := &c.accountReads
 	r.mu.Lock()
 	var err error
-	if r.first == nil || r.start.Before(c.now().Add(-listMaxAge)) {
+	if r.first == nil || r.start.Before(c.Now().Add(-listMaxAge)) {
 		err = c.loadFirstPage(ctx)
 	}
 	first, pages := r.first, r.pages
@@ -365,7 +365,7 @@ func (c *Client) CachedServiceAccounts(ctx context.Context) ([]User, error) {
 // deactivated ones. Like reads by ID, look-ups by name share a download if there
 // are many of them. A name that it does not contain is confirmed by a request.
 func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, error) {
-	since := c.now().Add(-listMaxAge)
+	since := c.Now().Add(-listMaxAge)
 	list := c.users.fresh(since)
 	useList := list != nil && c.users.isCurrent(list)
 	if list == nil {

@@ -139,7 +139,7 @@ func TestWriteDuringADownload(t *testing.T) {
 		_, err := c.SetTokenRevoked(ctx, token.ID, true)
 		return stale, err // read before the write
 	}
-	if _, err := c.tokens.get(t.Context(), c.now()); err != nil {
+	if _, err := c.tokens.get(t.Context(), c.Now()); err != nil {
 		t.Fatal(err)
 	}
 	c.tokens.load = load

@@ -80,29 +80,19 @@ type Config struct {
 
 // Client talks to one deployment with one token. It is safe for concurrent use.
 type Client struct {
-	config  Config // as it was given to New
+	config  Config // with defaults
 	base    *url.URL
-	token   Secret
-	headers map[string]Secret
-	agent   string
-
-	http       *http.Client
-	maxRetries int
-	mask       masker
-	clock      serverClock
-	pace       *pace    // shared with the clients that WithToken returns
-	contact    *contact // shared as well
+	mask    masker
+	clock   serverClock
+	http    *http.Client // shared with the clients that WithToken returns, like pace and contact
+	pace    *pace
+	contact *contact
 
 	me           cached[*User]
 	teamNames    cached[[]string]
 	tokens       sharedList[Token]
 	users        sharedList[User]
 	accountReads accountReads
-
-	log    func(ctx context.Context, message string, fields map[string]any)
-	now    func() time.Time
-	sleep  func(ctx context.Context, d time.Duration) error
-	jitter func() float64
 }
 
 // New returns a client for cfg, or an error that says which value is invalid.
@@ -124,24 +114,24 @@ func New(cfg Config) (*Client, error) {
 			return nil, err
 		}
 	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Log == nil {
+		cfg.Log = func(context.Context, string, map[string]any) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
+	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = sleep
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
 	c := &Client{
-		config: cfg, base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
-		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{}, contact: &contact{},
-		log: cfg.Log, now: cfg.Now, sleep: cfg.Sleep, jitter: cfg.Jitter,
+		config: cfg, base: base, mask: newMasker(cfg), http: httpClient(cfg), pace: &pace{}, contact: &contact{},
 	}
-	if c.log == nil {
-		c.log = func(context.Context, string, map[string]any) {}
-	}
-	if c.now == nil {
-		c.now = time.Now //nolint:forbidigo // The only place that uses the real clock.
-	}
-	if c.sleep == nil {
-		c.sleep = sleep
-	}
-	if c.jitter == nil {
-		c.jitter = rand.Float64
-	}
-	c.http = httpClient(cfg)
 	c.startLists()
 	return c, nil
 }
@@ -156,11 +146,7 @@ func httpClient(cfg Config) *http.Client {
 		RootCAs:            cfg.RootCAs,
 		InsecureSkipVerify: cfg.InsecureSkipVerify, // #nosec G402 -- the user set ssl_verify = false, which warns.
 	}
-	timeout := cfg.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-	return &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: checkRedirect}
+	return &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: checkRedirect}
 }
 
 // WithToken returns a client for the same deployment with another token. It
@@ -173,12 +159,12 @@ func (c *Client) WithToken(token Secret) (*Client, error) {
 		return nil, err
 	}
 	other.http, other.pace, other.contact = c.http, c.pace, c.contact
-	other.mask.add(string(c.token))
+	other.mask.add(string(c.config.Token))
 	return other, nil
 }
 
 // Now returns the time of the client's clock.
-func (c *Client) Now() time.Time { return c.now() }
+func (c *Client) Now() time.Time { return c.config.Now() }
 
 // URL returns the base URL of every request, without credentials.
 func (c *Client) URL() string { return c.base.String() }
@@ -209,7 +195,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 	if e != nil {
 		return e
 	}
-	c.contact.begin(c.now())
+	c.contact.begin(c.Now())
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
 		e := c.attempt(ctx, r, body)
@@ -217,17 +203,18 @@ func (c *Client) do(ctx context.Context, r request) error {
 			c.contact.answer()
 		}
 		if e == nil {
-			c.log(ctx, "Qualytics API request", map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
+			c.config.Log(ctx, "Qualytics API request",
+				map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
 			return nil
 		}
 		e.Attempts = attempt
 		wait, again := c.nextWait(e, attempt, &asked)
 		if e.Stopped || !again {
-			c.log(ctx, "Qualytics API request failed",
+			c.config.Log(ctx, "Qualytics API request failed",
 				map[string]any{"method": r.method, "path": r.path, "status": e.Status, "attempts": attempt})
 			return e
 		}
-		c.log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
+		c.config.Log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
 			"method":      r.method,
 			"path":        r.path,
 			"status":      e.Status,
@@ -235,7 +222,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 			"wait":        wait.String(),
 			"retry_after": e.retryAfter.String(),
 		})
-		err := c.sleep(ctx, wait)
+		err := c.config.Sleep(ctx, wait)
 		if err == nil {
 			err = c.waitForRate(ctx, true)
 		}
@@ -318,9 +305,9 @@ func (c *Client) exchange(ctx context.Context, r request, body []byte, read func
 
 // observe records what the headers of a response say about clock and rate.
 func (c *Client) observe(resp *http.Response) {
-	c.clock.observe(resp.Header, c.now())
+	c.clock.observe(resp.Header, c.Now())
 	if resp.StatusCode == http.StatusTooManyRequests {
-		c.pace.record429(c.now(), parseRetryAfter(resp.Header, c.ServerTime()))
+		c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
 	}
 }
 
@@ -346,16 +333,16 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range c.headers {
+	for name, value := range c.config.Headers {
 		req.Header.Set(name, string(value))
 	}
-	req.Header.Set("Authorization", "Bearer "+string(c.token))
+	req.Header.Set("Authorization", "Bearer "+string(c.config.Token))
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.agent != "" {
-		req.Header.Set("User-Agent", c.agent)
+	if c.config.UserAgent != "" {
+		req.Header.Set("User-Agent", c.config.UserAgent)
 	}
 	return req, nil
 }

@@ -36,7 +36,7 @@ func TestServerClock(t *testing.T) {
 			t.Errorf("Date %q: the clock is %s ahead, want %s", tc.header, got, tc.want)
 		}
 	}
-	c := &Client{now: func() time.Time { return local }}
+	c := &Client{config: Config{Now: func() time.Time { return local }}}
 	if got := local.Sub(c.startOfAttempt()); got != startTolerance {
 		t.Errorf("equal clocks: %s of tolerance, want %s", got, startTolerance)
 	}

@@ -137,7 +137,7 @@ func TestUpgrade(t *testing.T) {
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	sum := func(jitter float64) (total time.Duration) {
-		c := &Client{jitter: func() float64 { return jitter }}
+		c := &Client{config: Config{Jitter: func() float64 { return jitter }}}
 		for attempt := range DefaultMaxRetries {
 			total += c.backoff(attempt + 1)
 		}
@@ -147,7 +147,7 @@ func TestWaits(t *testing.T) {
 		average > 60*time.Second {
 		t.Errorf("waits of %s to %s, on average %s", least, most, average)
 	}
-	c := &Client{jitter: func() float64 { return 1 }}
+	c := &Client{config: Config{Jitter: func() float64 { return 1 }}}
 	if wait := c.backoff(100); wait != maxBackoff {
 		t.Errorf("wait %s after 100 attempts", wait)
 	}

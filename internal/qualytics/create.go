@@ -53,7 +53,7 @@ func (a createAttempt) mayHaveCreated(id int64, created *time.Time) bool {
 // outlives the caller's, but only for as long as a few requests take.
 func (c *Client) lookupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	const requests = 3
-	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.http.Timeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.config.Timeout)
 }
 
 // mayHaveTakenEffect reports whether a create may have succeeded although it
@@ -72,7 +72,7 @@ func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, other := errors.AsType[*otherObjectError](err)
-	if !ok || other || attempt > c.maxRetries || ctx.Err() != nil {
+	if !ok || other || attempt > c.config.MaxRetries || ctx.Err() != nil {
 		return false
 	}
 	if e.FromAPI && !e.transient && !IsConflict(err) {
@@ -81,7 +81,7 @@ func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) 
 	if e.retryAfter > retryAfterBudget {
 		return false
 	}
-	return c.sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
+	return c.config.Sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
 }
 
 // withCandidates adds to the error of a lost response what the lookup found, or

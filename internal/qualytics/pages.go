@@ -90,6 +90,9 @@ func (p *page[T]) read(dec *json.Decoder) error {
 	if _, err := dec.Token(); err != nil {
 		return err
 	}
+	if p.items == nil && p.total == 0 {
+		p.items = []T{} // the total says so, too
+	}
 	if !found {
 		return &shapeError{"the response has no items, but the API documents them for a list"}
 	}

@@ -72,7 +72,7 @@ func (e *Error) isAnswer() bool {
 // nextWait returns how long to wait before the next attempt, and false if there
 // is none. asked is how long the request has waited because of Retry-After.
 func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Duration, bool) {
-	if !e.repeatable() || attempt > c.maxRetries {
+	if !e.repeatable() || attempt > c.config.MaxRetries {
 		return 0, false
 	}
 	if e.retryAfter > retryAfterBudget-*asked {
@@ -85,7 +85,7 @@ func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Dur
 		*asked += e.retryAfter
 		wait = e.retryAfter + wait/10
 	}
-	return c.contact.limit(wait, c.now())
+	return c.contact.limit(wait, c.Now())
 }
 
 // backoff returns half of the exponential wait after an attempt, counted from 1, and a
@@ -95,7 +95,7 @@ func (c *Client) backoff(attempt int) time.Duration {
 	for range attempt - 1 {
 		ceiling = min(maxBackoff, ceiling*backoffFactor)
 	}
-	return time.Duration((1 + c.jitter()) / 2 * float64(ceiling))
+	return time.Duration((1 + c.config.Jitter()) / 2 * float64(ceiling))
 }
 
 // isGatewayFailure reports whether a status means that a gateway got no response from the
@@ -161,7 +161,7 @@ func (c *Client) classify(err error) *Error {
 	case operation != nil && operation.Op == "dial":
 		return notSent("no connection to " + host + reason + ": check url, the network, and proxies")
 	case network != nil && network.Timeout():
-		return lost(fmt.Sprintf("no response within %s (timeout)", c.http.Timeout))
+		return lost(fmt.Sprintf("no response within %s (timeout)", c.config.Timeout))
 	case truncated:
 		return lost("the connection closed in the middle of the response" + reason)
 	default:

@@ -20,7 +20,10 @@ import (
 
 func TestNextWait(t *testing.T) {
 	t.Parallel()
-	c := &Client{maxRetries: 2, jitter: func() float64 { return 1 }, now: time.Now, contact: &contact{answered: true}}
+	c := &Client{
+		config:  Config{MaxRetries: 2, Jitter: func() float64 { return 1 }, Now: time.Now},
+		contact: &contact{answered: true},
+	}
 	get := func(after time.Duration) *Error {
 		return &Error{Method: http.MethodGet, transient: true, retryAfter: after}
 	}
@@ -96,7 +99,7 @@ func TestSystemReason(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	c := &Client{base: &url.URL{Scheme: "https", Host: "q.example"}, http: &http.Client{Timeout: time.Second}}
+	c := &Client{base: &url.URL{Scheme: "https", Host: "q.example"}, config: Config{Timeout: time.Second}}
 	operation := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
 	for _, tc := range []struct {
 		name                string

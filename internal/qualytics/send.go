@@ -32,11 +32,11 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 		return nil, e
 	}
 	var response *Response
-	start := c.now()
+	start := c.Now()
 	e = c.exchange(ctx, r, body, func(resp *http.Response) error {
 		text, err := io.ReadAll(limitedBody(resp))
 		response = &Response{
-			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.now().Sub(start),
+			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.Now().Sub(start),
 			HTML: isHTML(resp.Header),
 		}
 		if resp.TLS != nil {
