@@ -55,10 +55,9 @@ func BenchmarkDecodeTokens(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				items := map[int64]Token{}
-				p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
-				if err := decode(responseWith(text), &p); err != nil || len(items) != n {
-					b.Fatal(len(items), err)
+				var p page[Token]
+				if err := decode(responseWith(text), &p); err != nil || len(byID(p.items)) != n {
+					b.Fatal(len(p.items), err)
 				}
 			}
 		})

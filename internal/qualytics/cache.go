@@ -4,10 +4,9 @@
 package qualytics
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -64,9 +63,9 @@ func (c *cached[T]) invalidate() {
 
 // sharedList is a list of objects that concurrent and successive reads download
 // together.
-type sharedList[T any] struct {
+type sharedList[T object] struct {
 	now    func() time.Time
-	load   func(context.Context) (map[int64]T, error)
+	load   func(context.Context) ([]T, error) // by ID
 	flight singleflight.Group
 
 	mu      sync.Mutex
@@ -75,20 +74,17 @@ type sharedList[T any] struct {
 	written map[int64]int // the number of the last write to an object, by ID
 }
 
-// download is a complete list by ID.
-type download[T any] struct {
-	items  map[int64]T
+// download is a complete list.
+type download[T object] struct {
+	items  []T // by ID
 	start  time.Time
 	writes int // that happened before it started
-
-	sort   sync.Once
-	sorted []T // by ID; set by sort
 }
 
 // startLists makes the shared lists of a new client usable.
 func (c *Client) startLists() {
-	c.tokens.now, c.tokens.load = c.now, c.downloadTokens
-	c.users.now, c.users.load = c.now, c.downloadAccounts
+	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
+	c.users.now, c.users.load = c.Now, c.downloadAccounts
 }
 
 // wrote records a write to an object, after it was sent.
@@ -149,8 +145,12 @@ func (l *sharedList[T]) get(ctx context.Context, since time.Time) (*download[T],
 func (l *sharedList[T]) item(d *download[T], id int64) (T, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	item, ok := d.items[id]
-	return item, ok && l.written[id] <= d.writes
+	i, ok := slices.BinarySearchFunc(d.items, id, func(item T, id int64) int { return cmp.Compare(item.id(), id) })
+	if !ok || l.written[id] > d.writes {
+		var none T
+		return none, false
+	}
+	return d.items[i], true
 }
 
 // isCurrent reports whether nothing has been written since a download started.
@@ -171,34 +171,25 @@ func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.sort.Do(func() {
-		d.sorted = make([]T, 0, len(d.items))
-		for _, id := range slices.Sorted(maps.Keys(d.items)) {
-			d.sorted = append(d.sorted, d.items[id])
-		}
-	})
-	return d.sorted, nil
+	return d.items, nil
 }
 
 // CachedServiceToken returns a service token from a list that is at most
 // listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
 // false if neither contains it.
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
-	called := c.now()
+	called := c.Now()
+	var list *download[Token]
 	for _, since := range []time.Time{called.Add(-listMaxAge), called} {
-		list, err := c.tokens.get(ctx, since)
-		if err != nil {
+		var err error
+		if list, err = c.tokens.get(ctx, since); err != nil {
 			return nil, false, err
 		}
 		if token, ok := c.tokens.item(list, id); ok {
 			return &token, true, nil
 		}
 	}
-	return nil, false, nil
-}
-
-func (c *Client) downloadTokens(ctx context.Context) (map[int64]Token, error) {
-	return c.tokenList(ctx, "/user-tokens/service")
+	return nil, false, c.checkAbsence(list.items)
 }
 
 // CachedServiceTokens returns every service token by ID for a data source, an
@@ -264,8 +255,8 @@ func (r *accountReads) stopListing() {
 // deactivated ones. The caller holds the lock.
 func (c *Client) loadFirstPage(ctx context.Context) error {
 	r := &c.accountReads
-	r.start = c.now()
-	first, err := onePage[User](ctx, c, "/users", allAccounts, 1)
+	r.start = c.Now()
+	first, err := onePage[User](ctx, c, allAccounts, 1)
 	if err != nil {
 		return err
 	}
@@ -273,14 +264,14 @@ func (c *Client) loadFirstPage(ctx context.Context) error {
 	return nil
 }
 
-// allAccounts is the query for every service account.
-var allAccounts = UserFilter{IncludeDeleted: true}.query()
+// allAccounts is the list of every service account.
+var allAccounts = UserFilter{IncludeDeleted: true}.list()
 
 // CachedServiceAccount returns an account, or nil if it does not exist. Its own GET
 // /users/{id} always confirms that it does not exist or is deactivated. Its data is
 // at most listMaxAge old.
 func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, error) {
-	since := c.now().Add(-listMaxAge)
+	since := c.Now().Add(-listMaxAge)
 	if c.chooseSingleRead(ctx, since) {
 		return c.FindUser(ctx, id)
 	}
@@ -310,11 +301,11 @@ func (c *Client) wroteAccount(id int64) {
 
 // downloadAccounts returns all service accounts by ID: GET /users. It starts
 // with the first page of accountReads if that is recent.
-func (c *Client) downloadAccounts(ctx context.Context) (map[int64]User, error) {
+func (c *Client) downloadAccounts(ctx context.Context) ([]User, error) {
 	r := &c.accountReads
 	r.mu.Lock()
 	var err error
-	if r.first == nil || r.start.Before(c.now().Add(-listMaxAge)) {
+	if r.first == nil || r.start.Before(c.Now().Add(-listMaxAge)) {
 		err = c.loadFirstPage(ctx)
 	}
 	first, pages := r.first, r.pages
@@ -323,32 +314,26 @@ func (c *Client) downloadAccounts(ctx context.Context) (map[int64]User, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case pages > maxSharedPages:
-		return nil, incompleteList(c, "/users", 1, first.total, len(first.items))
+	case pages > maxPages:
+		return nil, endlessList(c, allAccounts)
 	}
-	return c.otherPages(ctx, allAccounts, first, pages)
+	return c.otherPages(ctx, first, pages)
 }
-
-// maxSharedPages is the longest list that reads download together: a million
-// accounts. A larger total is an error of the server.
-const maxSharedPages = 10_000
 
 // parallelPages is how many pages of a list are requested in parallel.
 const parallelPages = 4
 
-// otherPages returns the objects of the first page of GET /users and of all others, which
-// are requested in parallel. If these are not all objects, because the list has changed or
+// otherPages returns the accounts of the first page and of all others, which are
+// requested in parallel. If these are not all accounts, because the list has changed or
 // the deployment does not report its size, it lists them again, one page after the other.
-func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[User],
-	last int,
-) (map[int64]User, error) {
+func (c *Client) otherPages(ctx context.Context, first *page[User], last int) ([]User, error) {
 	all := make([]*page[User], last)
 	all[0] = first
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelPages)
 	for number := 2; number <= last; number++ {
 		group.Go(func() error {
-			p, err := onePage[User](groupCtx, c, "/users", query, number)
+			p, err := onePage[User](groupCtx, c, allAccounts, number)
 			all[number-1] = p
 			return err
 		})
@@ -356,21 +341,17 @@ func (c *Client) otherPages(ctx context.Context, query url.Values, first *page[U
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	items := map[int64]User{}
+	var users []User
+	changed := false
 	for _, p := range all {
-		for _, u := range p.items {
-			items[u.ID] = u
-		}
+		users = append(users, p.items...)
+		changed = changed || p.total != first.total
 	}
-	if latest := all[last-1]; latest.last(len(items)) && len(items) >= latest.total {
-		return items, nil
+	users = byID(users)
+	if all[last-1].last(len(users)) && len(users) >= first.total && !changed {
+		return users, nil
 	}
-	users, err := listAll(ctx, c, "/users", query, func(u User) int64 { return u.ID })
-	clear(items)
-	for _, u := range users {
-		items[u.ID] = u
-	}
-	return items, err
+	return listAll[User](ctx, c, allAccounts)
 }
 
 // CachedServiceAccounts returns every service account by ID, including deactivated
@@ -384,7 +365,7 @@ func (c *Client) CachedServiceAccounts(ctx context.Context) ([]User, error) {
 // deactivated ones. Like reads by ID, look-ups by name share a download if there
 // are many of them. A name that it does not contain is confirmed by a request.
 func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, error) {
-	since := c.now().Add(-listMaxAge)
+	since := c.Now().Add(-listMaxAge)
 	list := c.users.fresh(since)
 	useList := list != nil && c.users.isCurrent(list)
 	if list == nil {

@@ -135,11 +135,11 @@ func TestWriteDuringADownload(t *testing.T) {
 		t.Fatal(err)
 	}
 	load := c.tokens.load
-	c.tokens.load = func(ctx context.Context) (map[int64]Token, error) {
+	c.tokens.load = func(ctx context.Context) ([]Token, error) {
 		_, err := c.SetTokenRevoked(ctx, token.ID, true)
-		return map[int64]Token{token.ID: stale[0]}, err // read before the write
+		return stale, err // read before the write
 	}
-	if _, err := c.tokens.get(t.Context(), c.now()); err != nil {
+	if _, err := c.tokens.get(t.Context(), c.Now()); err != nil {
 		t.Fatal(err)
 	}
 	c.tokens.load = load

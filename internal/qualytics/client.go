@@ -23,6 +23,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -79,27 +80,19 @@ type Config struct {
 
 // Client talks to one deployment with one token. It is safe for concurrent use.
 type Client struct {
+	config  Config // with defaults
 	base    *url.URL
-	token   Secret
-	headers map[string]Secret
-	agent   string
-
-	http       *http.Client
-	maxRetries int
-	mask       masker
-	clock      serverClock
-	pace       *pace // shared with the clients that WithToken returns
+	mask    masker
+	clock   serverClock
+	http    *http.Client // shared with the clients that WithToken returns, like pace and contact
+	pace    *pace
+	contact *contact
 
 	me           cached[*User]
 	teamNames    cached[[]string]
 	tokens       sharedList[Token]
 	users        sharedList[User]
 	accountReads accountReads
-
-	log    func(ctx context.Context, message string, fields map[string]any)
-	now    func() time.Time
-	sleep  func(ctx context.Context, d time.Duration) error
-	jitter func() float64
 }
 
 // New returns a client for cfg, or an error that says which value is invalid.
@@ -121,24 +114,24 @@ func New(cfg Config) (*Client, error) {
 			return nil, err
 		}
 	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Log == nil {
+		cfg.Log = func(context.Context, string, map[string]any) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
+	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = sleep
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
 	c := &Client{
-		base: base, token: cfg.Token, headers: cfg.Headers, agent: cfg.UserAgent,
-		maxRetries: cfg.MaxRetries, mask: newMasker(cfg), pace: &pace{},
-		log: cfg.Log, now: cfg.Now, sleep: cfg.Sleep, jitter: cfg.Jitter,
+		config: cfg, base: base, mask: newMasker(cfg), http: httpClient(cfg), pace: &pace{}, contact: &contact{},
 	}
-	if c.log == nil {
-		c.log = func(context.Context, string, map[string]any) {}
-	}
-	if c.now == nil {
-		c.now = time.Now //nolint:forbidigo // The only place that uses the real clock.
-	}
-	if c.sleep == nil {
-		c.sleep = sleep
-	}
-	if c.jitter == nil {
-		c.jitter = rand.Float64
-	}
-	c.http = httpClient(cfg)
 	c.startLists()
 	return c, nil
 }
@@ -146,45 +139,32 @@ func New(cfg Config) (*Client, error) {
 func httpClient(cfg Config) *http.Client {
 	transport := cleanhttp.DefaultPooledTransport()
 	transport.MaxIdleConnsPerHost = maxConnections
+	transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+	transport.OnProxyConnectResponse = checkProxy
 	transport.TLSClientConfig = &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            cfg.RootCAs,
 		InsecureSkipVerify: cfg.InsecureSkipVerify, // #nosec G402 -- the user set ssl_verify = false, which warns.
 	}
-	timeout := cfg.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-	return &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: checkRedirect}
+	return &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: checkRedirect}
 }
 
 // WithToken returns a client for the same deployment with another token. It
 // shares the connections and the request rate, but no cached data.
 func (c *Client) WithToken(token Secret) (*Client, error) {
-	if token == "" || !validHeaderValue(string(token)) {
-		return nil, errors.New("the token is empty, or contains a space or a control character")
+	cfg := c.config
+	cfg.Token = token
+	other, err := New(cfg)
+	if err != nil {
+		return nil, err
 	}
-	other := &Client{
-		base:       c.base,
-		token:      token,
-		headers:    c.headers,
-		agent:      c.agent,
-		http:       c.http,
-		maxRetries: c.maxRetries,
-		pace:       c.pace,
-		log:        c.log,
-		now:        c.now,
-		sleep:      c.sleep,
-		jitter:     c.jitter,
-		mask:       newMasker(Config{Token: token, Headers: c.headers}),
-	}
-	other.mask.add(string(c.token))
-	other.startLists()
+	other.http, other.pace, other.contact = c.http, c.pace, c.contact
+	other.mask.add(string(c.config.Token))
 	return other, nil
 }
 
 // Now returns the time of the client's clock.
-func (c *Client) Now() time.Time { return c.now() }
+func (c *Client) Now() time.Time { return c.config.Now() }
 
 // URL returns the base URL of every request, without credentials.
 func (c *Client) URL() string { return c.base.String() }
@@ -201,6 +181,7 @@ type request struct {
 	query  url.Values
 	in     any // sent as JSON if not nil
 	out    any // decoded from JSON if not nil
+	asked  subject
 }
 
 // do sends a request, repeats it if that is safe, and decodes the response. Every
@@ -210,28 +191,30 @@ type request struct {
 // contain the only copy of a secret: do waits for it within the timeout of one
 // request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	body, err := encode(r.in)
-	if err != nil {
-		return c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
+	body, e := c.prepare(ctx, r)
+	if e != nil {
+		return e
 	}
-	if err := c.waitForRate(ctx, false); err != nil {
-		return c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
-	}
+	c.contact.begin(c.Now())
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
 		e := c.attempt(ctx, r, body)
+		if e == nil || e.isAnswer() {
+			c.contact.answer()
+		}
 		if e == nil {
-			c.log(ctx, "Qualytics API request", map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
+			c.config.Log(ctx, "Qualytics API request",
+				map[string]any{"method": r.method, "path": r.path, "attempts": attempt})
 			return nil
 		}
 		e.Attempts = attempt
 		wait, again := c.nextWait(e, attempt, &asked)
 		if e.Stopped || !again {
-			c.log(ctx, "Qualytics API request failed",
+			c.config.Log(ctx, "Qualytics API request failed",
 				map[string]any{"method": r.method, "path": r.path, "status": e.Status, "attempts": attempt})
 			return e
 		}
-		c.log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
+		c.config.Log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
 			"method":      r.method,
 			"path":        r.path,
 			"status":      e.Status,
@@ -239,7 +222,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 			"wait":        wait.String(),
 			"retry_after": e.retryAfter.String(),
 		})
-		err := c.sleep(ctx, wait)
+		err := c.config.Sleep(ctx, wait)
 		if err == nil {
 			err = c.waitForRate(ctx, true)
 		}
@@ -250,56 +233,88 @@ func (c *Client) do(ctx context.Context, r request) error {
 	}
 }
 
+// call sends a request, as do does, and returns the response.
+func call[T any](ctx context.Context, c *Client, r request) (*T, error) {
+	var out T
+	r.out = &out
+	if err := c.do(ctx, r); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
 // attempt sends a request once. It returns nil if the response is a success and
 // was decoded.
 func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
+	return c.exchange(ctx, r, body, func(resp *http.Response) error {
+		if !success(resp.StatusCode) {
+			return c.statusError(resp)
+		}
+		if err := decode(resp, r.out); err != nil {
+			return err
+		}
+		return r.asked.differs(r.out)
+	})
+}
+
+// prepare returns the body of a request when the request may be sent.
+func (c *Client) prepare(ctx context.Context, r request) ([]byte, *Error) {
+	var body []byte
+	if r.in != nil {
+		var err error
+		if body, err = json.Marshal(r.in); err != nil {
+			return nil, c.failure(ctx, r, &Error{Problem: "the request could not be encoded", cause: err})
+		}
+	}
+	if err := c.waitForRate(ctx, false); err != nil {
+		return nil, c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	}
+	return body, nil
+}
+
+// exchange sends a request once, and returns nil if read accepts the response.
+func (c *Client) exchange(ctx context.Context, r request, body []byte, read func(*http.Response) error) *Error {
 	sendCtx := ctx
 	if r.method != http.MethodGet {
 		sendCtx = context.WithoutCancel(ctx)
 	}
 	req, err := c.newRequest(sendCtx, r, body)
 	if err != nil {
-		return c.failure(r, &Error{Problem: "the request could not be created", cause: err})
+		return c.failure(ctx, r, &Error{Problem: "the request could not be created", cause: err})
 	}
+	status := 0
 	resp, err := c.http.Do(req)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		c.observe(resp)
-		if !success(resp.StatusCode) {
-			return c.stopped(ctx, c.failure(r, c.statusError(resp)))
+		status, err = resp.StatusCode, read(resp)
+	}
+	if err == nil {
+		return nil
+	}
+	e, ok := err.(*Error) //nolint:errorlint // A canceled request wraps the error that canceled it.
+	if !ok {
+		e = c.classify(err)
+		e.Status, e.cause = status, err
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			e.Problem = "stopped before a response arrived"
 		}
-		if err = decode(resp, r.out); err == nil {
-			return nil
-		}
 	}
-	result := c.classify(err)
-	e := &Error{Problem: result.problem, MaybeDone: result.received, transient: result.transient, cause: err}
-	if resp != nil {
-		e.Status = resp.StatusCode
-	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		e.Problem = "stopped before a response arrived"
-	}
-	return c.stopped(ctx, c.failure(r, e))
+	return c.failure(ctx, r, e)
 }
 
 // observe records what the headers of a response say about clock and rate.
 func (c *Client) observe(resp *http.Response) {
-	c.clock.observe(resp.Header, c.now())
+	c.clock.observe(resp.Header, c.Now())
 	if resp.StatusCode == http.StatusTooManyRequests {
-		c.pace.record429(c.now(), parseRetryAfter(resp.Header, c.ServerTime()))
+		c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
 	}
 }
 
-// failure completes e with the request.
-func (c *Client) failure(r request, e *Error) *Error {
+// failure completes e with the request, and marks it if ctx has ended.
+func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	e.Method, e.URL = r.method, c.base.String()+r.path
 	e.MaybeDone = e.MaybeDone && r.method != http.MethodGet
-	return e
-}
-
-// stopped marks e if ctx has ended.
-func (c *Client) stopped(ctx context.Context, e *Error) *Error {
 	if ctx.Err() != nil {
 		e.cause, e.Stopped = ctx.Err(), true
 	}
@@ -318,47 +333,48 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range c.headers {
+	for name, value := range c.config.Headers {
 		req.Header.Set(name, string(value))
 	}
-	req.Header.Set("Authorization", "Bearer "+string(c.token))
+	req.Header.Set("Authorization", "Bearer "+string(c.config.Token))
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.agent != "" {
-		req.Header.Set("User-Agent", c.agent)
+	if c.config.UserAgent != "" {
+		req.Header.Set("User-Agent", c.config.UserAgent)
 	}
 	return req, nil
-}
-
-// encode returns in as JSON, or nil if there is no body.
-func encode(in any) ([]byte, error) {
-	if in == nil {
-		return nil, nil
-	}
-	return json.Marshal(in)
 }
 
 // decode reads a successful response into out. If out is nil, the body may be
 // anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
-	limited := &limitedReader{r: resp.Body, left: MaxResponseBytes}
+	limited := limitedBody(resp)
 	err := decodeBody(bufio.NewReader(limited), isHTML(resp.Header), out)
 	switch {
 	case limited.err != nil: // whatever the decoder reported
 		return &bodyError{limited.err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &bodyError{io.ErrUnexpectedEOF}
-	case err == nil, errors.Is(err, errWebPage), errors.Is(err, errEmptyResponse):
-		return err
+	case err == nil:
+		return nil
 	default:
 		return jsonError(err)
 	}
 }
 
-// streamed is a response that is decoded item by item because it may be long.
+// streamed is an object that decodes itself from a stream: in every variant, and a list
+// item by item because it may be long.
 type streamed interface{ read(dec *json.Decoder) error }
+
+// decodeNext decodes the next value of a stream.
+func decodeNext(dec *json.Decoder, out any) error {
+	if s, ok := out.(streamed); ok {
+		return s.read(dec)
+	}
+	return dec.Decode(out)
+}
 
 // decodeBody reads a body to its end, so that the connection can be used again.
 func decodeBody(body *bufio.Reader, html bool, out any) error {
@@ -376,19 +392,16 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 		return err
 	}
 	dec := json.NewDecoder(body)
-	var err error
-	if s, ok := out.(streamed); ok {
-		err = s.read(dec)
-	} else {
-		err = dec.Decode(out)
-	}
-	if err != nil {
+	if err := decodeNext(dec, out); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.Join(errTrailingData, err)
+	switch _, err := dec.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
 	}
-	return nil
+	return errNoJSON // more data after the response
 }
 
 // firstByte returns the first byte of a body that is not white space, without
@@ -410,6 +423,11 @@ func success(status int) bool { return status >= 200 && status < 300 }
 func isHTML(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && strings.HasSuffix(kind, "html")
+}
+
+// limitedBody returns the body of a response, which may not be too large.
+func limitedBody(resp *http.Response) *limitedReader {
+	return &limitedReader{r: resp.Body, left: MaxResponseBytes}
 }
 
 // limitedReader returns an error, rather than EOF, after left bytes.

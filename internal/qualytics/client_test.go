@@ -242,7 +242,8 @@ func TestIncompleteTokenList(t *testing.T) {
 			Repeat(qualyticstest.Forever),
 	)
 	c, _ := newClient(t, s, nil)
-	if tokens, err := c.ServiceTokens(t.Context()); err == nil || !contains(err.Error(), "1 of 2 tokens") {
+	tokens, err := c.ServiceTokens(t.Context())
+	if err == nil || !contains(err.Error(), "reports 2 entries and has 1") {
 		t.Errorf("got %v and the error %v", tokens, err)
 	}
 }
@@ -323,11 +324,11 @@ func TestRetries(t *testing.T) {
 		want     []time.Duration // the waits; nil: not checked
 		fails    bool
 	}{
-		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 2 * time.Second}, false},
+		{"429 GET", get, status(429), 2, 3, []time.Duration{time.Second, 3 * time.Second}, false},
 		{"429 POST", post, status(429), 2, 3, nil, false},
 		{"429 every time", get, status(429), -1, 6, []time.Duration{
-			time.Second, 2 * time.Second, 4 * time.Second,
-			8 * time.Second, 16 * time.Second,
+			time.Second, 3 * time.Second, 9 * time.Second,
+			27 * time.Second, 30 * time.Second,
 		}, true},
 		{"Retry-After", post, status(429, "7"), 1, 2, []time.Duration{7100 * time.Millisecond}, false},
 		{"Retry-After 0", get, status(429, "0"), 1, 2, []time.Duration{time.Second}, false},
@@ -335,7 +336,7 @@ func TestRetries(t *testing.T) {
 		{"Retry-After an hour", get, status(429, "3600"), 1, 1, []time.Duration{}, true},
 		{"Retry-After exceeds its budget", get, status(503, "50"), -1, 3, []time.Duration{
 			50100 * time.Millisecond,
-			50200 * time.Millisecond,
+			50300 * time.Millisecond,
 		}, true},
 		{"502 GET", get, status(502), 1, 2, nil, false},
 		{"503 PUT", put, status(503), 1, 2, nil, true}, // then 404
@@ -480,8 +481,9 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("GET away, %d: %v", code, err)
 		}
 		within := qualyticstest.Fault{Status: code, Header: http.Header{"Location": {"/api/users/me"}}}
-		s.Fail(within.On(http.MethodGet, "/users/5"))
-		if me, err := c.User(t.Context(), 5); err != nil || me.Name != "Ada Admin" {
+		admin := s.Users()[0]
+		s.Fail(within.On(http.MethodGet, fmt.Sprint("/users/", admin.ID)))
+		if me, err := c.User(t.Context(), admin.ID); err != nil || me.Name != "Ada Admin" {
 			t.Errorf("GET within, %d: %v, %v", code, me, err)
 		}
 		s.ClearRequests()

@@ -41,7 +41,7 @@ func (s *serverClock) now(local time.Time) time.Time {
 
 // startOfAttempt returns the server's time, minus what the estimate may be off.
 func (c *Client) startOfAttempt() time.Time {
-	local := c.now()
+	local := c.Now()
 	server := c.clock.now(local)
 	if server.Equal(local) {
 		return server.Add(-startTolerance)
@@ -50,7 +50,7 @@ func (c *Client) startOfAttempt() time.Time {
 }
 
 // ServerTime returns the time of the server's clock, as its last responses say.
-func (c *Client) ServerTime() time.Time { return c.clock.now(c.now()) }
+func (c *Client) ServerTime() time.Time { return c.clock.now(c.Now()) }
 
 // SyncClock makes sure that the server's clock is known: any response tells it.
 func (c *Client) SyncClock(ctx context.Context) { _, _ = c.Me(ctx) }

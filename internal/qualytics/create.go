@@ -53,7 +53,7 @@ func (a createAttempt) mayHaveCreated(id int64, created *time.Time) bool {
 // outlives the caller's, but only for as long as a few requests take.
 func (c *Client) lookupContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	const requests = 3
-	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.http.Timeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.config.Timeout)
 }
 
 // mayHaveTakenEffect reports whether a create may have succeeded although it
@@ -67,10 +67,12 @@ func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 
 // waitToCreateAgain waits before another attempt at a create that is known to
 // have created nothing. It reports false if there is none: the API itself
-// refused, the retries are used up, or ctx ended.
+// refused, the response described another object, the retries are used up, or ctx
+// ended.
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || attempt > c.maxRetries || ctx.Err() != nil {
+	_, other := errors.AsType[*otherObjectError](err)
+	if !ok || other || attempt > c.config.MaxRetries || ctx.Err() != nil {
 		return false
 	}
 	if e.FromAPI && !e.transient && !IsConflict(err) {
@@ -79,17 +81,20 @@ func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) 
 	if e.retryAfter > retryAfterBudget {
 		return false
 	}
-	return c.sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
+	return c.config.Sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
 }
 
 // withCandidates adds to the error of a lost response what the lookup found, or
-// that it failed.
+// that it failed, and the other object that the response describes.
 func withCandidates(err error, candidates []Candidate, lookup error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
 	copied := *e
+	if other, ok := errors.AsType[*otherObjectError](err); ok {
+		candidates = append(candidates, Candidate{ID: other.got.id, Name: other.got.name})
+	}
 	copied.Candidates = candidates
 	if lookup != nil {
 		copied.Problem = joinText(copied.Problem,
@@ -116,7 +121,7 @@ func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCrea
 	if err == nil && !reports {
 		var sameName []User
 		if sameName, err = c.accountsNamed(ctx, in.Name); err == nil {
-			existing = idsOf(sameName, func(u User) int64 { return u.ID })
+			existing = idsOf(sameName)
 		}
 	}
 	if err != nil {
@@ -200,7 +205,7 @@ func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool
 		return nil, err
 	}
 	found, err := c.tokensNamed(ctx, in)
-	return idsOf(found, func(t Token) int64 { return t.ID }), err
+	return idsOf(found), err
 }
 
 // removeLostToken revokes and deletes the token that an attempt with a lost
@@ -234,13 +239,17 @@ func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
 	}
 	e, ok := errors.AsType[*Error](lost)
 	fromGateway := ok && e.Status >= http.StatusBadRequest
-	return !fromGateway && a.mayHaveCreated(t.ID, t.Created) && t.Active && t.LastUsed == nil &&
-		t.hasLifetime(in.ExpiresInDays)
+	return !fromGateway && t.User.ID == in.UserID && a.mayHaveCreated(t.ID, t.Created) && t.Active &&
+		t.LastUsed == nil && t.hasLifetime(in.ExpiresInDays)
 }
 
+// tokensNamed returns the tokens with the name and the owner of a request. They may have
+// an unknown owner.
 func (c *Client) tokensNamed(ctx context.Context, in TokenCreate) ([]Token, error) {
 	tokens, err := c.ServiceTokens(ctx)
-	return slices.DeleteFunc(tokens, func(t Token) bool { return t.User.ID != in.UserID || t.Name != in.Name }), err
+	return slices.DeleteFunc(tokens, func(t Token) bool {
+		return t.Name != in.Name || t.User.ID != in.UserID && t.User.ID != 0
+	}), err
 }
 
 // hasLifetime reports whether a token may have been created with a lifetime in
@@ -255,10 +264,10 @@ func (t *Token) hasLifetime(days *int64) bool {
 	return (t.Expiration.Sub(*t.Created) - time.Duration(*days)*24*time.Hour).Abs() < 24*time.Hour
 }
 
-func idsOf[T any](items []T, id func(T) int64) map[int64]bool {
+func idsOf[T object](items []T) map[int64]bool {
 	ids := make(map[int64]bool, len(items))
 	for _, item := range items {
-		ids[id(item)] = true
+		ids[item.id()] = true
 	}
 	return ids
 }

@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -135,6 +136,14 @@ func TestLostToken(t *testing.T) {
 				}
 				s.Fail(f)
 			}, 1, 1},
+			{"another run's, response of a gateway", false, func(s *qualyticstest.Server, owner int64) {
+				f := qualyticstest.HTML(502).On(http.MethodPost, "")
+				f.Do = func() {
+					until := s.Clock.Now().Add(30 * 24 * time.Hour)
+					s.AddToken(qualyticstest.Token{Name: "ci", UserID: owner, Expiration: &until})
+				}
+				s.Fail(f)
+			}, 1, 1},
 		} {
 			t.Run(tc.name+" "+profile.Name, func(t *testing.T) {
 				t.Parallel()
@@ -156,6 +165,27 @@ func TestLostToken(t *testing.T) {
 					t.Errorf("the server has %+v", tokens)
 				}
 			})
+		}
+	}
+}
+
+// A create that never arrives is sent as often as any other request.
+func TestCreateNeverArrives(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Build202609())
+	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
+	c, _ := newClient(t, s, nil)
+	s.Fail(neverArrived.Repeat(qualyticstest.Forever))
+	if _, err := c.CreateServiceAccount(t.Context(), wanted); !asError(t, err).MaybeDone {
+		t.Errorf("account: %v", err)
+	}
+	if _, err := c.CreateServiceToken(t.Context(), TokenCreate{Name: "ci", UserID: owner.ID}, true); !asError(t,
+		err).MaybeDone {
+		t.Errorf("token: %v", err)
+	}
+	for _, what := range []string{"POST /users", "POST /user-tokens"} {
+		if n := count(s.Requests(), what); n != 1+DefaultMaxRetries {
+			t.Errorf("%d of %s, want %d", n, what, 1+DefaultMaxRetries)
 		}
 	}
 }
@@ -238,5 +268,48 @@ func TestCreateWithoutOwnAccount(t *testing.T) {
 	}
 	if writes := s.Writes(); len(writes) > 0 {
 		t.Errorf("sent %v", writes)
+	}
+}
+
+func TestMayHaveTakenEffect(t *testing.T) {
+	t.Parallel()
+	conflict := &Error{Status: http.StatusConflict, FromAPI: true}
+	for _, tc := range []struct {
+		name    string
+		err     error
+		attempt int
+		unique  bool
+		want    bool
+	}{
+		{"lost response", &Error{MaybeDone: true}, 1, false, true},
+		{"refused", &Error{Status: http.StatusBadRequest, FromAPI: true}, 2, true, false},
+		{"another error", errors.New("x"), 2, true, false},
+		{"name in use", conflict, 1, false, false},
+		{"conflict with an earlier attempt", conflict, 2, false, true},
+		{"conflict with an earlier copy", conflict, 1, true, true},
+	} {
+		if got := mayHaveTakenEffect(tc.err, tc.attempt, tc.unique); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestAccountMatchesRequest(t *testing.T) {
+	t.Parallel()
+	request := ServiceAccountCreate{Role: RoleMember, Teams: []string{"Data Quality"}}
+	for _, tc := range []struct {
+		name string
+		user User
+		want bool
+	}{
+		{"as requested", User{Role: RoleMember, Teams: []string{TeamPublic, "data quality"}}, true},
+		{"team ignored", User{Role: RoleMember, Teams: []string{TeamPublic}}, true},
+		{"another team", User{Role: RoleMember, Teams: []string{"Data Quality", "Finance"}}, false},
+		{"another role", User{Role: RoleAdmin}, false},
+		{"role not reported", User{}, true},
+	} {
+		if got := request.matches(&tc.user); got != tc.want {
+			t.Errorf("%s: %t, want %t", tc.name, got, tc.want)
+		}
 	}
 }

@@ -30,6 +30,9 @@ type Error struct {
 	Hint string
 	// Problem says why there is no usable response, or what is wrong with it.
 	Problem string
+	// Configuration is true if the settings are wrong, such as the host, the scheme, a
+	// certificate, or a proxy: another attempt cannot succeed.
+	Configuration bool
 	// Attempts is how often the request was sent.
 	Attempts int
 	// Stopped is true if the caller's context ended.
@@ -90,6 +93,14 @@ func IsBadRequest(err error) bool { return hasStatus(err, http.StatusBadRequest)
 // IsInvalid reports whether the API refused a value with a 422.
 func IsInvalid(err error) bool { return hasStatus(err, http.StatusUnprocessableEntity) }
 
+// IsConfiguration reports whether the request cannot succeed with these settings: the name
+// of the host does not resolve, its certificate is not trusted, one side expects TLS and
+// the other does not, or a proxy refuses to connect. It is not repeated.
+func IsConfiguration(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Configuration
+}
+
 // IsRefused reports whether the API understood the request and refused it: any
 // 4xx of its own other than a missing permission or a rate limit.
 func IsRefused(err error) bool {
@@ -103,10 +114,10 @@ func hasStatus(err error, status int) bool {
 
 // Problems of a response that is not what the API documents.
 var (
-	errWebPage       = errors.New("got a web page instead of the API: check url and api_path")
-	errEmptyResponse = errors.New("the response is empty, but the API documents a JSON body")
-	errTooLarge      = fmt.Errorf("the response is larger than %d MiB", MaxResponseBytes>>20)
-	errTrailingData  = errors.New("unexpected data after the response")
+	errWebPage       = &shapeError{"got a web page instead of the API: check url and api_path"}
+	errEmptyResponse = &shapeError{"the response is empty, but the API documents a JSON body"}
+	errTooLarge      = &shapeError{fmt.Sprintf("the response is larger than %d MiB", MaxResponseBytes>>20)}
+	errNoJSON        = &shapeError{"the response is not JSON: check url and api_path"}
 )
 
 // bodyError is a response whose body could not be read to its end.
@@ -115,7 +126,7 @@ type bodyError struct{ err error }
 func (e *bodyError) Error() string { return "the response is incomplete: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
-// shapeError is a response whose JSON is not what the API documents.
+// shapeError is a response that arrived whole and is not what the API documents.
 type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
@@ -137,16 +148,13 @@ func jsonError(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && strings.Contains(syntax.Error(), "unexpected end") {
 		return &bodyError{io.ErrUnexpectedEOF}
 	}
-	return &shapeError{"the response is not JSON: check url and api_path"}
+	return errNoJSON
 }
 
 // statusError returns the error for a response that is not a success.
 func (c *Client) statusError(resp *http.Response) *Error {
-	result := classifyStatus(resp.StatusCode)
-	e := &Error{
-		Status: resp.StatusCode, transient: result.transient, MaybeDone: result.received,
-		retryAfter: parseRetryAfter(resp.Header, c.ServerTime()),
-	}
+	e := classifyStatus(resp.StatusCode)
+	e.retryAfter = parseRetryAfter(resp.Header, c.ServerTime())
 	if to, err := resp.Location(); err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e.Problem = c.redirectProblem(to)
 		return e
@@ -157,7 +165,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		Fault  json.RawMessage `json:"fault_context"`
 	}
 	if isHTML(resp.Header) || json.Unmarshal(body, &response) != nil || len(response.Detail) == 0 {
-		e.Problem = gatewayProblem(resp, len(body) == 0)
+		e.Problem, e.Configuration = c.gatewayProblem(resp, strings.ToLower(string(body)))
 		return e
 	}
 	e.FromAPI = true
@@ -189,15 +197,21 @@ func (c *Client) redirectProblem(to *url.URL) string {
 	return "the server redirects to " + origin + ", which is not followed: check url"
 }
 
-// gatewayProblem describes an error that the API did not send.
-func gatewayProblem(resp *http.Response, empty bool) string {
+// gatewayProblem describes an error that the API did not send, and reports whether the
+// settings are wrong. text is the body in lower case.
+func (c *Client) gatewayProblem(resp *http.Response, text string) (problem string, configuration bool) {
 	switch {
-	case empty:
-		return "the response is empty, so it comes from a gateway in front of the API"
+	case resp.StatusCode == http.StatusProxyAuthRequired: // by http, where a proxy needs no CONNECT
+		return "a proxy requires a user name and a password: set them in HTTP_PROXY, or add the host to NO_PROXY", true
+	case resp.StatusCode == http.StatusBadRequest && c.base.Scheme == "http" &&
+		strings.Contains(text, "http request") && strings.Contains(text, "https"): // Go, nginx, and Apache say so
+		return httpsExpected(c.base.Host), true
+	case text == "":
+		return "the response is empty, so it comes from a gateway in front of the API", false
 	case resp.StatusCode == http.StatusNotFound:
-		return errWebPage.Error()
+		return errWebPage.Error(), false
 	default:
-		return "the response is not an error of the API, so it comes from a gateway or firewall in front of it"
+		return "the response is not an error of the API, so it comes from a gateway or firewall in front of it", false
 	}
 }
 

@@ -75,8 +75,8 @@ func FuzzUser(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var u User
-		if err := json.Unmarshal(text, &u); err != nil {
-			_ = jsonError(err).Error()
+		if err := decode(responseWith(string(text)), &u); err != nil {
+			_ = err.Error()
 			return
 		}
 		var plain struct {
@@ -94,8 +94,8 @@ func FuzzToken(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var created NewToken
-		if err := json.Unmarshal(text, &created); err != nil {
-			_ = jsonError(err).Error()
+		if err := decode(responseWith(string(text)), &created); err != nil {
+			_ = err.Error()
 			return
 		}
 		if created.Bearer == "" {
@@ -108,8 +108,8 @@ func FuzzPage(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var p page[Team]
-		if err := json.Unmarshal(text, &p); err != nil {
-			_ = jsonError(err).Error()
+		if err := decode(responseWith(string(text)), &p); err != nil {
+			_ = err.Error()
 			return
 		}
 		if !p.last(1<<30) && len(p.items) == 0 {

@@ -33,7 +33,8 @@ const claimTolerance = 2 * time.Second
 // an error. known is the secret of t, or "" if it is not known. It decides by these rules,
 // in this order:
 //
-//   - A token of another account is not the client's.
+//   - A token of another account is not the client's. The list of tokens decides if the
+//     owner is unknown.
 //   - A known secret decides.
 //   - The client's token may be a JWT (RFC 7519). If its ID is that of t, t is the
 //     client's. If its claims are those of another token of the account, t is not.
@@ -46,14 +47,14 @@ func (c *Client) TokenOwnership(ctx context.Context, t *Token, known Secret) (Ow
 	switch {
 	case err != nil:
 		return MaybeOwn, err
-	case t.User.ID != me.ID:
+	case t.User.ID != 0 && t.User.ID != me.ID:
 		return NotOwn, nil
-	case known == c.token:
+	case known == c.config.Token:
 		return Own, nil
 	case known != "":
 		return NotOwn, nil
 	}
-	claims := readClaims(string(c.token))
+	claims := readClaims(string(c.config.Token))
 	if claims.match(t) == matchID {
 		return Own, nil
 	}
@@ -78,10 +79,10 @@ func (c *Client) TokenOwnership(ctx context.Context, t *Token, known Secret) (Ow
 }
 
 // IsOwnSecret reports whether a secret is that of the token that the client uses.
-func (c *Client) IsOwnSecret(secret Secret) bool { return secret == c.token }
+func (c *Client) IsOwnSecret(secret Secret) bool { return secret == c.config.Token }
 
 // IsOwnSecretHash reports whether a hash is that of the token that the client uses.
-func (c *Client) IsOwnSecretHash(hash string) bool { return hash == c.token.Hash() }
+func (c *Client) IsOwnSecretHash(hash string) bool { return hash == c.config.Token.Hash() }
 
 // match says how well claims fit a token.
 type match int
@@ -171,4 +172,4 @@ func (c claims) match(t *Token) match {
 
 // Claims returns the claims of the client's token by name, or nil if it is not a JWT.
 // Their values may be secret.
-func (c *Client) Claims() map[string]any { return decodeClaims(string(c.token)) }
+func (c *Client) Claims() map[string]any { return decodeClaims(string(c.config.Token)) }

@@ -4,6 +4,7 @@
 package qualytics
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -116,5 +117,75 @@ func TestRetryableCreate(t *testing.T) {
 	}
 	if len(w.all) == 0 || w.all[len(w.all)-1] < 60*time.Second {
 		t.Errorf("waits %v, want the Retry-After of 60 s", w.all)
+	}
+}
+
+func TestUnixClaim(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"1": 1, "1.9": 1, "0": 0, "-5": 0, "1e11": 1e11, "1.0000001e11": 0, "1e400": 0,
+	} {
+		got := unixClaim(json.Number(text))
+		if want == 0 && !got.IsZero() || want != 0 && got.Unix() != want {
+			t.Errorf("%s: %s, want %d", text, got, want)
+		}
+	}
+	if got := unixClaim("1"); !got.IsZero() {
+		t.Errorf("a string: %s", got)
+	}
+}
+
+// Claims fit a token within their tolerance, and a claim that is missing is not compared.
+func TestClaimsMatch(t *testing.T) {
+	t.Parallel()
+	token := &Token{ID: 7, Created: second(0), Expiration: second(100)}
+	for _, tc := range []struct {
+		name   string
+		claims claims
+		want   match
+	}{
+		{"none", claims{}, matchNone},
+		{"no times", claims{read: true}, matchNone},
+		{"ID", claims{read: true, ids: []string{"7"}}, matchID},
+		{"another ID", claims{read: true, ids: []string{"8"}, issued: *second(0)}, matchLifetime},
+		{"both times", claims{read: true, issued: *second(0), expires: *second(100)}, matchLifetime},
+		{"within the tolerance", claims{read: true, issued: *second(2), expires: *second(98)}, matchLifetime},
+		{"issued later", claims{read: true, issued: *second(2.5)}, matchNone},
+		{"expires later", claims{read: true, expires: *second(103)}, matchNone},
+		{"issued only", claims{read: true, issued: *second(0)}, matchLifetime},
+		{"expires only", claims{read: true, expires: *second(100)}, matchLifetime},
+	} {
+		if got := tc.claims.match(token); got != tc.want {
+			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
+		}
+	}
+	never := &Token{ID: 7, Created: second(0)}
+	if got := (claims{read: true, issued: *second(0), expires: *second(100)}).match(never); got != matchNone {
+		t.Errorf("a claim without a listed time: %d, want %d", got, matchNone)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	// {"jti":"41","iat":1790000000,"exp":1790864000}
+	const token = "h.eyJqdGkiOiI0MSIsImlhdCI6MTc5MDAwMDAwMCwiZXhwIjoxNzkwODY0MDAwfQ.s"
+	created, expires := time.Unix(1790000000, 0), time.Unix(1790864000, 0)
+	later := expires.Add(time.Hour)
+	for _, c := range []struct {
+		name  string
+		token string
+		t     Token
+		want  match
+	}{
+		{"its ID", token, Token{ID: 41}, matchID},
+		{"another lifetime", token, Token{ID: 5, Created: &created, Expiration: &later}, matchNone},
+		{"never expires", token, Token{ID: 5}, matchNone},
+		{"the same lifetime", token, Token{ID: 5, Created: &created, Expiration: &expires}, matchLifetime},
+		{"not a JWT", "opaque", Token{ID: 41}, matchNone},
+		{"invalid JWT", "a.!.c", Token{ID: 41}, matchNone},
+	} {
+		if got := readClaims(c.token).match(&c.t); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
 	}
 }

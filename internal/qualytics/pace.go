@@ -59,8 +59,8 @@ func (p *pace) record429(now time.Time, asked time.Duration) {
 
 // waitForRate waits until a request may be sent.
 func (c *Client) waitForRate(ctx context.Context, retry bool) error {
-	if d := c.pace.delay(c.now(), retry); d > 0 {
-		return c.sleep(ctx, d)
+	if d := c.pace.delay(c.Now(), retry); d > 0 {
+		return c.config.Sleep(ctx, d)
 	}
 	return ctx.Err()
 }

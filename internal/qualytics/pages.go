@@ -4,7 +4,7 @@
 package qualytics
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -22,42 +23,42 @@ const PageSize = 100
 // defaultPageSize is the page size that the API applies if none is requested.
 const defaultPageSize = 50
 
-// maxPages ends the listing of a server that never reports the last page.
-const maxPages = 100_000
+// maxPages is the longest list that is read: 200,000 accounts. A longer one is an error
+// of the server, which may never report its last page.
+const maxPages = 2_000
+
+// list is a list of the API: GET path.
+type list struct {
+	path  string
+	query url.Values // the filter
+	size  int        // the requested page size; 0: the API documents a response without pages
+}
+
+// object is an object of a list.
+type object interface{ id() int64 }
 
 // page is the response of a list call: a bare array, or an envelope with total or
 // total_count. It is decoded item by item.
-type page[T any] struct {
+type page[T object] struct {
 	items []T
-	seen  int  // number of items, including those passed to keep
+	asked int  // the requested page size; 0: none
 	total int  // -1 if the server did not report it
 	size  int  // as applied by the server; 0 if it did not report it
 	array bool // a bare array: there are no other pages
 
-	item    func(*json.Decoder) (T, error) // decodes the next item; nil uses T's own decoding
-	keep    func(T)                        // receives each item instead of items; may be nil
-	restart func()                         // called before the response is decoded, and again after a retry
-}
-
-func (p *page[T]) UnmarshalJSON(data []byte) error {
-	return p.read(json.NewDecoder(bytes.NewReader(data)))
+	changed bool // the total differs from the previous page's
 }
 
 // read decodes a list from a stream.
 func (p *page[T]) read(dec *json.Decoder) error {
-	*p = page[T]{total: -1, item: p.item, keep: p.keep, restart: p.restart}
-	if p.restart != nil {
-		p.restart()
-	}
+	*p = page[T]{total: -1, asked: p.asked}
 	start, err := dec.Token()
 	switch {
 	case err != nil:
 		return err
-	case start == json.Delim('['):
-		p.array = true
-		return p.readItems(dec)
 	case start != json.Delim('{'):
-		return &shapeError{"the response is not a list, but the API documents one"}
+		p.array = true
+		return p.readItems(dec, start)
 	}
 	found := false
 	for dec.More() {
@@ -67,30 +68,30 @@ func (p *page[T]) read(dec *json.Decoder) error {
 		}
 		switch key {
 		case "items":
-			if found, err = p.readItemsOrNull(dec); err != nil {
-				return err
+			if start, err = dec.Token(); err == nil {
+				err = p.readItems(dec, start)
 			}
+			found = true
 		case "total", "total_count":
 			var n *int
-			if err := decodeField(dec, key, &n); err != nil {
-				return err
-			}
-			if n != nil {
+			if err = decodeField(dec, key, &n); n != nil {
 				p.total = *n
 			}
 		case "size":
-			if err := decodeField(dec, key, &p.size); err != nil {
-				return err
-			}
+			err = decodeField(dec, key, &p.size)
 		default:
 			var skipped json.RawMessage
-			if err := dec.Decode(&skipped); err != nil {
-				return err
-			}
+			err = dec.Decode(&skipped)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
 		return err
+	}
+	if p.items == nil && p.total == 0 {
+		p.items = []T{} // the total says so, too
 	}
 	if !found {
 		return &shapeError{"the response has no items, but the API documents them for a list"}
@@ -107,45 +108,29 @@ func decodeField(dec *json.Decoder, name json.Token, into any) error {
 	return err
 }
 
-// readItemsOrNull decodes the value of items, and reports whether it is a list.
-func (p *page[T]) readItemsOrNull(dec *json.Decoder) (bool, error) {
-	start, err := dec.Token()
-	switch {
-	case err != nil:
-		return false, err
-	case start == nil:
-		return false, nil
-	case start != json.Delim('['):
-		return false, &shapeError{"the response's field \"items\" is not a list, which the API does not document"}
+// readItems decodes a list whose first token is start. Deployments may send null for an
+// empty list: items is then nil.
+func (p *page[T]) readItems(dec *json.Decoder, start json.Token) error {
+	switch start {
+	case nil:
+		return nil
+	case json.Delim('['):
+		p.items = []T{}
+	default:
+		return &shapeError{"the response is not a list, but the API documents one"}
 	}
-	return true, p.readItems(dec)
-}
-
-// readItems decodes a list after its opening bracket.
-func (p *page[T]) readItems(dec *json.Decoder) error {
 	for dec.More() {
-		item, err := p.next(dec)
-		if err != nil {
-			return err
+		n := len(p.items)
+		if n == cap(p.items) {
+			p.items = slices.Grow(p.items, max(n, 1)) // append copies a long list more often
 		}
-		p.seen++
-		if p.keep != nil {
-			p.keep(item)
-		} else {
-			p.items = append(p.items, item)
+		p.items = p.items[:n+1]
+		if err := decodeNext(dec, &p.items[n]); err != nil {
+			return err
 		}
 	}
 	_, err := dec.Token()
 	return err
-}
-
-func (p *page[T]) next(dec *json.Decoder) (T, error) {
-	if p.item != nil {
-		return p.item(dec)
-	}
-	var item T
-	err := dec.Decode(&item)
-	return item, err
 }
 
 // last reports whether this is the last page, after seen items in all pages.
@@ -158,7 +143,7 @@ func (p *page[T]) last(seen int) bool {
 	case p.size > 0:
 		return len(p.items) < p.size
 	default: // a deployment that reports neither may still apply a smaller size than requested
-		return p.total < 0 && len(p.items) < PageSize
+		return p.total < 0 && len(p.items)%cmp.Or(p.asked, defaultPageSize) != 0
 	}
 }
 
@@ -167,83 +152,103 @@ func (p *page[T]) count() int {
 	if p.total <= len(p.items) || len(p.items) == 0 {
 		return 1
 	}
-	return min(maxPages, 1+(p.total-1)/len(p.items))
+	return 1 + (p.total-1)/len(p.items)
 }
 
-// onePage requests a page of GET path. The first page is 1.
-func onePage[T any](ctx context.Context, c *Client, path string, query url.Values, number int) (*page[T], error) {
-	q := maps.Clone(query)
-	if q == nil {
-		q = url.Values{}
+// onePage requests a page of a list. The first page is 1.
+func onePage[T object](ctx context.Context, c *Client, l list, number int) (*page[T], error) {
+	query := l.query
+	if l.size > 0 {
+		query = url.Values{"page": {strconv.Itoa(number)}, "size": {strconv.Itoa(l.size)}}
+		maps.Copy(query, l.query)
 	}
-	q.Set("page", strconv.Itoa(number))
-	q.Set("size", strconv.Itoa(PageSize))
-	var p page[T]
-	return &p, c.do(ctx, request{method: http.MethodGet, path: path, query: q, out: &p})
+	p := page[T]{asked: l.size}
+	return &p, c.do(ctx, request{method: http.MethodGet, path: l.path, query: query, out: &p})
 }
 
-// pages returns the pages of GET path in order, until the last one or an error.
-func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[page[T], error] {
-	return func(yield func(page[T], error) bool) {
-		seen := 0
+// pages returns the pages of a list in order, until the last one or an error. A page has
+// only the objects that no earlier page had, and one without any is the last: some
+// deployments may repeat their pages.
+func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T], error] {
+	return func(yield func(*page[T], error) bool) {
+		known := map[int64]bool{}
+		seen, total, l := 0, -1, l
 		for number := 1; number <= maxPages; number++ {
-			p, err := onePage[T](ctx, c, path, query, number)
+			p, err := onePage[T](ctx, c, l, number)
 			if err != nil {
-				yield(page[T]{}, err)
+				yield(nil, err)
 				return
 			}
 			seen += len(p.items)
-			if !yield(*p, nil) || p.last(seen) {
+			last := p.last(seen)
+			p.changed, total = total >= 0 && total != p.total, p.total
+			l.size = cmp.Or(l.size, p.size, len(p.items))
+			p.items = slices.DeleteFunc(p.items, func(item T) bool {
+				repeated := known[item.id()]
+				known[item.id()] = true
+				return repeated
+			})
+			if !yield(p, nil) || last || len(p.items) == 0 {
 				return
 			}
 		}
+		yield(nil, endlessList(c, l))
 	}
 }
 
-// listAll returns every object of GET path once, whatever the page size. It
+// listAll returns every object of a list once, by ID, whatever the page size. It
 // starts again if the total changes between two pages, because objects may then
-// have moved from one page to another.
-func listAll[T any](ctx context.Context, c *Client, path string, query url.Values, id func(T) int64) ([]T, error) {
+// have moved from one page to another. A list that keeps changing is an error: what it
+// lacks may exist. The result is nil if the deployment sent null, which proves as little.
+func listAll[T object](ctx context.Context, c *Client, l list) ([]T, error) {
 	for attempt := 1; ; attempt++ {
 		var all []T
-		known := map[int64]bool{}
-		total, steady := -1, true
-		for p, err := range pages[T](ctx, c, path, query) {
+		total, changed := -1, false
+		for p, err := range pages[T](ctx, c, l) {
 			if err != nil {
 				return nil, err
 			}
-			steady = steady && (total == -1 || total == p.total)
-			total = p.total
-			before := len(all)
-			for _, item := range p.items {
-				if !known[id(item)] {
-					known[id(item)] = true
-					all = append(all, item)
-				}
-			}
-			if len(all) == before {
-				break // a deployment that repeats its pages
+			total, changed = p.total, changed || p.changed
+			if all == nil {
+				all = p.items
+			} else {
+				all = append(all, p.items...)
 			}
 		}
 		switch {
-		case steady && len(all) >= total:
-			return all, nil
-		case attempt == maxListAttempts && len(all) >= total:
-			return all, nil
+		case len(all) >= total && !changed:
+			return byID(all), nil
 		case attempt == maxListAttempts:
-			return nil, incompleteList(c, path, attempt, total, len(all))
+			return nil, incompleteList(c, l, attempt, total, len(all))
 		}
 	}
 }
 
-// incompleteList returns the error for a list with fewer objects than its total.
-func incompleteList(c *Client, path string, attempts, total, found int) *Error {
+// byID sorts objects by ID, and removes repeated ones.
+func byID[T object](items []T) []T {
+	slices.SortFunc(items, func(a, b T) int { return cmp.Compare(a.id(), b.id()) })
+	return slices.CompactFunc(items, func(a, b T) bool { return a.id() == b.id() })
+}
+
+// incompleteList returns the error for a list whose total changed, or is not the number of
+// its objects.
+func incompleteList(c *Client, l list, attempts, total, found int) *Error {
+	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
+		found)
+	if found >= total {
+		problem = "the number of entries changed while the list was read"
+	}
+	return c.listError(l, attempts, problem)
+}
+
+// endlessList returns the error for a list with more than maxPages pages.
+func endlessList(c *Client, l list) *Error {
+	return c.listError(l, 1, fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
+}
+
+func (c *Client) listError(l list, attempts int, problem string) *Error {
 	return &Error{
-		Method:   http.MethodGet,
-		URL:      c.base.String() + path,
-		Status:   http.StatusOK,
-		Attempts: attempts,
-		Problem: fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
-			found),
+		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK,
+		Attempts: attempts, Problem: problem,
 	}
 }

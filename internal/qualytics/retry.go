@@ -6,10 +6,13 @@ package qualytics
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,13 +21,22 @@ import (
 
 // The retry policy. Every limit of it is in this block.
 const (
-	// DefaultMaxRetries is how often a request is repeated. With the waits
-	// below, five retries survive an outage of about half a minute.
+	// DefaultMaxRetries is how often a request is repeated. Five retries wait 52
+	// seconds on average and 35 at least, longer than an upgrade of a deployment with
+	// one replica (about 22 seconds of refused connections, 502, and 503).
 	DefaultMaxRetries = 5
-	// firstBackoff doubles with each retry, up to maxBackoff; the wait is a
-	// random part of it, so that parallel requests do not return together.
-	firstBackoff = time.Second
-	maxBackoff   = 30 * time.Second
+	// firstBackoff is multiplied by backoffFactor with each retry, up to maxBackoff.
+	// The wait is between half of that and all of it: a random part, so that parallel
+	// requests do not return together, and a floor, so that retries last.
+	firstBackoff  = time.Second
+	backoffFactor = 3
+	maxBackoff    = 30 * time.Second
+	// firstContactBudget is how long after the first request retries are allowed
+	// until the deployment has answered. It outlasts an upgrade.
+	firstContactBudget = 30 * time.Second
+	// dialTimeout ends an attempt to connect. With it, a host that does not respond
+	// is reported within 40 seconds.
+	dialTimeout = 10 * time.Second
 	// retryAfterBudget limits how long one request waits because of
 	// Retry-After headers: a run should fail rather than hang.
 	retryAfterBudget = 2 * time.Minute
@@ -45,23 +57,22 @@ const (
 	maxListAttempts = 3
 )
 
-// attemptResult is what one attempt at a request means for the next.
-type attemptResult struct {
-	problem   string // what to tell the user
-	transient bool   // another attempt may succeed
-	received  bool   // the application may have processed the request
-}
-
 // repeatable reports whether a request may be sent again after e. A POST that
 // the application may have processed is never repeated blindly.
 func (e *Error) repeatable() bool {
 	return e.transient && (e.Method != http.MethodPost || !e.MaybeDone)
 }
 
+// isAnswer reports whether e is an answer of the deployment: any response but a gateway's
+// 502, 503, or 504, unless that asks to wait.
+func (e *Error) isAnswer() bool {
+	return e.Status != 0 && (!isGatewayFailure(e.Status) || e.FromAPI || e.retryAfter > 0)
+}
+
 // nextWait returns how long to wait before the next attempt, and false if there
 // is none. asked is how long the request has waited because of Retry-After.
 func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Duration, bool) {
-	if !e.repeatable() || attempt > c.maxRetries {
+	if !e.repeatable() || attempt > c.config.MaxRetries {
 		return 0, false
 	}
 	if e.retryAfter > retryAfterBudget-*asked {
@@ -74,99 +85,143 @@ func (c *Client) nextWait(e *Error, attempt int, asked *time.Duration) (time.Dur
 		*asked += e.retryAfter
 		wait = e.retryAfter + wait/10
 	}
-	return wait, true
+	return c.contact.limit(wait, c.Now())
 }
 
-// backoff returns a random part of the exponential wait after an attempt,
-// counted from 1.
+// backoff returns half of the exponential wait after an attempt, counted from 1, and a
+// random part of the other half.
 func (c *Client) backoff(attempt int) time.Duration {
-	ceiling := min(maxBackoff, firstBackoff<<min(attempt-1, 10))
-	return time.Duration(c.jitter() * float64(ceiling))
+	ceiling := firstBackoff
+	for range attempt - 1 {
+		ceiling = min(maxBackoff, ceiling*backoffFactor)
+	}
+	return time.Duration((1 + c.config.Jitter()) / 2 * float64(ceiling))
 }
 
-// classifyStatus returns what an unsuccessful status means.
-func classifyStatus(status int) attemptResult {
-	switch status {
-	case http.StatusTooManyRequests: // rejected by the ingress
-		return attemptResult{transient: true}
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return attemptResult{transient: true, received: true}
-	case http.StatusRequestTimeout:
-		return attemptResult{received: true}
-	default:
-		return attemptResult{received: status >= 500}
+// isGatewayFailure reports whether a status means that a gateway got no response from the
+// application.
+func isGatewayFailure(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable ||
+		status == http.StatusGatewayTimeout
+}
+
+// classifyStatus returns the error of an unsuccessful status.
+func classifyStatus(status int) *Error {
+	return &Error{
+		Status:    status,
+		transient: status == http.StatusTooManyRequests || isGatewayFailure(status), // 429: rejected by the ingress
+		MaybeDone: status == http.StatusRequestTimeout || status >= 500,
 	}
 }
+
+// misconfigured returns the error of a request that cannot succeed with these settings.
+func misconfigured(problem string) *Error { return &Error{Problem: problem, Configuration: true} }
+
+// notSent returns the error of a request that did not reach the deployment.
+func notSent(problem string) *Error { return &Error{Problem: problem, transient: true} }
+
+// lost returns the error of a request that the application may have processed although
+// its response did not arrive.
+func lost(problem string) *Error { return &Error{Problem: problem, transient: true, MaybeDone: true} }
 
 // classify explains a request without a usable response, and whether to retry it. The
-// explanation contains no header, no body, and no address but the deployment's.
-func (c *Client) classify(err error) attemptResult {
+// explanation contains no header, no body, and no address but the deployment's and the
+// proxy's.
+func (c *Client) classify(err error) *Error {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
+	refusal, _ := errors.AsType[*proxyError](err)
+	certificate, _ := errors.AsType[*tls.CertificateVerificationError](err)
+	dns, _ := errors.AsType[*net.DNSError](err)
+	network, _ := errors.AsType[net.Error](err)
+	shape, _ := errors.AsType[*shapeError](err)
+	_, truncated := errors.AsType[*bodyError](err)
 	reason := systemReason(err)
-	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return attemptResult{
-			problem: fmt.Sprintf("the certificate of %s is not trusted (%s): set ca_cert_file to the authority that "+
-				"signed it", host, c.mask.clean(certificate.Err.Error())),
-		}
-	}
-	_, record := errors.AsType[tls.RecordHeaderError](err)
 	switch {
-	case record, errors.Is(err, http.ErrSchemeMismatch):
-		return attemptResult{problem: host + " does not speak TLS: check the scheme and port of url"}
-	case isResponseError(err):
-		return attemptResult{problem: innermost(err).Error(), received: true}
-	case operation != nil && operation.Op == "proxyconnect":
-		return attemptResult{
-			problem:   "no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY",
-			transient: true,
-		}
-	case isDNSError(err):
-		return attemptResult{
-			problem:   "the host " + host + " cannot be resolved" + reason + ": check url and the network",
-			transient: true,
-		}
+	case refusal != nil:
+		return refusal.explain(host)
+	case operation != nil && (operation.Op == "proxyconnect" || operation.Op == "socks connect"):
+		e := notSent("no connection to the proxy" + reason + ": check HTTPS_PROXY, HTTP_PROXY, and NO_PROXY")
+		e.Configuration = certificate != nil || isSchemeMismatch(err) || dns != nil && dns.IsNotFound
+		e.transient = !e.Configuration
+		return e
+	case certificate != nil:
+		return misconfigured(fmt.Sprintf("the certificate of %s is not trusted (%s): %s", host,
+			c.mask.clean(certificate.Err.Error()), certificateAdvice(certificate)))
+	case isSchemeMismatch(err) && c.base.Scheme == "http":
+		return misconfigured(httpsExpected(host))
+	case isSchemeMismatch(err):
+		return misconfigured(host + " does not speak TLS: check the scheme and port of url")
+	case shape != nil:
+		return &Error{Problem: c.mask.clean(shape.text), MaybeDone: true}
+	case dns != nil && dns.IsNotFound:
+		return misconfigured("the host " + host + " cannot be resolved" + reason + ": check url and the network")
+	case dns != nil:
+		return notSent("the host " + host + " cannot be resolved" + reason + ": check url and the network")
 	case operation != nil && operation.Op == "dial":
-		return attemptResult{
-			problem:   "no connection to " + host + reason + ": check url, the network, and proxies",
-			transient: true,
-		}
-	case isTimeout(err):
-		return attemptResult{
-			problem:   fmt.Sprintf("no response within %s (timeout)", c.http.Timeout),
-			transient: true,
-			received:  true,
-		}
-	}
-	if _, ok := errors.AsType[*bodyError](err); ok {
-		return attemptResult{
-			problem:   "the connection closed in the middle of the response" + reason,
-			transient: true,
-			received:  true,
-		}
-	}
-	return attemptResult{
-		problem:   "the connection to " + host + " was closed before a response arrived" + reason,
-		transient: true,
-		received:  true,
+		return notSent("no connection to " + host + reason + ": check url, the network, and proxies")
+	case network != nil && network.Timeout():
+		return lost(fmt.Sprintf("no response within %s (timeout)", c.config.Timeout))
+	case truncated:
+		return lost("the connection closed in the middle of the response" + reason)
+	default:
+		return lost("the connection to " + host + " was closed before a response arrived" + reason)
 	}
 }
 
-// isResponseError reports whether err says that a response arrived whole and is
-// not what the API documents.
-func isResponseError(err error) bool {
-	_, shape := errors.AsType[*shapeError](err)
-	return shape || errors.Is(err, errWebPage) || errors.Is(err, errEmptyResponse) || errors.Is(err, errTooLarge)
+// certificateAdvice returns what to do about a certificate that is not trusted.
+func certificateAdvice(err error) string {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "check the host in url"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "check the clock of this machine, or ask the administrator of the deployment"
+	}
+	return "set ca_cert_file to the authority that signed it"
 }
 
-func isDNSError(err error) bool {
-	_, ok := errors.AsType[*net.DNSError](err)
-	return ok
+// tlsRecord is how net/http quotes the start of an alert or a handshake of TLS that it got
+// instead of a response.
+var tlsRecord = regexp.MustCompile(`malformed HTTP response "\\x1[56]\\x03`)
+
+// isSchemeMismatch reports whether one side spoke TLS and the other did not.
+func isSchemeMismatch(err error) bool {
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	return record || errors.Is(err, http.ErrSchemeMismatch) || tlsRecord.MatchString(err.Error())
 }
 
-func isTimeout(err error) bool {
-	network, ok := errors.AsType[net.Error](err)
-	return ok && network.Timeout()
+func httpsExpected(host string) string { return host + " expects TLS: set url to an https URL" }
+
+// proxyError is a response of a proxy to CONNECT that is not a success.
+type proxyError struct {
+	proxy  string // host and port, without credentials
+	status int
+}
+
+func (e *proxyError) Error() string { return fmt.Sprintf("%d from the proxy %s", e.status, e.proxy) }
+
+// explain returns the error of a request that a proxy did not forward to host. A proxy that
+// found the host unreachable may reach it later.
+func (e *proxyError) explain(host string) *Error {
+	what := fmt.Sprintf("the proxy %s responded to CONNECT %s with %d %s", e.proxy, host, e.status,
+		http.StatusText(e.status))
+	switch {
+	case e.status >= http.StatusInternalServerError:
+		return notSent(what + ": check url, and whether the proxy can reach it")
+	case e.status == http.StatusProxyAuthRequired:
+		return misconfigured(what + ": set user name and password in HTTPS_PROXY, or add the host to NO_PROXY")
+	default:
+		return misconfigured(what + ": ask its administrator to allow the host, check HTTPS_PROXY, or add the host " +
+			"to NO_PROXY")
+	}
+}
+
+// checkProxy returns an error that names the proxy if it refuses to connect.
+func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyError{proxy: proxy.Host, status: resp.StatusCode}
 }
 
 // systemReason returns the operating system's reason for a network error in
@@ -182,18 +237,6 @@ func systemReason(err error) string {
 		return " (timed out)"
 	}
 	return ""
-}
-
-// innermost returns the error at the end of a chain: the client's own, without
-// what net/http wrapped around it.
-func innermost(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }
 
 // parseRetryAfter returns the wait that a Retry-After header asks for: seconds,

@@ -27,36 +27,28 @@ type Response struct {
 // [*Error], and means that there is no complete response.
 func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Response, error) {
 	r := request{method: method, path: path, query: query, in: in}
-	body, err := encode(in)
-	if err != nil {
-		return nil, c.failure(r, &Error{Problem: "the request could not be encoded", cause: err})
+	body, e := c.prepare(ctx, r)
+	if e != nil {
+		return nil, e
 	}
-	if err := c.waitForRate(ctx, false); err != nil {
-		return nil, c.failure(r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+	var response *Response
+	start := c.Now()
+	e = c.exchange(ctx, r, body, func(resp *http.Response) error {
+		text, err := io.ReadAll(limitedBody(resp))
+		response = &Response{
+			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.Now().Sub(start),
+			HTML: isHTML(resp.Header),
+		}
+		if resp.TLS != nil {
+			response.TLS = tls.VersionName(resp.TLS.Version)
+		}
+		if err != nil {
+			return &bodyError{err}
+		}
+		return nil
+	})
+	if e != nil {
+		return nil, e
 	}
-	sendCtx := ctx
-	if method != http.MethodGet { // a write that was sent is not abandoned, as in do
-		sendCtx = context.WithoutCancel(ctx)
-	}
-	req, err := c.newRequest(sendCtx, r, body)
-	if err != nil {
-		return nil, c.failure(r, &Error{Problem: "the request could not be created", cause: err})
-	}
-	start := c.now()
-	resp, err := c.http.Do(req)
-	response := &Response{}
-	if err == nil {
-		defer func() { _ = resp.Body.Close() }()
-		c.observe(resp)
-		response.Body, err = io.ReadAll(&limitedReader{r: resp.Body, left: MaxResponseBytes})
-	}
-	if err != nil {
-		return nil, c.stopped(ctx, c.failure(r, &Error{Problem: c.classify(err).problem, cause: err}))
-	}
-	response.Status, response.Header, response.Took = resp.StatusCode, resp.Header, c.now().Sub(start)
-	if resp.TLS != nil {
-		response.TLS = tls.VersionName(resp.TLS.Version)
-	}
-	response.HTML = isHTML(resp.Header)
 	return response, nil
 }

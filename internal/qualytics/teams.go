@@ -19,15 +19,17 @@ type Team struct {
 	Permission  string // Editor, Author, Drafter, Viewer, or Reporter; "" if the deployment does not report it
 }
 
-// UnmarshalJSON decodes every variant of a team.
-func (t *Team) UnmarshalJSON(data []byte) error {
+func (t Team) id() int64 { return t.ID }
+
+// read decodes every variant of a team.
+func (t *Team) read(dec *json.Decoder) error {
 	var wire struct {
 		ID          *int64 `json:"id"`
 		Name        string `json:"name"`
 		Description string `json:"description"`
 		Permission  string `json:"permission"`
 	}
-	if err := json.Unmarshal(data, &wire); err != nil {
+	if err := dec.Decode(&wire); err != nil {
 		return err
 	}
 	if wire.ID == nil || wire.Name == "" {
@@ -39,7 +41,7 @@ func (t *Team) UnmarshalJSON(data []byte) error {
 
 // Teams returns all teams: GET /teams, page by page. It requires Manager or Admin.
 func (c *Client) Teams(ctx context.Context) ([]Team, error) {
-	return listAll(ctx, c, "/teams", nil, func(t Team) int64 { return t.ID })
+	return listAll[Team](ctx, c, list{path: "/teams", size: PageSize})
 }
 
 // TeamNames returns the names of all teams, requested once. After

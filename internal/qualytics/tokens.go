@@ -4,13 +4,10 @@
 package qualytics
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -30,7 +27,7 @@ type Token struct {
 	Created    *time.Time // nil if the deployment does not report it
 	Expiration *time.Time // nil: never expires
 	LastUsed   *time.Time // nil: never, or the deployment does not report it
-	User       User       // the owner; a stub, without teams
+	User       User       // the owner; a stub, without teams, and with ID 0 if the response has none
 }
 
 // Expired reports whether the token has expired at now.
@@ -64,33 +61,24 @@ func (w *wireToken) token() (Token, error) {
 	if t.Created == nil {
 		t.Created = w.CreatedAt.pointer()
 	}
-	if w.User == nil {
-		return t, nil
+	if w.User != nil {
+		t.User = w.User.user()
 	}
-	var err error
-	t.User, err = w.User.user()
-	return t, err
+	return t, nil
 }
 
-// UnmarshalJSON decodes every variant of a token.
-func (t *Token) UnmarshalJSON(data []byte) error {
+func (t Token) id() int64 { return t.ID }
+
+func (t *Token) subject() subject { return subject{id: t.ID, name: t.Name, owner: t.User.ID} }
+
+// read decodes every variant of a token.
+func (t *Token) read(dec *json.Decoder) error {
 	var wire wireToken
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return err
+	err := dec.Decode(&wire)
+	if err == nil {
+		*t, err = wire.token()
 	}
-	var err error
-	*t, err = wire.token()
 	return err
-}
-
-// decodeToken decodes the next token of a list. UnmarshalJSON would parse every
-// token twice.
-func decodeToken(dec *json.Decoder) (Token, error) {
-	var wire wireToken
-	if err := dec.Decode(&wire); err != nil {
-		return Token{}, err
-	}
-	return wire.token()
 }
 
 // NewToken is a token with its secret, which the API returns once.
@@ -101,9 +89,13 @@ type NewToken struct {
 	Partial bool
 }
 
-// UnmarshalJSON decodes the response of a create. If only the ID and the secret can
-// be decoded, the token is Partial rather than lost.
-func (t *NewToken) UnmarshalJSON(data []byte) error {
+// read decodes the response of a create. If only the ID and the secret can be
+// decoded, the token is Partial rather than lost.
+func (t *NewToken) read(dec *json.Decoder) error {
+	var data json.RawMessage
+	if err := dec.Decode(&data); err != nil {
+		return err
+	}
 	var wire struct {
 		ID     *int64 `json:"id"`
 		Bearer string `json:"bearer_token"`
@@ -114,7 +106,7 @@ func (t *NewToken) UnmarshalJSON(data []byte) error {
 	if wire.Bearer == "" {
 		return &shapeError{"the response has no bearer_token, which the API documents for a new token"}
 	}
-	err := json.Unmarshal(data, &t.Token)
+	err := t.Token.read(json.NewDecoder(bytes.NewReader(data)))
 	if err != nil && wire.ID == nil {
 		return err
 	}
@@ -138,77 +130,47 @@ func tokenPath(id int64) string { return "/user-tokens/" + strconv.FormatInt(id,
 // postServiceToken creates a token for a service account: POST /user-tokens.
 func (c *Client) postServiceToken(ctx context.Context, in TokenCreate) (*NewToken, error) {
 	defer c.tokens.wrote(0)
-	var out NewToken
-	if err := c.do(ctx, request{method: http.MethodPost, path: "/user-tokens", in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	asked := subject{name: in.Name, owner: in.UserID}
+	return call[NewToken](ctx, c, request{method: http.MethodPost, path: "/user-tokens", in: in, asked: asked})
 }
 
 // ServiceTokens returns every service token of the deployment by ID, including
-// revoked ones: GET /user-tokens/service. There is no filter.
+// revoked ones: GET /user-tokens/service. There is no filter. The API documents one
+// response without pages; if an envelope says that there are more, they are requested.
 func (c *Client) ServiceTokens(ctx context.Context) ([]Token, error) {
-	return c.sortedTokens(ctx, "/user-tokens/service")
+	return listAll[Token](ctx, c, serviceTokens)
 }
+
+var serviceTokens = list{path: "/user-tokens/service"}
 
 // OwnTokens returns the tokens of the client's own user by ID: GET /user-tokens.
 func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
-	return c.sortedTokens(ctx, "/user-tokens")
-}
-
-func (c *Client) sortedTokens(ctx context.Context, path string) ([]Token, error) {
-	tokens, err := c.tokenList(ctx, path)
-	return slices.SortedFunc(maps.Values(tokens), func(a, b Token) int { return cmp.Compare(a.ID, b.ID) }), err
-}
-
-// tokenList downloads a list of tokens. The API documents one response without
-// pages; if an envelope says that there are more, they are requested.
-func (c *Client) tokenList(ctx context.Context, path string) (map[int64]Token, error) {
-	items := map[int64]Token{}
-	var query url.Values // none for the first page
-	for number := 1; ; number++ {
-		before := len(items)
-		p := page[Token]{item: decodeToken, keep: func(t Token) { items[t.ID] = t }}
-		if number == 1 {
-			p.restart = func() { clear(items) }
-		}
-		if err := c.do(ctx, request{method: http.MethodGet, path: path, query: query, out: &p}); err != nil {
-			return nil, err
-		}
-		complete := p.total >= 0 && len(items) >= p.total
-		full := p.seen > 0 && (p.size > 0 && p.seen >= p.size || p.size == 0 && p.seen%defaultPageSize == 0)
-		more := p.total > len(items) || p.total < 0 && full && len(items) > before
-		if p.array || complete || !more {
-			return items, nil
-		}
-		if len(items) == before {
-			return nil, &Error{
-				Method:   http.MethodGet,
-				URL:      c.base.String() + path,
-				Status:   http.StatusOK,
-				Attempts: number,
-				Problem: fmt.Sprintf("the list has %d of %d tokens, and its next page has no others", len(items),
-					p.total),
-			}
-		}
-		query = url.Values{"page": {strconv.Itoa(number + 1)}, "size": {strconv.Itoa(cmp.Or(p.size, p.seen))}}
-	}
+	return listAll[Token](ctx, c, list{path: "/user-tokens"})
 }
 
 // FindServiceToken returns a service token from a new list, because the API
 // cannot return a single one: GET /user-tokens/service. It reports false if two
 // lists in a row do not contain it.
 func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
+	var tokens []Token
 	for range 2 {
-		tokens, err := c.ServiceTokens(ctx)
-		if err != nil {
+		var err error
+		if tokens, err = c.ServiceTokens(ctx); err != nil {
 			return nil, false, err
 		}
 		if i := slices.IndexFunc(tokens, func(t Token) bool { return t.ID == id }); i >= 0 {
 			return &tokens[i], true, nil
 		}
 	}
-	return nil, false, nil
+	return nil, false, c.checkAbsence(tokens)
+}
+
+// checkAbsence returns an error if a list of tokens does not prove that one is gone.
+func (c *Client) checkAbsence(tokens []Token) error {
+	if tokens != nil {
+		return nil
+	}
+	return c.listError(serviceTokens, 1, "the list is null, which does not prove that the token is gone")
 }
 
 // SetTokenRevoked revokes a token, or restores a revoked one:
@@ -218,11 +180,8 @@ func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*T
 		Revoke bool `json:"revoke"`
 	}{revoke}
 	defer c.tokens.wrote(id)
-	var out Token
-	if err := c.do(ctx, request{method: http.MethodPut, path: tokenPath(id), in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	asked := subject{id: id}
+	return call[Token](ctx, c, request{method: http.MethodPut, path: tokenPath(id), in: in, asked: asked})
 }
 
 // DeleteToken erases a revoked token: DELETE /user-tokens/{id}.

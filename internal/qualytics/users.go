@@ -5,11 +5,13 @@ package qualytics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -68,36 +70,48 @@ type wireUser struct {
 	DeletedAt timestamp   `json:"deleted_at"`
 }
 
-func (w *wireUser) user() (User, error) {
-	if w.ID == nil {
-		return User{}, &shapeError{"the response has a user without an ID, which the API does not document"}
-	}
+// user returns the user. Its ID is 0 if the response has none, and it has no teams if the
+// response does not name all of them.
+func (w *wireUser) user() User {
 	u := User{
-		ID: *w.ID, UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
+		UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
 		Name: w.Name, Email: w.Email, Role: w.Role,
 		Created: w.Created.pointer(), LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
+	}
+	if w.ID != nil {
+		u.ID = *w.ID
 	}
 	if u.Created == nil {
 		u.Created = w.CreatedAt.pointer()
 	}
+	if slices.Contains(w.Teams, "") {
+		return u
+	}
 	for _, team := range w.Teams {
 		u.Teams = append(u.Teams, string(team))
 	}
-	return u, nil
+	return u
 }
 
-// UnmarshalJSON decodes every variant of a user.
-func (u *User) UnmarshalJSON(data []byte) error {
+func (u User) id() int64 { return u.ID }
+
+func (u *User) subject() subject { return subject{id: u.ID, name: u.Name} }
+
+// read decodes every variant of a user.
+func (u *User) read(dec *json.Decoder) error {
 	var wire wireUser
-	if err := json.Unmarshal(data, &wire); err != nil {
+	if err := dec.Decode(&wire); err != nil {
 		return err
 	}
-	var err error
-	*u, err = wire.user()
-	return err
+	if wire.ID == nil {
+		return &shapeError{"the response has a user without an ID, which the API does not document"}
+	}
+	*u = wire.user()
+	return nil
 }
 
-// teamName is a team of a user: its name, or an object with a name.
+// teamName is a team of a user: its name, or an object with a name. It is "" if the
+// response has no name.
 type teamName string
 
 func (t *teamName) UnmarshalJSON(data []byte) error {
@@ -109,13 +123,7 @@ func (t *teamName) UnmarshalJSON(data []byte) error {
 		if err := json.Unmarshal(data, &object); err != nil {
 			return err
 		}
-		if object.Name == "" {
-			object.Name = object.DisplayName
-		}
-		if object.Name == "" {
-			return &shapeError{"the response has a team without a name, which the API does not document"}
-		}
-		*t = teamName(object.Name)
+		*t = teamName(cmp.Or(object.Name, object.DisplayName))
 		return nil
 	}
 	var name string
@@ -148,7 +156,7 @@ type UserFilter struct {
 	IncludeDeleted bool // includes deactivated accounts
 }
 
-func (f UserFilter) query() url.Values {
+func (f UserFilter) list() list {
 	q := url.Values{"type": {UserTypeService}}
 	for key, value := range map[string]string{"name": f.Name, "role": f.Role, "team": f.Team} {
 		if value != "" {
@@ -158,7 +166,7 @@ func (f UserFilter) query() url.Values {
 	if f.IncludeDeleted {
 		q.Set("include_deleted", "true")
 	}
-	return q
+	return list{path: "/users", query: q, size: PageSize}
 }
 
 func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
@@ -166,17 +174,13 @@ func userPath(id int64) string { return "/users/" + strconv.FormatInt(id, 10) }
 // postServiceAccount creates a service account: POST /users.
 func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
 	defer c.wroteAccount(0)
-	var out User
-	if err := c.do(ctx, request{method: http.MethodPost, path: "/users", in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodPost, path: "/users", in: in, asked: subject{name: in.Name}})
 }
 
-// ServiceAccounts returns the service accounts that match a filter: GET /users,
+// ServiceAccounts returns the service accounts that match a filter by ID: GET /users,
 // page by page.
 func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
-	return listAll(ctx, c, "/users", filter.query(), func(u User) int64 { return u.ID })
+	return listAll[User](ctx, c, filter.list())
 }
 
 // EachServiceAccount returns the service accounts that match a filter as their
@@ -184,29 +188,22 @@ func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User
 // needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
-		known := map[int64]bool{}
-		total, last := -1, 0
-		for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+		total, found, requests, changed := -1, 0, 0, false
+		for p, err := range pages[User](ctx, c, filter.list()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			total, last = p.total, last+1
-			found := false
+			found, requests = found+len(p.items), requests+1
+			total, changed = p.total, changed || p.changed
 			for i := range p.items {
-				if u := &p.items[i]; !known[u.ID] {
-					known[u.ID], found = true, true
-					if !yield(u, nil) {
-						return
-					}
+				if !yield(&p.items[i], nil) {
+					return
 				}
 			}
-			if !found {
-				break // a deployment that repeats its pages
-			}
 		}
-		if len(known) < total {
-			yield(nil, incompleteList(c, "/users", last, total, len(known)))
+		if found < total || changed {
+			yield(nil, incompleteList(c, filter.list(), requests, total, found))
 		}
 	}
 }
@@ -214,11 +211,7 @@ func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter
 // User returns a user of any type: GET /users/{id}. Depending on the deployment, a
 // deactivated one has DeletedAt set or is a 404.
 func (c *Client) User(ctx context.Context, id int64) (*User, error) {
-	var out User
-	if err := c.do(ctx, request{method: http.MethodGet, path: userPath(id), out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodGet, path: userPath(id), asked: subject{id: id}})
 }
 
 // FindUser returns a user, or nil if it does not exist: GET /users/{id}. It
@@ -241,11 +234,7 @@ func (c *Client) FindUser(ctx context.Context, id int64) (*User, error) {
 
 // CurrentUser returns the owner of the client's token: GET /users/me.
 func (c *Client) CurrentUser(ctx context.Context) (*User, error) {
-	var out User
-	if err := c.do(ctx, request{method: http.MethodGet, path: "/users/me", out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodGet, path: "/users/me"})
 }
 
 // Me is CurrentUser, requested once: the owner of a token does not change.
@@ -259,11 +248,7 @@ func (c *Client) UpdateServiceAccount(ctx context.Context, id int64, in ServiceA
 		in.Teams = []string{}
 	}
 	defer c.wroteAccount(id)
-	var out User
-	if err := c.do(ctx, request{method: http.MethodPut, path: userPath(id), in: in, out: &out}); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return call[User](ctx, c, request{method: http.MethodPut, path: userPath(id), in: in, asked: subject{id: id}})
 }
 
 // DeactivateServiceAccount deactivates an account: DELETE /users/{id}. The server
@@ -288,16 +273,17 @@ func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
 func (c *Client) AccountsUpTo(
 	ctx context.Context, filter UserFilter, maxPages int,
 ) (accounts []User, requests int, complete bool, err error) {
-	total := 0
-	for p, err := range pages[User](ctx, c, "/users", filter.query()) {
+	total, changed := 0, false
+	for p, err := range pages[User](ctx, c, filter.list()) {
 		requests++
 		if err != nil {
 			return nil, requests, false, err
 		}
 		accounts = append(accounts, p.items...)
-		if total = p.total; p.count() > maxPages || requests == maxPages && !p.last(len(accounts)) {
+		total, changed = p.total, changed || p.changed
+		if p.count() > maxPages || requests == maxPages && !p.last(len(accounts)) {
 			return nil, requests, false, nil
 		}
 	}
-	return accounts, requests, len(accounts) >= total, nil
+	return accounts, requests, len(accounts) >= total && !changed, nil
 }
