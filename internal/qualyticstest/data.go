@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // data is the content of the data file.
@@ -17,6 +18,7 @@ type data struct {
 	Tokens          []*Token
 	Teams           []*Team
 	NextID, AdminID int64
+	Ahead           time.Duration // of the clock
 }
 
 // load reads the data file if it exists.
@@ -36,6 +38,7 @@ func (s *Server) load() error {
 		return fmt.Errorf("%s is not a data file of the emulator: %w", s.data, err)
 	}
 	s.users, s.tokens, s.teams, s.nextID, s.adminID = d.Users, d.Tokens, d.Teams, d.NextID, d.AdminID
+	s.Clock.Advance(d.Ahead - s.Clock.Ahead())
 	return nil
 }
 
@@ -45,7 +48,7 @@ func (s *Server) save() error {
 	if s.data == "" {
 		return nil
 	}
-	text, err := json.Marshal(data{s.users, s.tokens, s.teams, s.nextID, s.adminID})
+	text, err := json.Marshal(data{s.users, s.tokens, s.teams, s.nextID, s.adminID, s.Clock.Ahead()})
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ type Fault struct {
 	Header http.Header // of Respond and Replace
 	Body   string      // of Respond and Replace
 	Wait   time.Duration
+	// Upstream means that it is a fault between the ingress and the application: the
+	// ingress tries again as its kind does, and answers for the application in the end.
+	Upstream bool
 	// Do is called first.
 	Do func()
 }

@@ -11,11 +11,15 @@ import (
 	"time"
 )
 
-// ServeHTTP is the ingress: it applies the rate limit and the faults, calls the
-// application, and logs the request.
+// ServeHTTP is the ingress: it responds itself or calls the application, and logs the
+// request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == ClockPath {
+		s.serveClock(w, r)
+		return
+	}
 	body := &bytes.Buffer{}
-	_, _ = body.ReadFrom(http.MaxBytesReader(w, r.Body, 1<<20))
+	_, _ = body.ReadFrom(r.Body)
 	r.Body = http.NoBody
 	inside := strings.TrimPrefix(r.URL.Path, s.Profile.Prefix)
 	entry := Request{
@@ -28,14 +32,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.latency > 0 {
 		time.Sleep(s.latency)
 	}
-	rec := &recorder{header: http.Header{}, status: http.StatusOK}
-	switch fault := s.faultFor(r.Method, inside); {
-	case s.bucket != nil && !s.bucket.take():
-		HTML(http.StatusTooManyRequests).write(rec)
-	case fault != nil:
-		s.applyFault(fault, rec, r, body.Bytes())
-	default:
-		s.application(rec, r, body.Bytes())
+	rec := s.respond(r, inside, body.Bytes())
+	if down, _ := s.state(); down {
+		rec = lost()
 	}
 	entry.Status, entry.Bytes = rec.status, rec.body.Len()
 	if rec.cut {
@@ -46,6 +45,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	w.Header().Set("Date", s.Clock.Now().Format(http.TimeFormat))
 	rec.send(w)
+}
+
+// respond returns the response to a request whose path inside the API is given.
+func (s *Server) respond(r *http.Request, inside string, body []byte) *recorder {
+	rec := &recorder{header: http.Header{}, status: http.StatusOK}
+	down, starting := s.state()
+	switch {
+	case down:
+		return lost()
+	case s.Profile.RequireHTTPS && r.TLS == nil:
+		s.Profile.toHTTPS(r).write(rec)
+	case s.limits(r):
+		s.Profile.response(http.StatusTooManyRequests, "local_rate_limited").write(rec)
+	case s.Profile.tooLarge(len(body)):
+		HTML(http.StatusRequestEntityTooLarge).write(rec)
+	case starting:
+		s.Profile.response(http.StatusServiceUnavailable, "no healthy upstream").write(rec)
+	default:
+		return s.forward(r, inside, body)
+	}
+	return rec
 }
 
 // applyFault processes a request with a fault.
@@ -122,13 +142,13 @@ func (r *recorder) send(w http.ResponseWriter) {
 	}
 	if !r.cut {
 		w.WriteHeader(r.status)
-		_, _ = w.Write(r.body.Bytes())
+		_, _ = w.Write(r.body.Bytes()) // #nosec G705 -- no browser sees it.
 		return
 	}
 	if r.body.Len() > 0 {
 		w.Header().Set("Content-Length", strconv.Itoa(2*r.body.Len()+1))
 		w.WriteHeader(r.status)
-		_, _ = w.Write(r.body.Bytes())
+		_, _ = w.Write(r.body.Bytes()) // #nosec G705 -- no browser sees it.
 		_ = http.NewResponseController(w).Flush()
 	}
 	panic(http.ErrAbortHandler) // net/http closes the connection

@@ -10,6 +10,12 @@ type Profile struct {
 	Build  string // info.version of the build
 	Prefix string // path prefix of the API; "" for the root
 
+	// Ingress is the kind of the ingress: Envoy, or "" for nginx.
+	Ingress string
+	// RequireHTTPS makes the ingress redirect http, so that each request to Server.URL is
+	// redirected.
+	RequireHTTPS bool
+
 	// Documented differences.
 	Roles        []string // assignable roles
 	TeamObjects  bool     // teams of a user as objects instead of names
@@ -100,11 +106,15 @@ func Strange() Profile {
 	return p
 }
 
-// ProfileNamed returns the preset with a name.
+// ProfileNamed returns the preset with a name. With "-envoy" after the name, it is behind
+// Envoy.
 func ProfileNamed(name string) (Profile, bool) {
 	for _, p := range append(Profiles(), Strange()) {
-		if p.Name == name {
+		switch name {
+		case p.Name:
 			return p, true
+		case p.Name + envoySuffix:
+			return p.BehindEnvoy(), true
 		}
 	}
 	return Profile{}, false

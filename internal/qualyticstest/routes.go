@@ -116,10 +116,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h ha
 		return
 	}
 	status, response, p := h(c)
-	if p == nil && r.Method != http.MethodGet {
-		if err := s.save(); err != nil {
-			p = s.fail(http.StatusInternalServerError, "unable to save: %v", err)
-		}
+	if err := s.save(); err != nil { // each request is a use of the token
+		p = s.fail(http.StatusInternalServerError, "unable to save: %v", err)
 	}
 	switch {
 	case p != nil:

@@ -22,12 +22,12 @@ type Options struct {
 	Clock   *Clock   // nil: a clock that can be advanced through Server.Clock
 	Latency time.Duration
 	// Rate is the limit of the ingress in requests per second, 0 for none. Burst
-	// is how many more it accepts at the same time.
+	// is how many more it accepts at the same time. Whom it counts depends on the ingress.
 	Rate, Burst int
 	// Address to listen on, such as "127.0.0.1:8765"; "" means a free loopback port.
 	Address string
-	// Data is a file that contains the data after every write, and from which the
-	// server starts if it exists; "" keeps the data in memory.
+	// Data is a file that contains the data and the position of the clock after every
+	// request, and from which the server starts if it exists; "" keeps the data in memory.
 	Data string
 }
 
@@ -37,14 +37,19 @@ type Server struct {
 	Clock   *Clock
 	Profile Profile
 
-	http     *httptest.Server
 	mux      *http.ServeMux
 	patterns []string // of the routes, without prefix
 	latency  time.Duration
 	key      []byte
 	data     string
 
+	rate, burst int
+
 	mu      sync.Mutex
+	http    *httptest.Server
+	closed  bool      // by Close
+	down    bool      // connections are refused during an upgrade
+	ready   time.Time // when an upgrade ends
 	users   []*User
 	tokens  []*Token
 	teams   []*Team
@@ -52,7 +57,7 @@ type Server struct {
 	adminID int64
 	log     []Request
 	faults  []*Fault
-	bucket  *bucket
+	buckets map[string]*bucket // by client
 }
 
 // NewServer starts a server with the teams Public, "Data Engineering", and "Data
@@ -64,6 +69,9 @@ func NewServer(opts Options) (*Server, error) {
 		data:    opts.Data,
 		key:     []byte("qualyticstest signing key, not a secret"),
 		nextID:  100,
+		rate:    opts.Rate,
+		burst:   opts.Burst,
+		buckets: map[string]*bucket{},
 	}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
@@ -71,9 +79,6 @@ func NewServer(opts Options) (*Server, error) {
 	s.Profile = Build202609()
 	if opts.Profile != nil {
 		s.Profile = *opts.Profile
-	}
-	if opts.Rate > 0 {
-		s.bucket = newBucket(opts.Rate, opts.Burst)
 	}
 	s.teams = []*Team{
 		{ID: -1, Name: publicTeam, Description: "Every user", Permission: "Viewer"},
@@ -102,7 +107,12 @@ func NewServer(opts Options) (*Server, error) {
 }
 
 // Close stops the server.
-func (s *Server) Close() { s.Stop() }
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.Stop()
+}
 
 // AdminToken returns the bearer token of the Admin.
 func (s *Server) AdminToken() string { return s.Bearer(s.adminID) }
