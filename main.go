@@ -27,7 +27,7 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	server, err := provider.NewServer(version, provider.Environment{})
+	server, err := provider.NewServer(version, provider.Environment{CLI: process.CLI()})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 terraform {
+  required_version = ">= 1.5"
+
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"
-      version = "~> 0.1"
+      version = "~> 0.1.0"
     }
   }
 }

@@ -2,10 +2,12 @@ terraform {
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"
-      version = "~> 0.1"
+      version = "~> 0.1.0"
     }
   }
 }
+
+provider "qualytics" {} # QUALYTICS_URL and QUALYTICS_TOKEN
 
 resource "qualytics_service_account" "airflow" {
   name = "Airflow"
@@ -17,10 +19,6 @@ resource "qualytics_service_token" "airflow" {
   name_prefix        = "airflow-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 output "airflow_token" {

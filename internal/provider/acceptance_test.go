@@ -201,7 +201,7 @@ func TestAccLifecycle(t *testing.T) {
 			},
 			{
 				Config:           config("Manager", "", `name = "other"`),
-				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionDestroyBeforeCreate),
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate),
 				ConfigStateChecks: []statecheck.StateCheck{
 					attribute(tokenAddress, "expires_at", knownvalue.Null()),
 				},
@@ -249,7 +249,7 @@ func TestAccDrift(t *testing.T) {
 				PreConfig: func() {
 					s.EditToken(s.Tokens()[0].ID, func(t *qualyticstest.Token) { t.Active = false })
 				},
-				Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionDestroyBeforeCreate),
+				Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate),
 			},
 			{
 				PreConfig: func() { s.RemoveToken(s.Tokens()[0].ID) },
@@ -309,54 +309,66 @@ func TestAccErrors(t *testing.T) {
 	})
 }
 
-// A rotation without an outage: the new token is created, everything that depends on
-// it is updated, and then the old token is deleted.
+// A rotation without an outage: the new token is created beside the old one, everything that
+// depends on it is updated, and the old token is deleted after the overlap.
 func TestAccZeroDowntime(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
-			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14\n  lifecycle {\n    "+
-				"create_before_destroy = true\n  }") + consumerConfig
+			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + consumerConfig
 		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
-		var first string
+		writes := func(want ...string) resource.TestCheckFunc {
+			return func(*terraform.State) error {
+				if diff := cmp.Diff(want, s.Writes()); diff != "" {
+					return fmt.Errorf("writes, want -, got +:\n%s", diff)
+				}
+				return nil
+			}
+		}
+		after := func(days int, more func()) func() {
+			return func() {
+				s.Clock.Advance(time.Duration(days) * day)
+				s.ClearRequests()
+				if more != nil {
+					more()
+				}
+			}
+		}
+		updated := actions(tokenAddress, plancheck.ResourceActionUpdate)
 		tc.Steps = []resource.TestStep{
 			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreate)},
 			{
-				PreConfig: func() {
-					first = fmt.Sprint(s.Tokens()[0].ID)
-					s.Clock.Advance(77 * day)
-					s.ClearRequests()
-				},
-				Config: config,
-				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreateBeforeDestroy,
+				PreConfig: after(77, nil),
+				Config:    config,
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate,
 					"terraform_data.consumer", plancheck.ResourceActionUpdate),
+				Check: writes("POST /user-tokens"),
+			},
+			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
+			{
+				PreConfig: after(8, nil), Config: config,
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate,
+					"terraform_data.consumer", plancheck.ResourceActionNoop),
 				Check: func(*terraform.State) error {
-					want := []string{"POST /user-tokens", "PUT /user-tokens/" + first, "DELETE /user-tokens/" + first}
-					if diff := cmp.Diff(want, s.Writes()); diff != "" {
-						return fmt.Errorf("writes, want -, got +:\n%s", diff)
+					if n := len(s.Tokens()); n != 1 {
+						return fmt.Errorf("%d tokens, want one", n)
 					}
 					return nil
 				},
 			},
-			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
 			{
-				PreConfig: func() {
-					s.Clock.Advance(80 * day)
-					s.ClearRequests()
+				PreConfig: after(80, func() {
 					s.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On("POST", "/user-tokens"))
-				},
+				}),
 				Config: config, ExpectError: regexp.MustCompile(`Unable to create service token`),
 			},
-			{Config: config, ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionCreateBeforeDestroy)},
+			{Config: config, ConfigPlanChecks: updated},
 			{
-				PreConfig: func() {
-					s.Clock.Advance(80 * day)
-					s.Fail(qualyticstest.HTML(500).On("PUT", "/user-tokens/*"))
-				},
-				Config: config, ExpectError: regexp.MustCompile("Unable to delete"),
+				PreConfig: after(8, func() { s.Fail(qualyticstest.HTML(500).On("PUT", "/user-tokens/*")) }),
+				Config:    config, ExpectError: regexp.MustCompile("Unable to remove retiring service token"),
 			},
-			{ // the deposed object is deleted
-				Config: config,
+			{
+				Config: config, ConfigPlanChecks: updated,
 				Check: func(*terraform.State) error {
 					if n := len(s.Tokens()); n != 1 {
 						return fmt.Errorf("%d tokens, want one", n)
@@ -369,18 +381,90 @@ func TestAccZeroDowntime(t *testing.T) {
 	})
 }
 
+// The update of a consumer fails, and its state has the planned values all the same, so the
+// next plan is clean. The old token, which is all that the consumer has, stays valid while it
+// is in use. -replace of the consumer ends that.
+func TestAccFailedConsumer(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
+		const consumer = "kubernetes_secret_v1"
+		vault := newStubVault(t)
+		tc.ProtoV6ProviderFactories["kubernetes"] = vault.stub("kubernetes")
+		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
+		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
+			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + `
+resource "kubernetes_secret_v1" "test" {
+  metadata {
+    name = "qualytics"
+  }
+  data_wo          = { token = qualytics_service_token.test.token }
+  data_wo_revision = tonumber(qualytics_service_token.test.id)
+}
+`
+		working := func(old bool, tokens int) resource.TestCheckFunc {
+			return func(*terraform.State) error {
+				all, secret := s.Tokens(), vault.stored(consumer)
+				for i, token := range all {
+					if s.Bearer(token.ID) == secret && token.Active && len(all) == tokens && old == (i < len(all)-1) {
+						return nil
+					}
+				}
+				return fmt.Errorf("the token of the consumer does not work, or is not the expected one: %+v", all)
+			}
+		}
+		use := func(days int) func() {
+			return func() {
+				s.Clock.Advance(time.Duration(days) * day)
+				now := s.Clock.Now()
+				for _, token := range s.Tokens() {
+					if s.Bearer(token.ID) == vault.stored(consumer) {
+						s.EditToken(token.ID, func(t *qualyticstest.Token) { t.LastUsed = &now })
+					}
+				}
+			}
+		}
+		unchanged := actions(tokenAddress, plancheck.ResourceActionNoop, consumer+".test", plancheck.ResourceActionNoop)
+		tc.Steps = []resource.TestStep{
+			{Config: config, Check: working(false, 1)},
+			{
+				PreConfig: func() { s.Clock.Advance(77 * day); vault.fail(true) },
+				Config:    config, ExpectError: regexp.MustCompile("Stubbed update failed"),
+			},
+			{
+				PreConfig: func() { vault.fail(false); use(1)() }, Config: config, ConfigPlanChecks: unchanged,
+				Check: working(true, 2),
+			},
+			{PreConfig: use(7), Config: config, ConfigPlanChecks: unchanged, Check: working(true, 2)},
+			{ // the old token expires in 4 days
+				PreConfig: use(1), Config: config, Taint: []string{consumer + ".test"}, Check: working(false, 2),
+			},
+			{
+				PreConfig: func() { s.Clock.Advance(3 * day) }, Config: config, ConfigPlanChecks: unchanged,
+				Check: working(false, 2),
+			},
+			{
+				PreConfig: func() { s.Clock.Advance(2 * day) }, Config: config,
+				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate), Check: working(false, 1),
+			},
+		}
+		resource.Test(t, tc)
+	})
+}
+
+// A fixed name that stays the same is a replacement, which cannot create the new token first.
 func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		config := func(days int) string {
+		config := func(name string, days int) string {
 			return providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") +
-				fmt.Sprintf(tokenConfig, fmt.Sprintf("name = \"ci\"\n  expires_in_days = %d\n  lifecycle {\n    "+
-					"create_before_destroy = true\n  }", days))
+				fmt.Sprintf(tokenConfig, fmt.Sprintf("name = %q\n  expires_in_days = %d\n  lifecycle {\n    "+
+					"create_before_destroy = true\n  }", name, days))
 		}
 		tc.Steps = []resource.TestStep{
-			{Config: config(30)},
-			{Config: config(60), ExpectError: regexp.MustCompile(`use\s+name_prefix\s+instead\s+of\s+name`)},
-			{Config: config(30), ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
+			{Config: config("ci", 30)},
+			{Config: config("ci", 60), ExpectError: regexp.MustCompile(`use\s+name_prefix\s+instead\s+of\s+name`)},
+			{Config: config("ci", 30), ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionNoop)},
+			{Config: config("renamed", 60), ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate)},
 		}
 		resource.Test(t, tc)
 	})
@@ -427,18 +511,15 @@ resource "echo" "test" {}
 	})
 }
 
-// An apply with -target on a consumer of the token rotates the token. The next complete
-// apply removes the old one.
+// An apply with -target on a consumer of the token rotates the token in place. The old one
+// stays for the overlap.
 func TestAccRotationWithTarget(t *testing.T) {
 	t.Parallel()
-	for name, lifecycle := range map[string]string{"destroy first": "false", "create first": "true"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			profile := qualyticstest.Build202609()
-			clock := &qualyticstest.Clock{}
-			clock.Advance(-2 * day) // the provider uses the real clock, so a token created now is two days old for it
-			s := newServer(t, qualyticstest.Options{Profile: &profile, Clock: clock})
-			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+	profile := qualyticstest.Build202609()
+	clock := &qualyticstest.Clock{}
+	clock.Advance(-2 * day) // the provider uses the real clock, so a token created now is two days old for it
+	s := newServer(t, qualyticstest.Options{Profile: &profile, Clock: clock})
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), `
 variable "window" { default = 14 }
 resource "qualytics_service_account" "test" {
   name = "Target"
@@ -449,9 +530,6 @@ resource "qualytics_service_token" "test" {
   name_prefix        = "ci-"
   expires_in_days    = 30
   rotate_before_days = var.window
-  lifecycle {
-    create_before_destroy = %s
-  }
 }
 resource "terraform_data" "consumer" {
   input = qualytics_service_token.test.id
@@ -459,36 +537,60 @@ resource "terraform_data" "consumer" {
 resource "terraform_data" "bystander" {
   input = "not targeted"
 }
-`, lifecycle))
-			skipBelow(t, tf, "1.4.0") // terraform_data
-			due := tfexec.Var("window=29")
-			if err := tf.Apply(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			first := s.Tokens()[0].ID
-			clock.Advance(2 * day) // the window covers today, and a new token is not due
-			if err := tf.Apply(t.Context(), due, tfexec.Target("terraform_data.consumer")); err != nil {
-				t.Fatal(err)
-			}
-			usable := 0
-			for _, token := range s.Tokens() {
-				if token.Active && token.ID != first {
-					usable++
-				}
-			}
-			if usable != 1 {
-				t.Errorf("%d new tokens after the targeted apply, want one: %+v", usable, s.Tokens())
-			}
-			t.Logf("the targeted apply leaves %d tokens", len(s.Tokens()))
-			if err := tf.Apply(t.Context(), due); err != nil {
-				t.Fatal(err)
-			}
-			if got := s.Tokens(); len(got) != 1 || got[0].ID == first || !got[0].Active {
-				t.Errorf("after the whole apply: %+v", got)
-			}
-			if changes, err := tf.Plan(t.Context(), due); err != nil || changes {
-				t.Errorf("the plan after it: changes %v, error %v", changes, err)
-			}
-		})
+`)
+	skipBelow(t, tf, "1.4.0") // terraform_data
+	due := tfexec.Var("window=29")
+	if err := tf.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(2 * day) // the window covers today, and a new token is not due
+	if err := tf.Apply(t.Context(), due, tfexec.Target("terraform_data.consumer")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := s.Tokens(); len(got) != 2 || !got[0].Active || !got[1].Active {
+			t.Errorf("tokens %+v, want two that work", got)
+		}
+		if err := tf.Apply(t.Context(), due); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if changes, err := tf.Plan(t.Context(), due); err != nil || changes {
+		t.Errorf("the plan after it: changes %v, error %v", changes, err)
+	}
+}
+
+// Without a refresh, the rotation goes by the clock.
+func TestAccRotationWithoutRefresh(t *testing.T) {
+	t.Parallel()
+	profile := qualyticstest.Build202609()
+	clock := &qualyticstest.Clock{}
+	clock.Advance(-25 * day)
+	s := newServer(t, qualyticstest.Options{Profile: &profile, Clock: clock})
+	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+resource "qualytics_service_token" "test" {
+  service_account_id = "%d"
+  name_prefix        = "ci-"
+  expires_in_days    = 30
+  rotate_before_days = 7
+}
+`, s.AddUser(qualyticstest.User{Name: "Owner"}).ID))
+	if err := tf.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(25 * day)
+	noRefresh := tfexec.Refresh(false)
+	if changes, err := tf.Plan(t.Context(), noRefresh, tfexec.Out("saved")); err != nil || !changes {
+		t.Fatalf("changes %v, error %v", changes, err)
+	}
+	if err := tf.Apply(t.Context(), tfexec.DirOrPlan("saved")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Tokens(); len(got) != 2 || !got[0].Active || !got[1].Active {
+		t.Errorf("tokens %+v, want two that work", got)
+	}
+	s.ClearRequests()
+	if changes, err := tf.Plan(t.Context(), noRefresh); err != nil || changes || len(s.Requests()) > 0 {
+		t.Errorf("the next plan: changes %v, %d requests, error %v", changes, len(s.Requests()), err)
 	}
 }

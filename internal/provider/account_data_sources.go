@@ -55,7 +55,7 @@ func newServiceAccountDataSource() datasource.DataSource {
 	attributes["id"] = schema.StringAttribute{
 		Optional: true, Computed: true,
 		Validators: []validator.String{
-			idValidator{},
+			objectID,
 			stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("user_id"), path.MatchRoot("name")),
 		},
 		MarkdownDescription: accountDescriptions["id"] + " Exactly one of `id`, `user_id`, and `name` is required.",

@@ -20,43 +20,56 @@ func (c call) failCreate(ctx context.Context, plan accountModel, err error) {
 		c.failRole(plan, "Unable to create service account", err)
 		return
 	}
-	detail := detailOf(plan.label(), err) + "\n\n"
 	accounts, listErr := c.client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
 	if listErr != nil {
-		c.failAt("name", accountNameInUse, "%sThe account that uses the name could not be looked up. %s", detail,
-			explainError(listErr))
+		c.failAt("name", accountNameInUse, "%s", detailOf(plan.label(), err,
+			"The account that uses the name could not be looked up. "+responseText(asError(listErr))))
 		return
 	}
-	c.failAt("name", accountNameInUse, "%s%s", detail, conflictText(plan.Name.ValueString(), accounts))
+	c.failAt("name",
+		accountNameInUse, "%s", detailOf(plan.label(), err, c.conflictText(plan.Name.ValueString(), accounts)))
 }
 
 // conflictText returns which of all accounts uses a name that the server refused, and what
 // to do about it.
-func conflictText(name string, accounts []qualytics.User) string {
+func (c call) conflictText(name string, accounts []qualytics.User) string {
 	exact, similar := accountsUsing(name, accounts)
 	switch {
-	case len(exact) > 0 && exact[0].Deactivated():
-		return fmt.Sprintf("The deactivated account %s uses the name. Reactivate it in Qualytics (Settings, Security), "+
-			"then import it:%s", userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
 	case len(exact) > 0:
-		return fmt.Sprintf("The account %s uses the name. To manage it with Terraform, import it:%s",
-			userLabel(&exact[0]), importCommand("qualytics_service_account", exact[0].ID))
+		return fmt.Sprintf("The %s uses the name. %s", holderLabel(&exact[0]), c.manageText(&exact[0]))
 	case len(similar) > 0:
-		return fmt.Sprintf("The server derives the user_id from the letters and digits of the name. The account "+
-			"%s has a similar name and may be the one. Choose another name, or, to manage that account with "+
-			"Terraform, import it:%s", userLabel(&similar[0]),
-			importCommand("qualytics_service_account", similar[0].ID))
+		return fmt.Sprintf("The server derives the user_id from the letters and digits of the name. The %s has a "+
+			"similar name or user_id and may be the one. Choose another name. %s", holderLabel(&similar[0]),
+			c.manageText(&similar[0]))
 	default:
 		return "An account with the same user_id exists, but the list of service accounts does not contain it: it " +
 			"may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."
 	}
 }
 
+// holderLabel names an account that uses a name.
+func holderLabel(u *qualytics.User) string {
+	if u.Deactivated() {
+		return "deactivated account " + userLabel(u)
+	}
+	return "account " + userLabel(u)
+}
+
+// manageText returns how to manage an existing account with Terraform.
+func (c call) manageText(u *qualytics.User) string {
+	command := c.importCommand("qualytics_service_account", u.ID)
+	if u.Deactivated() {
+		return "Reactivate it in Qualytics (Settings, Security), then import it:" + command
+	}
+	return "To manage it with Terraform, import it, or use a moved block if it is in the state under another address:" +
+		command
+}
+
 // failRole reports a failed create or update, and says if the role was the reason.
 func (c call) failRole(plan accountModel, summary string, err error) {
 	if qualytics.IsInvalid(err) && plan.Role.ValueString() == qualytics.RoleEditor {
-		c.failAt("role", summary, "%s\n\nRecent deployments do not have the role \"Editor\". Use \"Member\" with teams "+
-			"that have the permission Editor, or \"Manager\".", detailOf(plan.label(), err))
+		c.failAt("role", summary, "%s", detailOf(plan.label(), err, "Recent deployments do not have the role "+
+			"\"Editor\". Use \"Member\" with teams that have the permission Editor, or \"Manager\"."))
 		return
 	}
 	c.fail(summary, plan.label(), err)
@@ -74,10 +87,10 @@ func (c call) failDeactivation(ctx context.Context, state accountModel, id int64
 	for i := range tokens {
 		lines[i] = fmt.Sprintf("  - %s, last used %s", tokenLabel(&tokens[i]), lastUsedText(tokens[i].LastUsed))
 	}
-	c.refuse(summary, "%s\n\nThese tokens of the account are active:\n\n%s\n\nRevoke them in Qualytics (Settings, "+
-		"Tokens), and apply again. Or, if the account is still in the configuration, set revoke_tokens_on_destroy = "+
-		"true, apply, and destroy it again. For an account that is being replaced or was removed from the "+
-		"configuration, the value in the state applies.", detailOf(state.label(), err), strings.Join(lines, "\n"))
+	c.refuse(summary, "%s", detailOf(state.label(), err, "These tokens of the account are active:\n\n"+
+		strings.Join(lines, "\n"), "Revoke them in Qualytics (Settings, Tokens), and apply again. Or, if the account "+
+		"is still in the configuration, set revoke_tokens_on_destroy = true, apply, and destroy it again. For an "+
+		"account that is being replaced or was removed from the configuration, the value in the state applies."))
 }
 
 func lastUsedText(t *time.Time) string {
@@ -92,7 +105,7 @@ func lastUsedText(t *time.Time) string {
 func (c call) checkApplied(request qualytics.ServiceAccountUpdate, managed bool, got *qualytics.User) {
 	if got.Role != "" && got.Role != request.Role {
 		c.failAt("role", "Role not applied", "The request had the role %q, and the response has %q. %s", request.Role,
-			got.Role, notAppliedAdvice)
+			got.Role, c.notAppliedText())
 	}
 	if len(got.Teams) == 0 { // the response does not report teams
 		return
@@ -105,11 +118,14 @@ func (c call) checkApplied(request qualytics.ServiceAccountUpdate, managed bool,
 		parts = append(parts, "The server did not remove "+quoteList(kept)+".")
 	}
 	if len(parts) > 0 {
-		c.failAt("teams", "Teams not applied", "%s %s", strings.Join(parts, " "), notAppliedAdvice)
+		c.failAt("teams", "Teams not applied", "%s %s", strings.Join(parts, " "), c.notAppliedText())
 	}
 }
 
-const notAppliedAdvice = "The account exists, and the state contains what the server reports. Change the " +
-	"configuration to match it, or change the account in Qualytics. If Terraform marked a new account as " +
-	"tainted, run \"terraform untaint\" before the next apply: replacing the account would deactivate it, and " +
-	"its name might then stay in use."
+// notAppliedText returns what to do if the server ignored a part of a request.
+func (c call) notAppliedText() string {
+	return fmt.Sprintf("The account exists, and the state contains what the server reports. Change the configuration "+
+		"to match it, or change the account in Qualytics. If Terraform marked a new account as tainted, run \"%s "+
+		"untaint ADDRESS\", in which ADDRESS is that of this resource, before the next apply: Terraform would replace "+
+		"the account, and its name would stay in use.", c.cli)
+}

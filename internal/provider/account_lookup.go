@@ -66,9 +66,9 @@ func (c call) accountForImport(ctx context.Context, wanted string) *qualytics.Us
 	case err != nil:
 		c.fail(summary, fmt.Sprintf("import ID %q", wanted), err)
 	case user == nil:
-		c.refuse(summary, "No service account has the ID or user_id %q. The import ID is the numeric ID of the account, "+
-			"such as 123, or its user_id, such as api_access@service. A deactivated account must be reactivated in "+
-			"Qualytics first. Deployment: %s.", wanted, c.client.URL())
+		c.refuse(summary, "No service account has the ID or user_id %q. The import ID is the numeric ID of the "+
+			"account, such as 123, or its user_id, such as api_access@service. A deactivated account must be "+
+			"reactivated in Qualytics first. Deployment: %s.", wanted, c.client.URL())
 	case user.UserType != "" && user.UserType != qualytics.UserTypeService:
 		c.refuse(summary, "%q is a user of type %s. Only service accounts can be managed.", user.UserID, user.UserType)
 	case user.Deactivated():
@@ -176,7 +176,11 @@ func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
 
 // accountFilter returns a filter with the team in the server's spelling. It
 // reports false if there is no such team.
-func accountFilter(ctx context.Context, client *qualytics.Client, config accountListModel) (qualytics.UserFilter, bool) {
+func accountFilter(
+	ctx context.Context,
+	client *qualytics.Client,
+	config accountListModel,
+) (qualytics.UserFilter, bool) {
 	filter := qualytics.UserFilter{
 		Name: config.Name.ValueString(), Role: config.Role.ValueString(), Team: config.Team.ValueString(),
 	}

@@ -16,7 +16,7 @@ import (
 
 // accountNames finds the accounts that use a name while planning. The server derives
 // the user_id from the letters and digits of a name, and a deactivated account keeps
-// it.
+// it. A rename in Qualytics changes the name of an account, but not its user_id.
 //
 // GET /users filters by a part of the name. One complete response covers every name
 // that contains that part, so many new names need few requests. All look-ups of a run
@@ -28,7 +28,6 @@ type accountNames struct {
 	covered  []string                  // parts of names whose accounts are known; "" means all
 	common   map[string]bool           // parts with too many accounts
 	accounts map[int64]*qualytics.User // all that were found, by ID
-	kept     map[string]string         // labels of accounts that the plan keeps, by name
 	stopped  bool                      // a request failed, or the apply has begun
 }
 
@@ -42,25 +41,6 @@ const (
 	maxListPages = 10
 )
 
-// keep records an account whose name the plan does not change.
-func (n *accountNames) keep(name, label string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.kept == nil {
-		n.kept = map[string]string{}
-	}
-	n.kept[name] = label
-}
-
-// keptAs returns the label of an account that the plan keeps under exactly this name, or
-// "". Terraform asks for the plan of a forced replacement in two steps: first it
-// plans no change, and then a new account.
-func (n *accountNames) keptAs(name string) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.kept[name]
-}
-
 // stop ends the look-ups: the apply has begun, and Terraform plans every create again
 // there.
 func (n *accountNames) stop() {
@@ -69,19 +49,18 @@ func (n *accountNames) stop() {
 	n.stopped = true
 }
 
-// using returns the accounts whose names have the same letters and digits as name,
-// active accounts first. It returns none if that is not known. reserve is how many of
-// the requests it must leave.
+// using returns the accounts that use a name, active accounts first. It returns none if that
+// is not known. reserve is how many of the requests it must leave.
 func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name string, reserve int,
 ) []qualytics.User {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if lettersAndDigits(name) == "" || !n.cover(ctx, client, name, reserve) {
+	if !n.cover(ctx, client, name, reserve) {
 		return nil
 	}
 	var found []qualytics.User
 	for _, u := range n.accounts {
-		if lettersAndDigits(u.Name) == lettersAndDigits(name) {
+		if usesName(u.Name, u.UserID, name) {
 			found = append(found, *u)
 		}
 	}
@@ -154,15 +133,14 @@ func wordsOf(name string) []string {
 	return words
 }
 
-// accountsUsing returns the accounts with exactly this name, and those with a
-// similar one, active accounts first. Only the server knows how it derives the
-// user_id, so names with the same letters and digits are similar.
+// accountsUsing returns the accounts with exactly this name, and the others that use it,
+// active accounts first.
 func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
 	for _, u := range accounts {
 		switch {
 		case u.Name == name:
 			exact = append(exact, u)
-		case lettersAndDigits(u.Name) == lettersAndDigits(name):
+		case usesName(u.Name, u.UserID, name):
 			similar = append(similar, u)
 		}
 	}
@@ -183,6 +161,22 @@ func activeFirst(a, b qualytics.User) int {
 	}
 }
 
+// usesName reports whether an account with a name and a user_id may use another name. Only
+// the server knows how it derives the user_id: names and user_ids with the same letters and
+// digits, or with the same ASCII ones, may be the same to it.
+func usesName(accountName, userID, name string) bool {
+	local, _, _ := strings.Cut(userID, "@")
+	derived, letters, ascii := lettersAndDigits(local), lettersAndDigits(name), asciiOnly(lettersAndDigits(name))
+	switch own := lettersAndDigits(accountName); {
+	case letters != "" && (letters == own || letters == derived):
+		return true
+	case ascii != "" && ascii == asciiOnly(own):
+		return true
+	}
+	// A server that dropped the other letters of one name drops them of all.
+	return userID != "" && derived == asciiOnly(derived) && derived == ascii
+}
+
 // lettersAndDigits returns the letters and digits of a name in lower case.
 func lettersAndDigits(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -190,5 +184,15 @@ func lettersAndDigits(s string) string {
 			return unicode.ToLower(r)
 		}
 		return -1
+	}, s)
+}
+
+// asciiOnly returns the ASCII characters of a text.
+func asciiOnly(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII {
+			return -1
+		}
+		return r
 	}, s)
 }

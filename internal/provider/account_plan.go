@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -22,151 +23,319 @@ type accountPlan struct {
 	state, plan, config accountModel
 }
 
-// ModifyPlan checks the planned change. It changes nothing.
+// accountAction is what a plan does to an account.
+type accountAction int
+
+const (
+	accountCreate accountAction = iota
+	accountUpdate
+	accountReplace
+	accountRefuse // it must be replaced, but Terraform may be applying a plan that does not say so
+	accountDestroy
+)
+
+// accountActionOf decides what happens to an account that is not new: a name that is
+// unknown never replaces it, and a process that has not read it may be applying.
+func accountActionOf(state, plan accountModel, wasRead bool) accountAction {
+	switch {
+	case plan.Name.IsUnknown() || plan.Name.Equal(state.Name):
+		return accountUpdate
+	case wasRead:
+		return accountReplace
+	default:
+		return accountRefuse
+	}
+}
+
+// ModifyPlan checks the planned change.
 func (r *accountResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	if r.data == nil {
 		return
 	}
-	if req.Plan.Raw.Equal(req.State.Raw) {
-		r.keepName(ctx, req, resp)
+	p := accountPlan{call: r.call(&resp.Diagnostics).on(resp.Private, nil, nil)}
+	if req.Plan.Raw.Equal(req.State.Raw) { // the most common plan
+		p.diags.Append(req.State.GetAttribute(ctx, path.Root("id"), &p.state.ID)...)
+		p.diags.Append(req.State.GetAttribute(ctx, path.Root("name"), &p.state.Name)...)
+		p.checkKept()
 		return
 	}
-	p := accountPlan{call: r.call(&resp.Diagnostics)}
-	creates, destroys := req.State.Raw.IsNull(), req.Plan.Raw.IsNull()
-	if !creates {
+	if !req.State.Raw.IsNull() {
 		p.diags.Append(req.State.Get(ctx, &p.state)...)
 	}
-	if !destroys {
+	if !req.Plan.Raw.IsNull() {
 		p.diags.Append(req.Plan.Get(ctx, &p.plan)...)
 		p.diags.Append(req.Config.Get(ctx, &p.config)...)
 	}
 	if p.failed() {
 		return
 	}
-	replaces := !creates && !destroys && !p.plan.Name.Equal(p.state.Name)
-	changes := !p.plan.Role.Equal(p.state.Role) || !p.plan.Teams.Equal(p.state.Teams)
-	if !destroys {
-		p.checkRole(p.plan)
-	}
-	if !creates && !destroys && !replaces {
-		p.names.keep(p.state.Name.ValueString(), p.state.label())
-	}
-	if p.client == nil {
-		return
-	}
+	p.markUnchecked(
+		ctx,
+		req.State.Raw.IsNull() && (p.plan.Name.IsUnknown() || p.accounts.use(p.plan.Name.ValueString())),
+	)
+	action := accountDestroy
 	switch {
-	case creates:
-		p.checkNewName(ctx)
-	case destroys:
+	case req.State.Raw.IsNull():
+		action = accountCreate
+	case !req.Plan.Raw.IsNull():
+		action = accountActionOf(p.state, p.plan, p.checkKept().read)
+	}
+	if action == accountReplace {
+		resp.RequiresReplace.Append(path.Root("name"))
+	}
+	p.check(ctx, action)
+}
+
+// check refuses what an action must not do, and warns about what it takes away.
+func (p accountPlan) check(ctx context.Context, action accountAction) {
+	if action != accountDestroy {
+		p.checkRole(p.plan, action == accountReplace)
+	}
+	switch action {
+	case accountCreate:
+		p.checkNew(ctx)
+	case accountDestroy:
 		p.checkDestroy(ctx)
-	case replaces:
+	case accountReplace:
+		p.accounts.replace()
+		p.checkArguments()
 		p.checkReplace(ctx)
-	case changes:
+	case accountRefuse:
+		p.refuseRename(ctx)
+	case accountUpdate:
 		p.checkUpdate(ctx)
 	}
-	if !destroys && !p.config.Teams.IsNull() {
-		p.warnOfMissingTeams(ctx)
+	if action != accountDestroy && action != accountRefuse && p.client != nil && !p.config.Teams.IsNull() {
+		p.checkTeams(ctx, action == accountReplace)
 	}
 }
 
-// keepName records the name of an account that does not change.
-func (r *accountResource) keepName(
-	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
-) {
-	var state accountFields
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("id"), &state.ID)...)
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("name"), &state.Name)...)
-	r.data.names.keep(state.Name.ValueString(), state.label())
+const (
+	newNameInUse   = "New service account name is in use"
+	accountTwice   = "Service account has two addresses"
+	addressChanged = "Address of service account changed"
+)
+
+// checkKept records that the plan keeps the account, and refuses it if another address of
+// the plan destroys it.
+func (p accountPlan) checkKept() runAccount {
+	known := p.accounts.keep(p.state.accountFields)
+	if known.destroyed {
+		p.refuseTwice()
+	}
+	return known
 }
 
-const newNameInUse = "New service account name is in use"
+func (p accountPlan) refuseTwice() {
+	p.refuse(accountTwice, "Two addresses of the configuration or the state refer to the %s, and this plan destroys "+
+		"one of them: the apply would deactivate the account that the other one still needs. Remove the address that "+
+		"is not needed from the state: run \"%s state rm ADDRESS\", or use a removed block with lifecycle { destroy = "+
+		"false }.",
+		p.state.label(), p.cli)
+}
 
-// checkNewName warns if the name of a new account is used, and refuses it if an account that
-// the plan keeps has exactly this name: then it is a forced replacement.
-func (p accountPlan) checkNewName(ctx context.Context) {
-	if kept := p.names.keptAs(p.plan.Name.ValueString()); kept != "" {
-		p.failAt("name", newNameInUse, "The name %q is used by the %s in the state. If this is a forced replacement of "+
-			"it, with -replace or replace_triggered_by, the apply would deactivate the account and then fail, because "+
-			"a deactivated account keeps its name. If you want to deactivate the account, destroy it in a separate "+
-			"apply first, and choose another name.", p.plan.Name.ValueString(), kept)
+// refuseRename says that an account must be replaced, which Terraform does not accept in
+// this apply.
+func (p accountPlan) refuseRename(ctx context.Context) {
+	if p.client != nil && !p.planGuard().allowsRemoval(ctx, p.state, "Replacing") {
+		return
+	}
+	p.failAt("name", "Service account must be planned again", "The %s would get the name %q, so it would be "+
+		"deactivated and replaced. The name was unknown while planning, or the plan did not refresh the account. "+
+		"Nothing was changed. Plan again, with a refresh (without -refresh=false and -minimal-refresh): the plan then "+
+		"shows what happens.",
+		p.state.label(), p.plan.Name.ValueString())
+}
+
+// checkArguments refuses a replacement whose arguments may make the creation fail: by then,
+// the account is deactivated.
+func (p accountPlan) checkArguments() {
+	switch {
+	case p.plan.Role.IsUnknown() && p.guardrails.AllowedRoles.IsNull():
+		p.refuseUnchecked("role", p.state.label())
+	case !p.config.Teams.IsNull() && hasUnknownElement(p.config.Teams):
+		p.refuseUnchecked("teams", p.state.label())
+	case p.plan.Role.ValueString() == qualytics.RoleEditor && !p.plan.Role.Equal(p.state.Role):
+		p.failAt("role", "Rename and role in one apply", "Recent deployments refuse the role \"Editor\". If this one "+
+			"does, the apply would deactivate the %s, and then fail. Change the role in a separate apply first.",
+			p.state.label())
+	}
+}
+
+// checkNew warns if the name of a new account is used, and refuses it if an account in the
+// state has it: then the plan ends that account, or two addresses need it.
+func (p accountPlan) checkNew(ctx context.Context) {
+	if p.plan.Name.IsUnknown() {
+		if account, conflicts := p.accounts.createUnknown(); conflicts {
+			p.refuseUnknownName(account)
+		}
+	} else if account, conflicts := p.accounts.create(p.plan.Name.ValueString()); conflicts {
+		p.refuseNameInState(account)
+		return
+	}
+	if p.client == nil || !p.firstContact(ctx) || p.plan.Name.IsUnknown() {
 		return
 	}
 	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
-	if len(using) == 0 {
-		return
+	if len(using) > 0 {
+		p.markUnchecked(ctx, true)
+		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s cannot "+
+			"be created if the server still finds its name in use during apply. The name is used by the %s. %s",
+			p.plan.label(), holderLabel(&using[0]), p.manageText(&using[0]))
 	}
-	p.warnAt("name", "Service account name is in use", "The %s cannot be created if the server still finds its name in "+
-		"use during apply. %s", p.plan.label(), userOfNameText(&using[0], "The name is used by the %s."))
 }
 
-// userOfNameText returns which account uses a name, and how to manage it.
-func userOfNameText(u *qualytics.User, format string) string {
-	if u.Deactivated() {
-		return fmt.Sprintf(format, "deactivated account "+userLabel(u)) + " Reactivate it in Qualytics (Settings, " +
-			"Security), then import it:" + importCommand("qualytics_service_account", u.ID)
+// refuseUnknownName refuses a new account with an unknown name in a plan that ends an
+// account, which may have this name.
+func (p accountPlan) refuseUnknownName(account runAccount) {
+	p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
+		"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
+		"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the name "+
+		"depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
+}
+
+// refuseNameInState refuses a new account whose name an account in the state uses.
+func (p accountPlan) refuseNameInState(account runAccount) {
+	const effect = "The apply would deactivate the account, which ends its tokens, and then fail to create the new " +
+		"one, because a deactivated account keeps its name."
+	if account.destroyed {
+		p.failAt("name", addressChanged, "This plan destroys the %s and creates an account with the name %q. %s If "+
+			"only the address of the resource changed, for example its name or its key in for_each, add a moved "+
+			"block:\n\n    moved {\n      from = qualytics_service_account.OLD\n      to   = "+
+			"qualytics_service_account.NEW\n    }\n\nIf you want another account, choose another name.",
+			account.label(), p.plan.Name.ValueString(), effect)
+		return
 	}
-	return fmt.Sprintf(format, "account "+userLabel(u)) + " To manage it with Terraform, import it:" +
-		importCommand("qualytics_service_account", u.ID)
+	p.failAt("name", newNameInUse, "The name %q is used by the %s, which is in the state.\n\n  - If Terraform marked "+
+		"it as tainted, run \"%s untaint ADDRESS\".\n  - If the address of the resource changed, add a moved block.\n "+
+		" - If this is a forced replacement, with -replace or replace_triggered_by, it cannot work. To end the "+
+		"account, destroy it in a separate apply, and choose another name.\n\n%s",
+		p.plan.Name.ValueString(), account.label(), p.cli, effect)
 }
 
 func (p accountPlan) checkDestroy(ctx context.Context) {
-	if !p.planGuard().allowsRemoval(ctx, p.state, "Destroying") {
+	known, created := p.accounts.destroy(p.state.accountFields)
+	switch {
+	case known.kept:
+		p.refuseTwice()
+		return
+	case created != "":
+		p.plan.Name = types.StringValue(created)
+		p.refuseNameInState(known)
+		return
+	case p.accounts.createsUnknown():
+		p.refuseUnknownName(known)
+		return
+	case p.client == nil || !p.planGuard().allowsRemoval(ctx, p.state, "Destroying"):
 		return
 	}
-	p.warnOfAccount(ctx, p.state, "Service account to be destroyed is in use", "Destroying the account "+
-		"invalidates its tokens. Without revoke_tokens_on_destroy, it fails while they are active.")
+	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be destroyed is in use",
+		p.state.Name.ValueString()),
+		"All tokens of the account will stop working."+p.otherTokensText())
+}
+
+// otherTokensText says what happens to tokens of an account that the plan does not remove.
+func (p accountPlan) otherTokensText() string {
+	if p.state.RevokeTokensOnDestroy.ValueBool() {
+		return ""
+	}
+	return " If it has tokens that this plan does not destroy, the server refuses to deactivate it (400), after the " +
+		"tokens of this plan are gone. Before the apply, revoke the others in Qualytics (Settings, Tokens), or apply " +
+		"revoke_tokens_on_destroy = true first."
+}
+
+// uncheckedKey is the key in the private data of a plan that creates an account whose name is
+// unknown, or may be in use. Terraform plans a tainted account and a forced replacement like that, and then
+// destroys the old account with the same private data.
+const uncheckedKey = "unchecked"
+
+// markUnchecked records whether this plan creates an account whose name may not be free.
+func (c call) markUnchecked(ctx context.Context, unchecked bool) {
+	var before bool
+	if c.load(ctx, uncheckedKey, &before); before != unchecked {
+		c.store(ctx, uncheckedKey, unchecked)
+	}
+}
+
+// allowsDestroy reports whether an account may be destroyed: if it is a replacement, the plan
+// has checked that the new name can be used.
+func (c call) allowsDestroy(ctx context.Context, state accountModel) bool {
+	var unchecked bool
+	if c.load(ctx, uncheckedKey, &unchecked); unchecked {
+		c.refuse("Service account must be planned again", "The %s would be deactivated and replaced, but the new name "+
+			"was unknown while planning, or may be in use. Then the new account could not be created. The account "+
+			"is unchanged. If Terraform marked it as tainted, run \"%s untaint ADDRESS\", in which ADDRESS is that of "+
+			"this resource. Then plan again.", state.label(), c.cli)
+	}
+	return !unchecked
 }
 
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
 // account and then fail. No API call brings the account back.
 func (p accountPlan) checkReplace(ctx context.Context) {
-	if !p.planGuard().allowsRemoval(ctx, p.state, "Replacing") {
+	if p.client == nil || !p.planGuard().allowsRemoval(ctx, p.state, "Replacing") {
 		return
 	}
-	if !p.plan.Name.IsUnknown() {
-		using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), 0)
-		letters := lettersAndDigits(p.plan.Name.ValueString())
-		sameName := letters != "" && letters == lettersAndDigits(p.state.Name.ValueString())
-		if len(using) > 0 || sameName {
-			p.refuseReplacement(using)
-			return
+	name := p.plan.Name.ValueString()
+	using := p.names.using(ctx, p.client, name, 0)
+	if len(using) > 0 || usesName(p.state.Name.ValueString(), p.state.UserID.ValueString(), name) {
+		p.refuseReplacement(using)
+		return
+	}
+	p.warnAt("name", fmt.Sprintf("Service account %q will be replaced", p.state.Name.ValueString()), "Changing the "+
+		"name of the %s deactivates it, which only an Admin can undo in Qualytics, and creates another account. Its "+
+		"tokens are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
+		"moved block instead.%s", p.state.label(), p.activeTokensText(ctx))
+	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be replaced is in use",
+		p.state.Name.ValueString()),
+		"Replacing the account invalidates its tokens.")
+}
+
+// activeTokensText names the active tokens of an account that will be deactivated, and says
+// what happens to those that the plan does not remove.
+func (p accountPlan) activeTokensText(ctx context.Context) string {
+	const most = 10
+	var names []string
+	for _, t := range p.planTokens.get(ctx, p.client) {
+		if formatID(t.User.ID) == p.state.ID.ValueString() && t.Usable(p.client.ServerTime()) {
+			names = append(names, fmt.Sprintf("%q (ID %d)", t.Name, t.ID))
 		}
 	}
-	p.warnAt("name", "Service account will be replaced", "Changing the name of the %s deactivates it, which only "+
-		"Qualytics can undo, and creates another account. Its tokens are replaced, and the old name may stay in "+
-		"use. If only the key of a resource instance changed, use a moved block instead.", p.state.label())
-	p.warnOfAccount(ctx, p.state, "Service account to be replaced is in use",
-		"Replacing the account invalidates its tokens.")
+	if len(names) == 0 || p.state.RevokeTokensOnDestroy.ValueBool() {
+		return ""
+	}
+	more := ""
+	if len(names) > most {
+		names, more = names[:most], " and others"
+	}
+	return fmt.Sprintf("\n\nIts active tokens are %s%s.%s", strings.Join(names, ", "), more, p.otherTokensText())
 }
 
 func (p accountPlan) refuseReplacement(using []qualytics.User) {
 	holder := "the account that would be replaced"
 	for i := range using {
 		if formatID(using[i].ID) != p.state.ID.ValueString() {
-			holder = "the account " + userLabel(&using[i])
-			if using[i].Deactivated() {
-				holder = "the deactivated account " + userLabel(&using[i])
-			}
+			holder = "the " + holderLabel(&using[i])
 			break
 		}
 	}
 	p.failAt("name", newNameInUse, "The name %q is used by %s: the server derives the user_id from the letters and "+
-		"digits of a name, and a deactivated account keeps it. This apply would have deactivated the %s and revoked "+
-		"its tokens, and then failed to create the new account.\n\nChoose another name. If a resource instance only "+
-		"moved, for example because an element of a list was removed, use for_each with stable keys and moved blocks. "+
-		"If you want to deactivate the account, destroy it in a separate apply first.", p.plan.Name.ValueString(),
-		holder, p.state.label())
+		"digits of a name, and an account keeps it when it is renamed in Qualytics or deactivated. This apply would "+
+		"have deactivated the %s and revoked its tokens, and then failed to create the new account.\n\nChoose another "+
+		"name. If a resource instance only moved, for example because an element of a list was removed, use for_each "+
+		"with stable keys and moved blocks. If you want to deactivate the account, destroy it in a separate apply "+
+		"first.",
+		p.plan.Name.ValueString(), holder, p.state.label())
 }
 
 // checkUpdate warns about a role or team that is taken away.
 func (p accountPlan) checkUpdate(ctx context.Context) {
-	if !p.planGuard().allowsRole(ctx, p.state, p.plan.Role) {
+	if p.client == nil || p.plan.Role.Equal(p.state.Role) && p.plan.Teams.Equal(p.state.Teams) ||
+		!p.planGuard().allowsRole(ctx, p.state, p.plan.Role) {
 		return
 	}
-	const demoted = "Service account to be demoted is in use"
-	const removedFromTeams = "Service account to be removed from teams is in use"
 	var effects []string
 	removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams))
 	if len(removed) > 0 && !hasUnknownElement(p.plan.Teams) {
@@ -176,11 +345,12 @@ func (p accountPlan) checkUpdate(ctx context.Context) {
 		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
 			p.state.Role.ValueString(), p.plan.Role.ValueString()))
 	}
-	switch {
-	case p.demotes():
-		p.warnOfAccount(ctx, p.state, demoted, strings.Join(effects, " "))
-	case len(effects) > 0:
-		p.warnOfAccount(ctx, p.state, removedFromTeams, strings.Join(effects, " "))
+	summary := fmt.Sprintf("Service account %q to be removed from teams is in use", p.state.Name.ValueString())
+	if p.demotes() {
+		summary = fmt.Sprintf("Service account %q to be demoted is in use", p.state.Name.ValueString())
+	}
+	if len(effects) > 0 {
+		p.warnOfAccount(ctx, p.state, summary, strings.Join(effects, " "))
 	}
 }
 
@@ -190,10 +360,13 @@ func (p accountPlan) demotes() bool {
 	return before >= 0 && after > before
 }
 
-// warnOfMissingTeams warns about teams that do not exist: this apply may create
-// them.
-func (p accountPlan) warnOfMissingTeams(ctx context.Context) {
+// checkTeams warns about teams that do not exist: this apply may create them. It refuses
+// them for a replacement, which would deactivate the account before it fails.
+func (p accountPlan) checkTeams(ctx context.Context, replaces bool) {
 	added := missingFrom(stringsOf(p.plan.Teams), stringsOf(p.state.Teams))
+	if replaces {
+		added = stringsOf(p.plan.Teams)
+	}
 	if len(added) == 0 {
 		return
 	}
@@ -202,7 +375,12 @@ func (p accountPlan) warnOfMissingTeams(ctx context.Context) {
 		return
 	}
 	for _, name := range missing {
-		p.warnAt("teams", "Team does not exist yet", "%s If nothing in this apply creates the team first, the apply fails "+
-			"before it changes the service account.", unknownTeamText(name, existing))
+		if replaces {
+			p.failAt("teams", "Team not found", "%s The apply would deactivate the %s, and then fail.",
+				unknownTeamText(name, existing), p.state.label())
+			continue
+		}
+		p.warnAt("teams", fmt.Sprintf("Team %q does not exist yet", name), "%s If nothing in this apply creates the "+
+			"team first, the apply fails before it changes the service account.", unknownTeamText(name, existing))
 	}
 }

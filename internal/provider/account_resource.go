@@ -15,7 +15,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -53,7 +52,6 @@ func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 					notBlank(),
 					trimmed(),
 				},
-				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 				MarkdownDescription: fmt.Sprintf("%s 1 to %d characters, without leading or trailing spaces. The "+
 					"server derives `user_id` from it. Changing this forces a new service account to be created.",
 					accountDescriptions["name"], qualytics.MaxName),
@@ -119,6 +117,7 @@ func (r *accountResource) Create(ctx context.Context, req resource.CreateRequest
 	created.refresh(user)
 	created.Name = plan.Name
 	c.save(ctx, created.ID, created)
+	c.accounts.wasCreated(created.accountFields)
 	c.checkApplied(plan.updateRequest(teams), managed, user)
 }
 
@@ -144,16 +143,19 @@ func (r *accountResource) Read(ctx context.Context, req resource.ReadRequest, re
 		return
 	case user == nil || user.Deactivated():
 		if c.onSameHost(ctx, state.label()) {
-			c.warn("Service account not found", "%s The next apply creates a new account, unless the name is still in "+
-				"use: then reactivate the account in Qualytics and import it. Deployment: %s.",
+			c.warn("Service account not found", "%s The next apply creates "+
+				"a new account, unless the name is still in use: then reactivate the account in Qualytics and import "+
+				"it. Deployment: %s.",
 				sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the "+
 					"state"), c.client.URL())
 			resp.State.RemoveResource(ctx)
+			c.accounts.isGone(state.accountFields)
 		}
 		return
 	}
 	c.rememberHost(ctx)
 	before := state
+	c.accounts.wasRead(state.accountFields)
 	if state.refresh(user); !reflect.DeepEqual(before, state) {
 		c.diags.Append(resp.State.Set(ctx, state)...)
 	}
@@ -207,8 +209,8 @@ func (c call) teamsForUpdate(ctx context.Context, id int64, plan accountModel, m
 		c.fail("Unable to update service account", plan.label(), err)
 	case len(current.Teams) == 0: // every user is in Public
 		c.refuse("Unable to determine current teams", "%s Set teams in the configuration.",
-			sentence(plan.label()+" is unchanged: an update must contain all teams, and the server does not report the "+
-				"current ones"))
+			sentence(plan.label()+" is unchanged: an update must contain all teams, and the server does not report "+
+				"the current ones"))
 	default:
 		return withoutPublic(current.Teams)
 	}
@@ -221,13 +223,16 @@ func (r *accountResource) Delete(ctx context.Context, req resource.DeleteRequest
 	c := r.call(&resp.Diagnostics).on(req.Private, &resp.State, resp.Identity)
 	c.diags.Append(req.State.Get(ctx, &state)...)
 	id := c.id(state.ID, "id")
-	if !c.ready() || !c.applyGuard().allowsRemoval(ctx, state, "Destroying") || !c.mayWrite(ctx, state.label()) ||
+	if !c.ready() || !c.applyGuard().allowsRemoval(ctx, state, "Destroying") || !c.allowsDestroy(ctx, state) ||
+		!c.mayWrite(ctx, state.label()) ||
 		state.RevokeTokensOnDestroy.ValueBool() && !c.revokeTokensOf(ctx, state, id) {
 		return
 	}
 	if err := c.client.DeactivateServiceAccount(ctx, id); err != nil {
 		c.failDeactivation(ctx, state, id, err)
+		return
 	}
+	c.accounts.isGone(state.accountFields)
 }
 
 // revokeTokensOf revokes every active token of an account. It reports whether
@@ -261,5 +266,6 @@ func (r *accountResource) ImportState(
 	if user := c.accountForImport(ctx, wanted); user != nil {
 		model := newAccountModel(user)
 		c.save(ctx, model.ID, model)
+		c.accounts.wasRead(model.accountFields)
 	}
 }

@@ -32,13 +32,13 @@ type providerData struct {
 	// unknown contains the arguments with unknown values; client is nil then.
 	unknown    []string
 	open       *openTokens
+	contact    *contact
 	names      *accountNames
 	planTokens *planTokens
-	// importedTokens contains the IDs of tokens that were imported in this run: the plan
-	// does not repeat the warning that their secret is unknown.
-	importedTokens *sync.Map
-	// managedTokens contains the IDs of tokens that a resource has read in this run.
-	managedTokens *sync.Map
+	// readTokens contains the IDs of what token resources have read in this process.
+	readTokens *sync.Map
+	accounts   *runAccounts
+	cli        string // the command of Terraform or OpenTofu
 	// guardrails limits what a plan may create or change. Unknown values are not
 	// checked.
 	guardrails guardrailsModel
@@ -84,8 +84,8 @@ func (c call) failed() bool { return c.diags.HasError() }
 func (c call) ready() bool {
 	if c.client == nil {
 		c.refuse("Unknown provider configuration", "A request to Qualytics is required now, but the value of %s in "+
-			"the provider configuration is only known after apply. Apply what it depends on first, with \"terraform "+
-			"apply -target=ADDRESS\", or use a known value.", strings.Join(c.unknown, " and "))
+			"the provider configuration is only known after apply. Apply what it depends on first, with \"%s apply "+
+			"-target=ADDRESS\", or use a known value.", strings.Join(c.unknown, " and "), c.cli)
 	}
 	return !c.failed()
 }
@@ -130,7 +130,7 @@ func (c call) id(value types.String, attribute string) int64 {
 func (c call) warnOfInvalidID(attribute string, known ...string) {
 	invalid := func(value string) bool { _, ok := parseID(value); return !ok }
 	if c.client != nil && slices.ContainsFunc(known, invalid) {
-		c.warnAt(attribute, invalidID, "%s", invalidIDText(path.Root(attribute)))
+		c.warn(invalidID, "%s", invalidIDText(path.Root(attribute))) // a path would show the value
 	}
 }
 
@@ -164,7 +164,7 @@ func sameJSON(a, b []byte) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-const reportText = "Please report this."
+const reportText = "Please report this: https://github.com/qualytics/terraform-provider-qualytics/issues."
 
 // save stores an object in the state, together with its identity and the deployment.
 func (c call) save(ctx context.Context, id types.String, model any) {
@@ -214,13 +214,6 @@ func (b *base) configure(data any, diags *diag.Diagnostics) {
 		return
 	}
 	b.data = d
-}
-
-// client returns the client. If the provider configuration has unknown values, it
-// reports an error and returns nil.
-func (b *base) client(diags *diag.Diagnostics) *qualytics.Client {
-	b.call(diags).ready()
-	return b.data.client
 }
 
 type resourceBase struct{ base }

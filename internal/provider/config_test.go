@@ -167,21 +167,24 @@ func TestErrorsOfWrongSettings(t *testing.T) {
 		want   []string
 	}{
 		"wrong token": {values{"token": "wrong"}, []string{
-			"401", "Could not validate credentials",
-			"invalid, expired, or revoked", "QUALYTICS_TOKEN",
+			"Provider has no access", "401", "Could not validate credentials",
+			"invalid, expired, or revoked", "QUALYTICS_TOKEN", "Request: ",
 		}},
-		"Member's token": {values{"token": h.server.Bearer(token.ID)}, []string{"403", "does not have the required " +
-			"role: Admin", "Use the token of an Admin"}},
-		"wrong api_path": {values{"api_path": "apu"}, []string{"web page", "check url and api_path"}},
+		"Member's token": {values{"token": h.server.Bearer(token.ID)}, []string{
+			"Provider has no access", `has the role "Member"`, "token of an Admin",
+		}},
+		"wrong api_path": {values{"api_path": "apu"}, []string{
+			"Unable to create service account", "web page", "check url and api_path", "Request: ",
+		}},
 		"server down": {values{"url": "http://127.0.0.1:1"}, []string{
-			"no connection to 127.0.0.1:1",
-			"check url, the network, and proxies",
+			"Unable to create service account", "no connection to 127.0.0.1:1",
+			"check url, the network, and proxies", "Request: ",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.connect(good.with(tc.change))
 			_, diags := h.run(h.none(accountType), values{"name": "x", "role": "Member"})
-			wantText(t, diags.errors(), append(tc.want, `Unable to create service account`, "Request: ")...)
+			wantText(t, diags.errors(), tc.want...)
 			if strings.Contains(diags.errors(), "bug") {
 				t.Errorf("looks like a bug in the provider: %s", diags.errors())
 			}

@@ -23,7 +23,7 @@ type currentUserModel struct {
 
 func newCurrentUserDataSource() datasource.DataSource {
 	return newDataSource("current_user", schema.Schema{
-		MarkdownDescription: "The user or service account that owns the provider's token. It requires no role.",
+		MarkdownDescription: "The user or service account that owns the provider's token. Every role may read it.",
 		Attributes: map[string]schema.Attribute{
 			"id":        computedString("Numeric ID of the user."),
 			"user_id":   computedString("Identifier of the user."),

@@ -21,21 +21,22 @@ import (
 // The page "Troubleshooting" has an entry for each, which a test checks.
 
 // detailOf returns the detail of a diagnostic about a client error. It is the only
-// translation of such an error. object may be empty.
-func detailOf(object string, err error) string {
+// translation of such an error: what happened, why, what to do, and the request. object may
+// be empty; more says what else to do.
+func detailOf(object string, err error, more ...string) string {
 	if object == "" {
-		return explainError(err)
+		return explainError(err, more...)
 	}
-	return sentence(object) + "\n\n" + explainError(err)
+	return sentence(object) + "\n\n" + explainError(err, more...)
 }
 
 // refuseOtherDeployment adds an error about an object that has the ID but not the features
 // of the one in the state, which happens if url is wrong.
 func (c call) refuseOtherDeployment(object, difference string) {
-	c.refuse("Object belongs to another deployment", "%s\n\n%s The provider is configured for %s, which may be another "+
-		"deployment than the one that this state describes. The state is unchanged. Check url in the provider "+
-		"configuration. If the state does belong here, remove the object from the state with \"terraform state "+
-		"rm\" and import the right one.", sentence(object), difference, c.client.URL())
+	c.refuse("Object belongs to another deployment", "%s\n\n%s The provider is configured for %s, which may be "+
+		"another deployment than the one that this state describes. The state is unchanged. Check url in the provider "+
+		"configuration. If the state does belong here, remove the object from the state with \"%s state rm ADDRESS\" "+
+		"and import the right one.", sentence(object), difference, c.client.URL(), c.cli)
 }
 
 // asError returns the client error in err, or an empty one.
@@ -50,13 +51,13 @@ func asError(err error) *qualytics.Error {
 }
 
 // explainError returns what the server returned, what to do, and the request.
-func explainError(err error) string {
+func explainError(err error, more ...string) string {
 	e, ok := errors.AsType[*qualytics.Error](err)
 	if !ok {
-		return sentence(err.Error())
+		return strings.Join(append([]string{sentence(err.Error())}, more...), "\n\n")
 	}
 	var parts []string
-	for _, part := range []string{responseText(e), advice(e), lostCreateText(e)} {
+	for _, part := range append([]string{responseText(e), advice(e), lostCreateText(e)}, more...) {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -112,6 +113,8 @@ func responseText(e *qualytics.Error) string {
 // advice returns what to do about an error, by its status.
 func advice(e *qualytics.Error) string {
 	switch {
+	case e.Configuration: // the problem says what to correct
+		return ""
 	case e.Stopped:
 		return "The run was stopped. Run it again."
 	case errors.Is(e, context.DeadlineExceeded):

@@ -110,12 +110,16 @@ func TestEncryptedToken(t *testing.T) {
 					t.Error("the state or the private data contains the secret")
 				}
 				h.clean(o, config)
-				// Without encryption, with another key, and with it again: replaced each time.
-				h.must(o, config.with(values{"encryption": nil}), "replace")
+				// Without encryption, and with it again: rotated in place each time.
+				first := get(o.state, "id")
+				h.must(o, config.with(values{"encryption": nil}), "update")
 				if get(o.state, "token") == "" || get(o.state, "encrypted_token") != "" {
 					t.Error("without encryption, the state does not contain the secret")
 				}
-				h.must(o, config, "replace")
+				h.must(o, config, "update")
+				if !h.works(first) || len(retiringTokens(o)) != 2 {
+					t.Errorf("the first token works: %t, retiring %q", h.works(first), retiringTokens(o))
+				}
 				if get(o.state, "token") != "" {
 					t.Error("with encryption again, the state contains the secret")
 				}
@@ -139,12 +143,7 @@ func TestUnknownEncryption(t *testing.T) {
 	}
 	h.server.ClearRequests()
 	p := h.plan(h.none(tokenType), config.with(values{"encryption": h.encryption(pair.algorithm, unknown{})}))
-	known := h.value(h.schema(tokenType),
-		config.with(values{"encryption": h.encryption(pair.algorithm, "age1invalid")}))
-	members := attributes(p.planned)
-	members["encryption"] = attributes(known)["encryption"]
-	p.planned, p.config = tftypes.NewValue(p.planned.Type(), members), known
-	_, diags := h.apply(p)
+	_, diags := h.applyWith(p, config.with(values{"encryption": h.encryption(pair.algorithm, "age1invalid")}))
 	wantText(t, diags.errors(), "Invalid encryption key")
 	if strings.Contains(diags.errors(), "age1invalid") {
 		t.Errorf("the key is shown: %s", diags.errors())

@@ -4,6 +4,9 @@
 package provider_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,10 +14,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/hashicorp/terraform-exec/tfexec"
-
+	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/terraform-exec/tfexec"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 	"github.com/hashicorp/terraform-plugin-testing/config"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -23,10 +29,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
+	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// example returns the .tf files of a folder in examples/, without the terraform block.
+// example returns the .tf files of a folder in examples/, without the terraform block and an
+// empty provider block.
 func example(t *testing.T, folder string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", folder, "*.tf"))
@@ -44,11 +52,11 @@ func example(t *testing.T, folder string) string {
 		}
 		out.Write(text)
 	}
-	return terraformBlock.ReplaceAllString(out.String(), "")
+	return testBlocks.ReplaceAllString(out.String(), "")
 }
 
-// terraformBlock matches the terraform block, which the tests replace.
-var terraformBlock = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n`)
+// testBlocks matches the blocks that the tests replace.
+var testBlocks = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n|^provider "qualytics" \{\}[^\n]*\n`)
 
 // Every published example can be applied, has a clean plan, and can be destroyed.
 func TestAccExamples(t *testing.T) {
@@ -56,7 +64,7 @@ func TestAccExamples(t *testing.T) {
 	for _, folder := range []string{
 		"getting-started", "resources/qualytics_service_account", "resources/qualytics_service_token",
 		"resources/qualytics_service_tokens_exclusive",
-		"rotation/scheduled", "rotation/zero-downtime", "rotation/overlap", "rotation/abandon", "rotation/on-demand",
+		"rotation/overlap", "rotation/on-demand", "rotation/fixed-name",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -74,16 +82,6 @@ func TestAccExamples(t *testing.T) {
 						tfversion.SkipBelow(tfversion.Version1_4_0),
 					}
 				}
-				if folder == "rotation/abandon" { // its token outlives it; an account with an active token cannot go
-					tc.CheckDestroy = nil
-					tc.Steps = append(tc.Steps, resource.TestStep{
-						PreConfig: func() {
-							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
-							s.Clock.Advance(61 * day)
-						},
-						Config: providerBlock(s),
-					})
-				}
 				resource.Test(t, tc)
 			})
 		})
@@ -95,11 +93,9 @@ func TestAccExamples(t *testing.T) {
 func TestAccRotationRoutines(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string]string{
-		"rotation/scheduled":     `^PUT \S+ DELETE \S+ POST /user-tokens$`,
-		"rotation/zero-downtime": `^POST /user-tokens PUT \S+ DELETE \S+$`,
-		"rotation/overlap":       `^POST /user-tokens$`,
-		"rotation/abandon":       `^POST /user-tokens$`,
-		"rotation/on-demand":     `^POST /user-tokens PUT \S+ DELETE \S+$`,
+		"rotation/overlap":    `^POST /user-tokens$`,
+		"rotation/on-demand":  `^POST /user-tokens$`,
+		"rotation/fixed-name": `^PUT \S+ DELETE \S+ POST /user-tokens$`,
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -147,20 +143,6 @@ func TestAccRotationRoutines(t *testing.T) {
 						return nil
 					}
 					tc.Steps = append(tc.Steps, retire)
-				}
-				if folder == "rotation/abandon" {
-					tc.Steps = append(tc.Steps, resource.TestStep{
-						PreConfig: func() {
-							s.EditProfile(func(p *qualyticstest.Profile) { p.ExpiredIsInactive = true })
-							for _, token := range s.Tokens() {
-								if !token.Active {
-									t.Errorf("the token %q was revoked", token.Name)
-								}
-							}
-							s.Clock.Advance(61 * day)
-						},
-						Config: providerBlock(s),
-					})
 				}
 				resource.Test(t, tc)
 			})
@@ -243,7 +225,8 @@ func TestAccScenarios(t *testing.T) {
 		{"scim-connector", "", tfversion.Version1_0_0},
 		{"sealed-output", "", tfversion.Version1_0_0},
 		{"encrypted-file", "local_file", tfversion.Version1_0_0},
-		{"hcp-terraform", "", tfversion.Version1_5_0},                   // check blocks
+		{"hcp-terraform", "", tfversion.Version1_5_0}, // check blocks
+		{"hcp-terraform-variable", "tfe_variable", tfversion.Version1_11_0},
 		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
 		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
 		{"vault", "vault_kv_secret_v2", tfversion.Version1_11_0},
@@ -253,8 +236,7 @@ func TestAccScenarios(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
 				vault := newStubVault(t)
-				if tc.kind != "" {
-					name := stubbed[tc.kind].provider
+				if name, _, ok := strings.Cut(tc.kind, "_"); ok {
 					c.ProtoV6ProviderFactories[name] = vault.stub(name)
 				}
 				c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tc.floor)}
@@ -288,6 +270,133 @@ func TestAccScenarios(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The provider's token comes from Vault, and Terraform rotates it there.
+func TestAccVaultProviderToken(t *testing.T) {
+	t.Parallel()
+	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
+		vault := newStubVault(t)
+		c.ProtoV6ProviderFactories["vault"] = vault.stub("vault")
+		c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
+		const url = `"https://example.qualytics.io"`
+		text := strings.Replace(example(t, "scenarios/vault-provider-token"), url,
+			fmt.Sprintf("%q\n  api_path = %q", s.URL, s.APIPath()), 1)
+		apply := resource.TestStep{
+			Config: text,
+			ConfigPlanChecks: resource.ConfigPlanChecks{
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+			},
+		}
+		first, rotate, last := apply, apply, apply
+		vault.use(s.AdminToken())
+		usesToken := func(n int) error {
+			var data map[string]string
+			if err := json.Unmarshal([]byte(vault.written["vault_kv_secret_v2"][n]), &data); err != nil {
+				return err
+			}
+			requests := s.Requests()
+			if got := requests[len(requests)-1].Header.Get("Authorization"); got != "Bearer "+data["token"] {
+				return fmt.Errorf("the provider does not use token %d of Vault", n)
+			}
+			return nil
+		}
+		rotate.PreConfig = func() {
+			vault.use("")
+			s.Clock.Advance(s.Tokens()[0].Expiration.Sub(s.Clock.Now()) - 9*day)
+		}
+		rotate.Check = func(*terraform.State) error { return usesToken(0) }
+		next := apply
+		next.Check = func(*terraform.State) error { return usesToken(1) }
+		// The provider does not destroy the account that it uses.
+		last.PreConfig = func() { vault.use(s.AdminToken()) }
+		c.Steps = []resource.TestStep{first, rotate, next, last}
+		resource.Test(t, c)
+	})
+}
+
+// The scenario with a module and three consumers.
+func TestAccModuleForEach(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, qualyticstest.Options{})
+	tf := cli(t, "", "", "", "")
+	skipBelow(t, tf, "1.11.0")
+	examples := t.TempDir()
+	if err := os.CopyFS(examples, os.DirFS(filepath.Join(root, "examples"))); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(examples, "scenarios", "module-for-each")
+	// The providers are in this process, so Terraform needs no init, only the module.
+	vault := newStubVault(t)
+	env := map[string]string{
+		"QUALYTICS_URL": s.URL, "QUALYTICS_TOKEN": s.AdminToken(), "QUALYTICS_API_PATH": s.APIPath(),
+	}
+	attached := tfexec.Reattach(tfexec.ReattachInfo{
+		"hashicorp/kubernetes": attach(t, vault.stub("kubernetes")),
+		"hashicorp/vault":      attach(t, vault.stub("vault")),
+		"integrations/github":  attach(t, vault.stub("github")),
+		"qualytics/qualytics": attach(t, func() (tfprotov6.ProviderServer, error) {
+			return provider.NewServer("test", provider.Environment{
+				LookupEnv: func(name string) (string, bool) { value, ok := env[name]; return value, ok },
+				HomeDir:   func() (string, error) { return "", errors.New("none") },
+				Now:       s.Clock.Now,
+				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+			})
+		}),
+	})
+	moved, err := tfexec.NewTerraform(folder, tf.ExecPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := moved.Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := moved.Apply(t.Context(), attached); err != nil {
+			t.Fatal(err)
+		}
+		if changes, err := moved.Plan(t.Context(), attached); err != nil || changes {
+			t.Errorf("the next plan: changes %v, error %v", changes, err)
+		}
+		s.Clock.Advance(80 * day)
+	}
+	for _, kind := range []string{"github_actions_secret", "kubernetes_secret_v1", "vault_kv_secret_v2"} {
+		if got := vault.written[kind]; len(got) != 2 || got[0] == got[1] || !strings.Contains(got[1], "eyJ") {
+			t.Errorf("%s received %d secrets, want two different ones", kind, len(got))
+		}
+	}
+	if err := moved.Destroy(t.Context(), attached); err != nil {
+		t.Error(err)
+	}
+	if err := nothingLeft(s); err != nil {
+		t.Error(err)
+	}
+}
+
+// attach serves a provider of this process to a CLI that the test runs.
+func attach(t *testing.T, factory func() (tfprotov6.ProviderServer, error)) tfexec.ReattachConfig {
+	t.Helper()
+	server, err := factory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, closed := make(chan *plugin.ReattachConfig), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(func() {
+		cancel()
+		<-closed
+	})
+	go func() {
+		if err := tf6server.Serve("test", func() tfprotov6.ProviderServer { return server },
+			tf6server.WithDebug(ctx, config, closed), tf6server.WithLoggingSink(t)); err != nil {
+			t.Error(err)
+		}
+	}()
+	c := <-config
+	return tfexec.ReattachConfig{
+		Protocol: string(c.Protocol), ProtocolVersion: c.ProtocolVersion, Pid: c.Pid, Test: c.Test,
+		Addr: tfexec.ReattachConfigAddr{Network: c.Addr.Network(), String: c.Addr.String()},
 	}
 }
 

@@ -38,27 +38,26 @@ type exclusiveHistory struct {
 	// Listed contains the IDs of active tokens that token_ids contained before: their
 	// own resources remove them, for example after a rotation whose dependents failed.
 	Listed []string `json:"listed,omitempty"`
-	// Imported means that token_ids is what an import found, and not necessarily what a
-	// configuration contained.
+	// Imported means that token_ids is what an import found, and not what a configuration
+	// contained.
 	Imported bool `json:"imported,omitempty"`
-	// Managed contains the IDs of tokens of token_ids that other resources manage, as far as
-	// the refresh after an import found out.
-	Managed []string `json:"managed,omitempty"`
 	// UserID is the user_id of the account, which tells whether it is the same account
 	// after the deployment moved to another host.
 	UserID string `json:"user_id,omitempty"`
 }
 
-// recordChange records a change of token_ids. Of what an import found, only what other
-// resources manage counts as listed.
+// exclusiveKey names the resource among the tokens that this process has read.
+func exclusiveKey(id types.String) string { return "exclusive " + id.ValueString() }
+
+// historyKey is the key of exclusiveHistory in the private data.
+const historyKey = "history"
+
+// recordChange records a change of token_ids. What an import found does not count as listed.
 func (h *exclusiveHistory) recordChange(before, after types.Set) {
-	h.Listed = append(h.Listed, h.Managed...) // the next refresh removes what is not needed
 	if !h.Imported {
-		h.Listed = append(h.Listed, stringsOf(before)...)
+		h.Listed = append(h.Listed, stringsOf(before)...) // the next refresh removes what is not needed
 	}
-	if !before.Equal(after) {
-		h.Imported, h.Managed = false, nil
-	}
+	h.Imported = h.Imported && before.Equal(after)
 }
 
 // addsTokens reports whether a planned token_ids contains, or may contain, new tokens.
@@ -68,9 +67,9 @@ func addsTokens(before, after types.Set) bool {
 }
 
 // refresh finds the foreign tokens, and forgets the listed tokens that are no longer active.
-// A token that another resource of this run has read, such as the replaced token of a
-// failed rotation, is not foreign. Ephemeral tokens of this run are not foreign. It
-// reports false after an error.
+// What token_ids omits is foreign, whoever manages it, except what it contained before, such
+// as the replaced token of a rotation whose dependents failed, and ephemeral tokens of this
+// run. It reports false after an error.
 func (m *exclusiveModel) refresh(ctx context.Context, c call, history *exclusiveHistory) bool {
 	tokens, err := c.client.CachedServiceTokens(ctx)
 	if err != nil {
@@ -79,25 +78,19 @@ func (m *exclusiveModel) refresh(ctx context.Context, c call, history *exclusive
 	}
 	var foreign []foreignToken
 	var listed []string
-	managed := history.Managed
 	for i := range tokens {
 		t, id := &tokens[i], idValue(tokens[i].ID)
-		_, isManaged := c.managedTokens.Load(id.ValueString())
 		switch {
 		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(c.now()):
 		case containsString(m.TokenIDs, id):
-			if isManaged && history.Imported {
-				managed = append(managed, id.ValueString())
-			}
-		case isManaged, slices.Contains(history.Listed, id.ValueString()):
+		case slices.Contains(history.Listed, id.ValueString()):
 			listed = append(listed, id.ValueString())
 		case !c.open.openedHere(t.Name):
 			foreign = append(foreign,
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
 	}
-	slices.Sort(managed)
-	history.Listed, history.Managed, m.ForeignTokens = listed, slices.Compact(managed), foreignList(foreign)
+	history.Listed, m.ForeignTokens = listed, foreignList(foreign)
 	return true
 }
 

@@ -29,13 +29,31 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
 	c.warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
 	c.warnOfInvalidID("token_ids", stringsOf(plan.TokenIDs)...)
-	if req.State.Raw.IsNull() || c.failed() {
+	if req.State.Raw.IsNull() && !c.failed() {
+		c.firstContact(ctx)
+		return
+	}
+	if c.failed() {
 		return
 	}
 	c.diags.Append(req.State.Get(ctx, &state)...)
 	c.load(ctx, historyKey, &history)
-	if !plan.ServiceAccountID.Equal(state.ServiceAccountID) || c.failed() {
-		return // it is replaced, which revokes nothing
+	_, wasRead := c.readTokens.Load(exclusiveKey(state.ID))
+	switch account := plan.ServiceAccountID; {
+	case c.failed():
+		return
+	case account.IsUnknown() && c.accounts.replaced(), !account.IsUnknown() && !account.Equal(state.ID) && wasRead:
+		resp.RequiresReplace.Append(path.Root("service_account_id")) // which revokes nothing
+		return
+	case !account.IsUnknown() && !account.Equal(state.ID):
+		c.refuse(
+			"Exclusive tokens must be planned again",
+			"%s have to be replaced: service_account_id was unknown while planning and differs from the state, or the "+
+				"plan did not refresh the resource. Nothing was changed. Plan again, with a refresh (without "+
+				"-refresh=false and -minimal-refresh).",
+			sentenceStart(state.label()),
+		)
+		return
 	}
 	var spared, revoked []foreignToken
 	for _, t := range state.foreign(ctx, c) {
@@ -59,14 +77,16 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	}
 	c.diags.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
 	if len(revoked) > 0 {
-		c.warn("Foreign service tokens will be revoked", "token_ids does not contain these active tokens of the service "+
-			"account ID %s:\n\n%s\n\nThe apply revokes them, and they stop working.%s To keep one, add its ID to "+
-			"token_ids.", state.ID.ValueString(), c.foreignText(ctx, revoked), later)
+		summary := fmt.Sprintf("Foreign service tokens of account ID %s will be revoked", state.ID.ValueString())
+		c.warn(summary, "token_ids does not contain these active tokens:\n\n%s\n\nThe apply revokes them, and they "+
+			"stop working, also if another resource manages them.%s To keep one, add its ID to token_ids.",
+			c.foreignText(ctx, revoked), later)
 	}
 	if len(spared) > 0 {
-		c.warn("Foreign service token may be in use by the provider", "token_ids of the service account ID %s does not "+
-			"contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to token_ids, or run "+
-			"Terraform with the token of another account.", state.ID.ValueString(), c.foreignText(ctx, spared))
+		c.warn(fmt.Sprintf("Foreign service token of account ID %s may be in use by the provider",
+			state.ID.ValueString()),
+			"token_ids does not contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to "+
+				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, spared))
 	}
 	c.warnOfListedBefore(plan, history)
 }
@@ -111,9 +131,9 @@ func (c call) warnOfListedBefore(plan exclusiveModel, history exclusiveHistory) 
 	if len(ids) == 0 {
 		return
 	}
-	c.warn("Service tokens of other resources are not revoked", "Other resources manage the active tokens with the IDs "+
-		"%[2]s of the service account ID %[1]s, or token_ids contained them before. They are not revoked here: the "+
-		"resource that created them has to remove them, for example after a rotation whose dependents failed. If no "+
-		"resource manages them, revoke them in Qualytics (Settings, Tokens).", plan.ServiceAccountID.ValueString(),
-		strings.Join(ids, ", "))
+	c.warn(fmt.Sprintf("Service tokens of account ID %s are left to their own resources",
+		plan.ServiceAccountID.ValueString()), "token_ids contained the active tokens with the IDs %s before. They are "+
+		"not revoked here: the resource that created them has to remove them, for example after a rotation whose "+
+		"dependents failed. To keep retiring tokens for their overlap, add their IDs to token_ids. If no resource "+
+		"manages them, revoke them in Qualytics (Settings, Tokens).", strings.Join(ids, ", "))
 }

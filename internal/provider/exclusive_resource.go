@@ -12,8 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -46,14 +44,13 @@ func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
 	resp *resource.SchemaResponse,
 ) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The only service tokens of a service account that may be active. All others are " +
-			"reported as `foreign_tokens`, and the next apply revokes them.",
+		MarkdownDescription: "Makes the given service tokens the only active ones of a service account. All others " +
+			"are reported as `foreign_tokens`, and the next apply revokes them.",
 		Attributes: map[string]schema.Attribute{
 			"id": keptString("Numeric ID of the service account."),
 			"service_account_id": schema.StringAttribute{
-				Required:      true,
-				Validators:    []validator.String{referenceValidator{}},
-				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				Required:   true,
+				Validators: []validator.String{reference},
 				MarkdownDescription: "`id` of the service account that owns the tokens. Changing this forces a new " +
 					"resource to be created.",
 			},
@@ -62,10 +59,10 @@ func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
 				Required:    true,
 				Validators: []validator.Set{
 					setvalidator.NoNullValues(),
-					setvalidator.ValueStringsAre(referenceValidator{}),
+					setvalidator.ValueStringsAre(reference),
 				},
-				MarkdownDescription: "IDs of the service tokens that may be active. For tokens with `overlap_days`, " +
-					"include those of their `retiring_tokens`.",
+				MarkdownDescription: "IDs of the service tokens that may be active. Include those of the " +
+					"`retiring_tokens`, or a rotation ends without an overlap.",
 			},
 			"foreign_tokens": schema.ListNestedAttribute{
 				Computed: true,
@@ -108,6 +105,7 @@ func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateReque
 	if plan.refresh(ctx, c, &history) {
 		c.save(ctx, plan.ID, plan)
 		c.store(ctx, historyKey, history)
+		c.readTokens.Store(exclusiveKey(plan.ID), true)
 	}
 }
 
@@ -125,11 +123,12 @@ func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
 		return
 	}
 	c.identify(ctx, state.ID)
+	c.readTokens.Store(exclusiveKey(state.ID), true)
 	if host := c.otherHost(ctx); host != "" && !c.hasMoved(ctx, state, history) {
 		c.refuse("Exclusive tokens of another deployment", "%s were last read from %s, and the provider is configured "+
 			"for %s. The state is unchanged. Check url in the provider configuration. If the deployment moved, remove "+
-			"this resource from the state with \"terraform state rm\", and import it again.",
-			sentenceStart(state.label()), host, c.client.Host())
+			"this resource from the state with \"%s state rm ADDRESS\", and import it again.",
+			sentenceStart(state.label()), host, c.deployment(), c.cli)
 		return
 	}
 	user, err := c.client.CachedServiceAccount(ctx, id)
@@ -137,8 +136,8 @@ func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
 	case err != nil:
 		c.fail(unableToReadAccount, state.label(), err)
 	case user != nil && history.UserID != "" && user.UserID != history.UserID:
-		c.refuseOtherDeployment(state.label(), fmt.Sprintf("The user_id of the account was %q and is %q on the server. A "+
-			"user_id never changes.", history.UserID, user.UserID))
+		c.refuseOtherDeployment(state.label(), fmt.Sprintf("The user_id of the account was %q and is %q on the "+
+			"server. A user_id never changes.", history.UserID, user.UserID))
 	case user == nil || user.Deactivated():
 		c.warn("Service account of exclusive tokens not found", "%s Deployment: %s.",
 			sentence(state.label()+" are removed from the state, because the account was deactivated or removed"),

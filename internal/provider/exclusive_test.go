@@ -80,7 +80,7 @@ func TestExclusive(t *testing.T) {
 		if h.server.Profile.NoTokenCreated {
 			created = "time of creation unknown"
 		}
-		wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", `"before", ID `+before, "last use",
+		wantText(t, p.diags.warnings(), "Foreign service tokens of account ID", `"before", ID `+before, "never used",
 			created)
 		wantForeign(t, p.planned)
 		newer := h.stray(config, "newer")
@@ -151,7 +151,7 @@ func TestExclusiveDuringOverlap(t *testing.T) {
 		h.must(o, config, "update")
 		wantOK(t, h.refresh(o))
 		wantForeign(t, o.state)
-		wantText(t, h.plan(o, config).diags.warnings(), "Service tokens of other resources are not revoked", old)
+		wantText(t, h.plan(o, config).diags.warnings(), "are left to their own resources", old)
 		h.clock.Advance(6 * day)
 		h.must(token, tokenConfig, "update") // retires it
 		h.must(o, config, "no-op")
@@ -169,7 +169,7 @@ func TestExclusiveSparesOwnToken(t *testing.T) {
 		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{}}
 		o := h.created(exclusiveType, config)
 		diags := h.must(o, config, "no-op")
-		wantText(t, diags.warnings(), "Foreign service token may be in use by the provider", `"own"`)
+		wantText(t, diags.warnings(), "may be in use by the provider", `"own"`)
 		p := h.planned(o, config.with(values{"token_ids": unknown{}}))
 		config["token_ids"] = []string{fmt.Sprint(own.ID)}
 		after, diags := h.applyWith(p, config)
@@ -198,7 +198,7 @@ func TestImportExclusive(t *testing.T) {
 		h.must(imported, config, "update")
 		wantWrites(t, h) // an import revokes nothing
 		diags := h.must(imported, config, "update")
-		wantText(t, diags.warnings(), "Foreign service tokens will be revoked", `"stray"`)
+		wantText(t, diags.warnings(), "Foreign service tokens of account ID", `"stray"`)
 		if h.works(stray) || !h.tokenWorks(token) {
 			t.Errorf("works: stray %t, managed %t", h.works(stray), h.tokenWorks(token))
 		}
@@ -304,24 +304,20 @@ func TestExclusiveValidation(t *testing.T) {
 	}
 }
 
-// The first rotation after an import that matches the configuration: the old token is
-// left to its own resource.
+// An import that matches the configuration plans no change, and after a rotation, the
+// retiring token that token_ids names stays.
 func TestImportedExclusiveDuringRotation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	token, config := h.managed()
 	o := h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
-	h.connect(h.config)
-	wantOK(t, append(h.reread(token), h.reread(o)...)) // as in a plan: its dependency first
-	if p := h.plan(o, config); p.action != "no-op" {
-		t.Fatalf("planned %s", p.action)
-	}
+	h.must(o, config, "no-op")
 	rotated := h.stray(config, "the new token of a rotation")
-	config["token_ids"] = []string{rotated}
+	config["token_ids"] = []any{rotated, get(token.state, "id")}
 	h.must(o, config, "update")
 	h.must(o, config, "no-op")
 	if !h.tokenWorks(token) {
-		t.Error("the old token of the rotation was revoked")
+		t.Error("the retiring token was revoked")
 	}
 }
 
@@ -336,7 +332,7 @@ func TestExclusiveWithStaleNames(t *testing.T) {
 	wantForeign(t, o.state, unnamed)
 	p := h.plan(o, config.with(values{"token_ids": []any{unknown{}}}))
 	wantForeign(t, p.planned, "unknown")
-	wantText(t, p.diags.warnings(), "Foreign service tokens will be revoked", "until the next apply")
+	wantText(t, p.diags.warnings(), "Foreign service tokens of account ID", "until the next apply")
 	newest := h.stray(config, "C")
 	config["token_ids"] = []string{newest}
 	after, diags := h.applyWith(p, config)
@@ -394,26 +390,36 @@ func TestRequestsOfExclusive(t *testing.T) {
 	}
 }
 
-// Tokens that other resources of this run have read are not foreign, such as the deposed
-// token of a rotation whose dependents failed before the exclusive resource was created.
-func TestExclusiveLeavesManagedTokens(t *testing.T) {
+// A token that another resource manages is foreign if token_ids omits it, whether or not
+// this run has read it.
+func TestExclusiveAndManagedTokens(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	deposed, config := h.managed()
-	current := h.stray(config, "the new token")
-	stray := h.stray(config, "stray")
-	config["token_ids"] = []string{current}
-	o := h.created(exclusiveType, config)
-	h.connect(h.config)
-	wantOK(t, append(h.reread(deposed), h.reread(o)...))
-	wantForeign(t, o.state, stray)
-	p := h.plan(o, config)
-	wantText(t, p.diags.warnings(), "Service tokens of other resources are not revoked", get(deposed.state, "id"))
-	after, diags := h.apply(p)
-	if diags.errors() != "" || !h.tokenWorks(deposed) || h.works(stray) {
-		t.Errorf("deposed works: %t, stray works: %t %s", h.tokenWorks(deposed), h.works(stray), diags.errors())
+	for _, first := range []string{"the token is read first", "the token is read last", "the token is not read"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, qualyticstest.Build202609())
+			token, config := h.managed()
+			current := h.stray(config, "current")
+			config["token_ids"] = []string{current}
+			o := h.created(exclusiveType, config)
+			h.connect(h.config)
+			if first == "the token is read first" {
+				wantOK(t, h.reread(token))
+			}
+			wantOK(t, h.reread(o))
+			if first == "the token is read last" {
+				wantOK(t, h.reread(token))
+			}
+			wantForeign(t, o.state, get(token.state, "id"))
+			p := h.plan(o, config)
+			wantText(t, p.diags.warnings(), "Foreign service tokens of account ID", get(token.state, "id"),
+				"also if another resource manages them", "add its ID to token_ids")
+			h.applied(p)
+			if h.tokenWorks(token) {
+				t.Error("a token that token_ids omits still works")
+			}
+		})
 	}
-	wantForeign(t, after.state)
 }
 
 // Importing next to a new token: strays become foreign after the first apply.

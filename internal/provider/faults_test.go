@@ -183,6 +183,9 @@ type operation struct {
 func applying(config func(h *harness) values) func(*harness, *object) diagnostics {
 	return func(h *harness, o *object) diagnostics {
 		p := h.plan(o, config(h))
+		if h.ctx.Err() != nil {
+			return p.diags // the run is canceled
+		}
 		if p.diags.errors() != "" {
 			return p.diags
 		}
@@ -285,7 +288,25 @@ func operations() []operation {
 			tokenType,
 			token.with(values{"expires_in_days": 60}),
 			created(token),
-			to(tokenType, token.with(values{"expires_in_days": 60})),
+			func(h *harness, o *object) diagnostics {
+				if diags := h.reread(o); diags.errors() != "" || !o.exists() {
+					return diags
+				}
+				return to(tokenType, token.with(values{"expires_in_days": 60}))(h, o)
+			},
+		},
+		{
+			"rotate a token without an overlap", tokenType, overlapping.with(values{"overlap_days": 0}),
+			aged(overlapping.with(values{"overlap_days": 0}), 21*day),
+			to(tokenType, overlapping.with(values{"overlap_days": 0})),
+		},
+		{
+			"retire a token by the clock", tokenType, overlapping,
+			func(h *harness, o *object) {
+				aged(overlapping, 21*day, time.Hour)(h, o)
+				h.clock.Advance(6 * day)
+			},
+			to(tokenType, overlapping),
 		},
 		{"delete a token", tokenType, nil, created(token), to(tokenType, nil)},
 		{
@@ -521,11 +542,7 @@ func tokensInState(o *object) []string {
 	if !o.exists() {
 		return nil
 	}
-	ids := []string{get(o.state, "id")}
-	for _, entry := range retiringTokens(o) {
-		ids = append(ids, strings.TrimSuffix(entry, " due"))
-	}
-	return ids
+	return append([]string{get(o.state, "id")}, retiringTokens(o)...)
 }
 
 // matrixTokens returns the tokens that the matrix created.
@@ -588,7 +605,7 @@ func (h *harness) holds(op operation, o *object) {
 	if len(tokens) != want {
 		h.t.Errorf("%d tokens on the server, want %d: %+v", len(tokens), want, tokens)
 	}
-	if retiring := len(retiringTokens(o)); o.exists() && (retiring == 1) != strings.HasPrefix(op.name, "rotate") {
+	if retiring := len(retiringTokens(o)); o.exists() && (retiring == 1) != (op.name == "rotate a token in place") {
 		h.t.Errorf("%d retiring tokens", retiring)
 	}
 	for _, id := range tokensInState(o) {

@@ -50,39 +50,52 @@ func guardrailsAttribute() schema.SingleNestedAttribute {
 	}
 }
 
-// checkRole reports a role that is not allowed. Unknown values are checked during
-// apply.
-func (c call) checkRole(account accountModel) {
-	g := c.guardrails
-	if g.AllowedRoles.IsNull() || g.AllowedRoles.IsUnknown() || account.Role.IsNull() || account.Role.IsUnknown() {
-		return
-	}
-	for _, role := range g.AllowedRoles.Elements() {
-		if role.IsUnknown() {
-			return
-		}
-	}
-	allowed := stringsOf(g.AllowedRoles)
-	if slices.Contains(allowed, account.Role.ValueString()) {
-		return
-	}
+// unknownGuardrails are the guardrails while the whole argument is unknown.
+var unknownGuardrails = guardrailsModel{types.SetUnknown(types.StringType), types.Int64Unknown()}
+
+// checkRole reports a role that is not allowed. What is unknown is checked during apply,
+// but not for a replacement: it would have destroyed the account by then.
+func (c call) checkRole(account accountModel, replaces bool) {
+	limit := c.guardrails.AllowedRoles
+	allowed := stringsOf(limit)
 	slices.Sort(allowed)
-	c.failAt("role", "Role not allowed by guardrails", "The %s would have the role %q. guardrails.allowed_roles in the "+
-		"provider configuration allows %s.", account.label(), account.Role.ValueString(), quoteList(allowed))
+	switch {
+	case limit.IsNull() || account.Role.IsNull():
+	case hasUnknownElement(limit) || account.Role.IsUnknown():
+		if replaces {
+			c.refuseUnchecked("guardrails or role", account.label())
+		}
+	case !slices.Contains(allowed, account.Role.ValueString()):
+		c.failAt("role", "Role not allowed by guardrails", "The %s would have the role %q. guardrails.allowed_roles "+
+			"in the provider configuration allows %s. Choose one of these, or change the guardrails.", account.label(),
+			account.Role.ValueString(), quoteList(allowed))
+	}
 }
 
-// checkLifetime reports a lifetime that is not allowed. Unknown values are checked
-// during apply.
-func (c call) checkLifetime(expiresInDays types.Int64) {
+// checkLifetime reports a lifetime that is not allowed. What is unknown is checked during
+// apply, but not for a replacement: it would have destroyed the token by then.
+func (c call) checkLifetime(expiresInDays types.Int64, replaces bool) {
 	limit := c.guardrails.MaxExpiresInDays
-	if limit.IsNull() || limit.IsUnknown() || expiresInDays.IsUnknown() ||
-		!expiresInDays.IsNull() && expiresInDays.ValueInt64() <= limit.ValueInt64() {
-		return
-	}
 	lifetime := "would never expire: expires_in_days is not set"
 	if !expiresInDays.IsNull() {
 		lifetime = fmt.Sprintf("would have expires_in_days = %d", expiresInDays.ValueInt64())
 	}
-	c.failAt("expires_in_days", "Lifetime not allowed by guardrails", "The service token %s. "+
-		"guardrails.max_expires_in_days in the provider configuration is %d.", lifetime, limit.ValueInt64())
+	switch {
+	case limit.IsNull():
+	case limit.IsUnknown() || expiresInDays.IsUnknown():
+		if replaces {
+			c.refuseUnchecked("guardrails or expires_in_days", "service token")
+		}
+	case expiresInDays.IsNull() || expiresInDays.ValueInt64() > limit.ValueInt64():
+		c.failAt("expires_in_days", "Lifetime not allowed by guardrails", "The service token %s. "+
+			"guardrails.max_expires_in_days in the provider configuration is %d. Set expires_in_days to at most "+
+			"%[2]d, or change the guardrails.", lifetime, limit.ValueInt64())
+	}
+}
+
+// refuseUnchecked refuses a replacement whose creation cannot be checked while planning.
+func (c call) refuseUnchecked(argument, object string) {
+	c.refuse("Replacement cannot be checked while planning", "The %s would be replaced, and the value of %s is only "+
+		"known after apply. If the new one is then refused, the old one is already destroyed. Apply what the value "+
+		"depends on first, with \"%s apply -target=ADDRESS\", or use a known value.", object, argument, c.cli)
 }

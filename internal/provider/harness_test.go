@@ -48,6 +48,9 @@ type harness struct {
 	killOnce sync.Once
 	killed   chan struct{}
 	opened   []byte // private data of an ephemeral token that is open
+
+	// oneProcess keeps the provider process between plan and apply.
+	oneProcess bool
 }
 
 // tb is the part of testing.TB that a harness requires.
@@ -333,9 +336,13 @@ func (d diagnostics) warnings() string { return d.text(tfprotov6.DiagnosticSever
 // validate validates a configuration like "terraform validate".
 func (h *harness) validate(kind string, config values) diagnostics {
 	h.t.Helper()
-	schema := h.schema(kind)
+	return h.validateValue(kind, h.value(h.schema(kind), config))
+}
+
+func (h *harness) validateValue(kind string, config tftypes.Value) diagnostics {
+	h.t.Helper()
 	resp, err := h.p.ValidateResourceConfig(h.ctx, &tfprotov6.ValidateResourceConfigRequest{
-		TypeName: kind, Config: h.dynamic(schema.ValueType(), h.value(schema, config)),
+		TypeName: kind, Config: h.dynamic(config.Type(), config),
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -383,24 +390,32 @@ func (h *harness) reread(o *object) diagnostics {
 func (h *harness) plan(o *object, config values) *plan {
 	h.t.Helper()
 	schema := h.schema(o.kind)
-	typ := schema.ValueType()
-	p := &plan{prior: o, config: tftypes.NewValue(typ, nil), planned: tftypes.NewValue(typ, nil)}
-	if config != nil {
-		if p.diags = h.validate(o.kind, config); p.diags.errors() != "" {
+	if config == nil {
+		return h.planValue(o, tftypes.NewValue(schema.ValueType(), nil))
+	}
+	return h.planValue(o, h.value(schema, config))
+}
+
+// planValue is plan with a configuration as Terraform sends it. A null config destroys.
+func (h *harness) planValue(o *object, config tftypes.Value) *plan {
+	h.t.Helper()
+	null := tftypes.NewValue(config.Type(), nil)
+	p := &plan{prior: o, config: config, planned: null}
+	if !config.IsNull() {
+		if p.diags = h.validateValue(o.kind, config); p.diags.errors() != "" {
 			return p
 		}
-		p.config = h.value(schema, config)
 	}
-	state := o.state
-	if o.tainted && config != nil {
-		state = tftypes.NewValue(typ, nil)
+	state, private := o.state, o.private
+	if o.tainted && !config.IsNull() {
+		state, private = null, nil
 	}
-	p.ask(h, state, o.private)
+	p.ask(h, state, private)
 	if p.diags.errors() != "" {
 		return p
 	}
 	switch {
-	case config == nil:
+	case config.IsNull():
 		p.action = "delete"
 	case o.tainted:
 		p.action, p.replaced = "replace", o
@@ -408,7 +423,7 @@ func (h *harness) plan(o *object, config values) *plan {
 		p.action = "create"
 	case len(p.replace) > 0:
 		p.action, p.replaced = "replace", o
-		p.ask(h, tftypes.NewValue(typ, nil), p.private)
+		p.ask(h, null, p.private)
 	case p.planned.Equal(o.state):
 		p.action = "no-op"
 	default:
@@ -473,32 +488,57 @@ func proposedState(schema *tfprotov6.Schema, prior, config tftypes.Value) tftype
 	return tftypes.NewValue(config.Type(), out)
 }
 
-// apply applies a plan. A replaced object is destroyed first.
+// apply applies a plan with the configuration that it was planned with.
 func (h *harness) apply(p *plan) (*object, diagnostics) {
 	h.t.Helper()
-	if p.action == "replace" {
+	return h.applyValue(p, p.config)
+}
+
+// applyWith applies a plan with the configuration that is known during apply.
+func (h *harness) applyWith(p *plan, config values) (*object, diagnostics) {
+	h.t.Helper()
+	return h.applyValue(p, h.value(h.schema(p.prior.kind), config))
+}
+
+// applyValue applies a plan as Terraform does, in a new provider process, which has read
+// nothing: it plans again with what is known now, and checks that this agrees with the plan.
+// A replaced object is destroyed first. What is destroyed or unchanged is not planned again.
+func (h *harness) applyValue(p *plan, config tftypes.Value) (*object, diagnostics) {
+	h.t.Helper()
+	if p.diags.errors() != "" {
+		h.t.Fatalf("a plan with errors is applied: %s", p.diags.errors())
+	}
+	if !h.oneProcess {
+		h.connect(h.config)
+	}
+	null := tftypes.NewValue(config.Type(), nil)
+	switch p.action {
+	case "no-op":
+		return p.prior, nil
+	case "delete":
+		return h.change(h.ctx, p.prior, p)
+	case "replace":
 		gone, diags := h.change(h.ctx, p.replaced, &plan{
-			action: "delete", prior: p.replaced, private: p.replaced.private,
-			planned: tftypes.NewValue(p.planned.Type(), nil), config: tftypes.NewValue(p.planned.Type(), nil),
+			action: "delete", prior: p.replaced, private: p.private, planned: null, config: null,
 		})
 		if diags.errors() != "" {
 			return gone, diags
 		}
-		created, more := h.change(h.ctx, &object{kind: p.prior.kind, state: tftypes.NewValue(p.planned.Type(), nil)}, p)
+		created, more := h.planAgainAndApply(p, &object{kind: p.prior.kind, state: null}, config)
 		return created, append(diags, more...)
 	}
-	return h.change(h.ctx, p.prior, p)
+	return h.planAgainAndApply(p, p.prior, config)
 }
 
-// applyWith applies a plan as Terraform does: it first plans again with the configuration
-// that is known during apply, and checks that this agrees with the first plan.
-func (h *harness) applyWith(first *plan, config values) (*object, diagnostics) {
+func (h *harness) planAgainAndApply(first *plan, prior *object, config tftypes.Value) (*object, diagnostics) {
 	h.t.Helper()
-	final := h.plan(first.prior, config)
+	final := h.planValue(prior, config)
 	if final.diags.errors() != "" {
-		return first.prior, final.diags
+		return prior, final.diags
 	}
-	if final.action != first.action && (first.action != "update" || final.action != "no-op") {
+	agrees := final.action == first.action || first.action == "update" && final.action == "no-op" ||
+		first.action == "replace" && final.action == "create"
+	if !agrees {
 		h.t.Errorf("inconsistent final plan: the action was %s and is %s", first.action, final.action)
 	}
 	before := attributes(first.planned)
@@ -507,7 +547,8 @@ func (h *harness) applyWith(first *plan, config values) (*object, diagnostics) {
 			h.t.Errorf("inconsistent final plan: %s was %s and is %s", name, text(before[name]), text(value))
 		}
 	}
-	return h.apply(final)
+	after, diags := h.change(h.ctx, prior, final)
+	return after, append(final.diags, diags...)
 }
 
 // change is one call of ApplyResourceChange. The object it returns is what
@@ -560,6 +601,9 @@ func (h *harness) change(ctx context.Context, o *object, p *plan) (*object, diag
 func conforms(planned, value tftypes.Value) bool {
 	if !planned.IsKnown() || planned.Equal(value) {
 		return true
+	}
+	if planned.IsNull() || value.IsNull() || !value.IsKnown() {
+		return false
 	}
 	var want, got []tftypes.Value
 	if planned.As(&want) == nil && value.As(&got) == nil {

@@ -3,22 +3,33 @@
 
 package provider
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
-// Private data contains the host of the deployment that an object belongs to, so
-// that a wrong url does not empty a state. The identity contains it too, but only
-// since Terraform 1.12.
+// Private data contains the deployment that an object belongs to, as host and path of the
+// API, so that a wrong url or api_path does not empty a state. The identity contains the
+// host too, but only since Terraform 1.12.
 
 const hostKey = "host"
 
-// rememberHost stores the host of the provider's deployment.
-func (c call) rememberHost(ctx context.Context) { c.store(ctx, hostKey, c.client.Host()) }
+// deployment returns host and path of the provider's deployment, such as
+// "example.qualytics.io/api".
+func (c call) deployment() string {
+	_, rest, _ := strings.Cut(c.client.URL(), "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return strings.TrimSuffix(c.client.Host()+"/"+path, "/")
+}
 
-// otherHost returns the host from which an object was last read if that is not the
-// provider's deployment, else "".
+// rememberHost stores the provider's deployment.
+func (c call) rememberHost(ctx context.Context) { c.store(ctx, hostKey, c.deployment()) }
+
+// otherHost returns the deployment from which an object was last read if that is not the
+// provider's, else "".
 func (c call) otherHost(ctx context.Context) string {
 	var host string
-	if c.load(ctx, hostKey, &host); host == c.client.Host() {
+	if c.load(ctx, hostKey, &host); host == c.deployment() {
 		return ""
 	}
 	return host
@@ -32,8 +43,9 @@ func (c call) mayWrite(ctx context.Context, object string) bool {
 	if host != "" {
 		c.refuse("Object was read from another deployment", "%s\n\nThe object was last read from %s, and the provider "+
 			"is configured for %s. Nothing is changed, because the ID may be that of another object there. Check url "+
-			"in the provider configuration. If the deployment moved, run a refresh first.", sentence(object), host,
-			c.client.Host())
+			"and api_path in the provider configuration. If the deployment moved, run a refresh first.",
+			sentence(object), host,
+			c.deployment())
 	}
 	return host == ""
 }
@@ -44,9 +56,9 @@ func (c call) onSameHost(ctx context.Context, object string) bool {
 	host := c.otherHost(ctx)
 	if host != "" {
 		c.refuse("Object not found on another deployment", "%s\n\nThe object was last read from %s, and the provider "+
-			"is configured for %s, which does not have it. The state is unchanged. Check url in the provider "+
-			"configuration. If the deployment moved and the object is really gone, remove it from the state with "+
-			"\"terraform state rm\".", sentence(object), host, c.client.Host())
+			"is configured for %s, which does not have it. The state is unchanged. Check url and api_path in the "+
+			"provider configuration. If the deployment moved and the object is really gone, remove it from the state "+
+			"with \"%s state rm ADDRESS\".", sentence(object), host, c.deployment(), c.cli)
 	}
 	return host == ""
 }

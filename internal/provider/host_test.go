@@ -28,11 +28,17 @@ func TestAnotherDeployment(t *testing.T) {
 		other.server.AddToken(qualyticstest.Token{Name: "foreign", UserID: stranger.ID})
 		wantText(t, other.refresh(account).errors(), "another deployment", "stranger@service", other.server.URL)
 		wantText(t, other.refresh(token).errors(), "another deployment", `has the name "foreign"`)
-		for _, p := range []*plan{
-			other.plan(account, nil), other.plan(account, config.with(values{"role": "Manager"})),
-			other.plan(token, nil), other.plan(token, tokenConfig.with(values{"revoked": true})),
+		for _, change := range []struct {
+			o      *object
+			config values
+		}{
+			{account, nil},
+			{account, config.with(values{"role": "Manager"})},
+			{token, nil},
+			{token, tokenConfig.with(values{"revoked": true})},
 		} {
-			after, diags := other.apply(p)
+			other.connect(other.config)
+			after, diags := other.apply(other.plan(change.o, change.config))
 			wantText(t, diags.errors(), "Object was read from another deployment", h.host(), other.host())
 			if !after.exists() {
 				t.Error("the state was emptied")

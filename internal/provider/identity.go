@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -58,7 +59,7 @@ func (c call) importID(ctx context.Context, req resource.ImportStateRequest) str
 			"The import ID is the numeric ID of the object. To import a service token with its secret, put the "+
 			"secret into %s.", envImportToken)
 		return ""
-	case host != "" && host != c.client.Host():
+	case host != "" && !strings.EqualFold(host, c.client.Host()):
 		c.refuse("Import from another deployment", "The identity belongs to the deployment %s, but the provider is "+
 			"configured for %s. Correct host in the identity, or url in the provider configuration.", host,
 			c.client.Host())
@@ -67,13 +68,18 @@ func (c call) importID(ctx context.Context, req resource.ImportStateRequest) str
 	return id
 }
 
-// secretPattern matches a JWT or a single long word, but not a user_id (with @) or
-// <account ID>/<token name>.
-var secretPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|^[A-Za-z0-9_\-.=+]*[A-Za-z][A-Za-z0-9_\-.=+/]{23,}$`)
+// jwtOrKey matches a JWT or a private key.
+var jwtOrKey = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|PRIVATE KEY|AGE-SECRET-KEY-`)
 
-// looksLikeSecret reports whether text may be a secret, so that no message may
+// longWord matches a single long word, but not a user_id (with @) or <account ID>/<token
+// name>.
+var longWord = regexp.MustCompile(`^[A-Za-z0-9_\-.=+]*[A-Za-z][A-Za-z0-9_\-.=+/]{23,}$`)
+
+// looksLikeSecret reports whether an import ID may be a secret, so that no message may
 // contain it.
-func looksLikeSecret(text string) bool { return secretPattern.MatchString(text) }
+func looksLikeSecret(text string) bool {
+	return jwtOrKey.MatchString(text) || longWord.MatchString(text)
+}
 
 // formatID returns an ID of the API as text.
 func formatID(id int64) string { return strconv.FormatInt(id, 10) }
@@ -94,14 +100,22 @@ const invalidID = "Invalid ID"
 // be a secret.
 func invalidIDText(attribute path.Path) string {
 	return fmt.Sprintf("The value of %s is not a numeric ID. Use the id of the object, such as "+
-		"qualytics_service_account.example.id, and not its user_id or name.", attribute)
+		"qualytics_service_account.example.id, and not its user_id or name.", attributeName(attribute))
 }
 
+// attributeName returns the name of an attribute without the value that the path of an
+// element of a set contains.
+func attributeName(attribute path.Path) string {
+	name, _, _ := strings.Cut(attribute.String(), "[")
+	return name
+}
+
+// addInvalidID adds an error without a path: Terraform would print the line with the value.
 func addInvalidID(attribute path.Path, diags *diag.Diagnostics) {
-	diags.AddAttributeError(attribute, invalidID, invalidIDText(attribute))
+	diags.AddError(invalidID, invalidIDText(attribute))
 }
 
 // importCommand returns the command that imports an object.
-func importCommand(resourceType string, id int64) string {
-	return fmt.Sprintf("\n\n    terraform import %s.NAME %d", resourceType, id)
+func (c call) importCommand(resourceType string, id int64) string {
+	return fmt.Sprintf("\n\n    %s import %s.NAME %d", c.cli, resourceType, id)
 }

@@ -19,6 +19,8 @@ type lockout struct {
 	planning bool
 }
 
+const lockoutSummary = "Operation would lock out the provider"
+
 // planGuard returns the guard for a plan, and applyGuard the one for an apply.
 func (c call) planGuard() lockout { return lockout{c, true} }
 
@@ -66,9 +68,9 @@ func (l lockout) ownAccount(ctx context.Context, account accountModel) (*qualyti
 }
 
 func (l lockout) refuseAccount(account accountModel, operation string) {
-	l.refuse("Operation would lock out the provider", "%s %s is refused, because the provider is logged in as this "+
+	l.refuse(lockoutSummary, "%s %s is refused, because the provider is logged in as this "+
 		"account. Run Terraform with the token of another Admin, or remove the account from the state with "+
-		"\"terraform state rm\".", operation, account.label())
+		"\"%s state rm ADDRESS\".", operation, account.label(), l.cli)
 }
 
 // allowsRevocation reports whether a token may be revoked or deleted. secret is "" if
@@ -84,7 +86,7 @@ func (l lockout) allowsRevocation(ctx context.Context, token *qualytics.Token, s
 		l.fail("Unable to determine the provider's own token",
 			label+" is unchanged, because it may be the token that the provider uses", err)
 	case own == qualytics.Own:
-		l.refuseToken("Operation would lock out the provider", label, "this is the token that the provider uses")
+		l.refuseToken(lockoutSummary, label, "this is the token that the provider uses")
 	default:
 		l.refuseToken("Operation might lock out the provider", label, "it belongs to the account that the provider "+
 			"is logged in as, and the provider cannot tell it apart from its own token")
@@ -98,6 +100,8 @@ func (l lockout) allowsRevocationOf(ctx context.Context, token tokenModel) bool 
 }
 
 func (l lockout) refuseToken(summary, label, reason string) {
-	l.refuse(summary, "Revoking or deleting %s is refused: %s. Run Terraform with the token of another Admin, or "+
-		"remove the token from the state with \"terraform state rm\".", label, reason)
+	l.refuse(summary, "Revoking or deleting %s is refused: %s. Configure the provider with the token of another "+
+		"Admin, or, to keep the token outside of Terraform, remove it from the state with \"%s state rm ADDRESS\".",
+		label, reason,
+		l.cli)
 }

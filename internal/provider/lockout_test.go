@@ -50,7 +50,7 @@ func TestOwnAndSiblingToken(t *testing.T) {
 		sibling := h.created(tokenType, config)
 		h.must(sibling, config.with(values{"revoked": true}), "update")
 		h.must(sibling, config, "update")
-		h.must(sibling, config.with(values{"expires_in_days": 60}), "replace")
+		h.must(sibling, config.with(values{"expires_in_days": 60}), "update")
 		h.must(sibling, nil, "delete")
 
 		// The own token, with its secret in the state.
@@ -138,7 +138,7 @@ func TestTokenLockout(t *testing.T) {
 		for _, refused := range []values{
 			nil, config.with(values{"revoked": true}), config.with(values{"expires_in_days": 5}),
 		} {
-			wantText(t, h.plan(o, refused).diags.errors(), "lock out the provider",
+			wantText(t, h.planned(o, refused).diags.errors(), "lock out the provider",
 				"this is the token that the provider uses")
 		}
 		id := fmt.Sprint(sibling.ID)
@@ -157,6 +157,7 @@ func TestLockoutAtApply(t *testing.T) {
 	account := h.loaded(accountType, fmt.Sprint(self.ID))
 	h.must(account, values{"name": "Terraform", "role": "Admin", "revoke_tokens_on_destroy": true}, "update")
 	account.tainted = true
+	h.connect(h.config)
 	_, diags := h.apply(h.plan(account, values{"name": "Terraform", "role": "Admin"}))
 	wantText(t, diags.errors(), "lock out the provider")
 	token := h.loaded(tokenType, fmt.Sprint(own.ID))

@@ -22,31 +22,38 @@ import (
 
 const root = "../.."
 
-// Every summary of a diagnostic is a heading on the page "Troubleshooting", and
-// every heading is a summary.
+// Every summary of a diagnostic is in the table of the page "Troubleshooting", and every
+// entry of the table is a summary.
 func TestTroubleshooting(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "docs", "guides", "troubleshooting.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var headings []string
-	for _, m := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(text), -1) {
-		headings = append(headings, m[1])
+	_, table, found := strings.Cut(string(text), "\n## Messages of the provider\n")
+	if !found {
+		t.Fatal("the page has no section with the messages of the provider")
 	}
+	entries := map[string]int{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (.+?) \|`).FindAllStringSubmatch(table, -1) {
+		for entry := range strings.SplitSeq(m[1], "<br>") {
+			entries[entry]++
+		}
+	}
+	delete(entries, "message")
+	delete(entries, "---")
 	summaries := diagnosticSummaries(t)
 	if len(summaries) < 50 {
 		t.Fatalf("found only %d summaries in the source", len(summaries))
 	}
 	for _, summary := range summaries {
-		if !slices.Contains(headings, summary) {
-			t.Errorf("the page has no heading %q", summary)
+		if entries[summary] != 1 {
+			t.Errorf("the table has %d entries %q, want 1", entries[summary], summary)
 		}
+		delete(entries, summary)
 	}
-	for _, heading := range headings {
-		if !slices.Contains(summaries, heading) {
-			t.Errorf("no diagnostic has the summary %q", heading)
-		}
+	for entry := range entries {
+		t.Errorf("no diagnostic has the summary %q", entry)
 	}
 }
 
@@ -81,7 +88,7 @@ func diagnosticSummaries(t *testing.T) []string {
 	}
 	files = append(files, settings...)
 	var parsed []*ast.File
-	known := map[string]ast.Expr{} // constants of the package
+	known := map[string][]ast.Expr{} // constants of the package
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -94,7 +101,7 @@ func diagnosticSummaries(t *testing.T) []string {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == len(spec.Values) {
 				for i, name := range spec.Names {
-					known[name.Name] = spec.Values[i]
+					known[name.Name] = []ast.Expr{spec.Values[i]}
 				}
 			}
 			return true
@@ -113,17 +120,26 @@ func diagnosticSummaries(t *testing.T) []string {
 				case *ast.ValueSpec:
 					for i, name := range n.Names {
 						if i < len(n.Values) {
-							local[name.Name] = n.Values[i]
+							local[name.Name] = []ast.Expr{n.Values[i]}
 						}
 					}
 				case *ast.AssignStmt:
-					if name, ok := n.Lhs[0].(*ast.Ident); ok && len(n.Lhs) == 1 && len(n.Rhs) == 1 {
-						local[name.Name] = n.Rhs[0]
+					for i, left := range n.Lhs {
+						name, ok := left.(*ast.Ident)
+						switch {
+						case !ok || len(n.Lhs) != len(n.Rhs):
+						case n.Tok == token.DEFINE:
+							local[name.Name] = []ast.Expr{n.Rhs[i]}
+						default: // another value in another case
+							local[name.Name] = append(slices.Clone(local[name.Name]), n.Rhs[i])
+						}
 					}
 				case *ast.CallExpr:
 					if at, ok := summaryArgument[calledName(n)]; ok && at < len(n.Args) {
-						if summary := summaryText(n.Args[at], local); strings.Trim(summary, "…") != "" {
-							summaries[summary] = true
+						for _, summary := range summaryTexts(n.Args[at], local) {
+							if strings.Trim(summary, "…") != "" {
+								summaries[summary] = true
+							}
 						}
 					}
 				}
@@ -146,24 +162,26 @@ func calledName(call *ast.CallExpr) string {
 
 var verb = regexp.MustCompile(`%[a-z]`)
 
-func summaryText(e ast.Expr, known map[string]ast.Expr) string {
+// summaryTexts returns the values that an expression can have.
+func summaryTexts(e ast.Expr, known map[string][]ast.Expr) []string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
 		text, _ := strconv.Unquote(e.Value)
-		return text
-	case *ast.BinaryExpr:
-		return summaryText(e.X, known) + summaryText(e.Y, known)
+		return []string{verb.ReplaceAllString(text, "…")}
 	case *ast.Ident:
-		if value, ok := known[e.Name]; ok {
-			return summaryText(value, known)
+		var texts []string
+		for _, value := range known[e.Name] {
+			texts = append(texts, summaryTexts(value, known)...)
+		}
+		if len(texts) > 0 {
+			return texts
 		}
 	case *ast.CallExpr:
-		switch calledName(e) {
-		case "Sprintf":
-			return verb.ReplaceAllString(summaryText(e.Args[0], known), "…")
+		if calledName(e) == "Sprintf" {
+			return summaryTexts(e.Args[0], known)
 		}
 	}
-	return "…"
+	return []string{"…"}
 }
 
 // registry is where the registry shows docs/. Links between its pages are absolute: the

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -48,6 +49,8 @@ type qualyticsProvider struct {
 	version string
 	env     Environment
 	open    *openTokens
+	// accounts is what the process knows since it was configured.
+	accounts atomic.Pointer[runAccounts]
 }
 
 func (p *qualyticsProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
@@ -115,7 +118,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 			},
 			"url": schema.StringAttribute{
 				Optional:   true,
-				Validators: []validator.String{urlValidator{}},
+				Validators: []validator.String{deploymentURL},
 				MarkdownDescription: "URL of the deployment, such as `https://example.qualytics.io`, with or without " +
 					"scheme, trailing slash, or `/api`. " + fmt.Sprintf("Environment: `%s`. CLI file: `url`.",
 					settings.EnvURL),
@@ -135,19 +138,24 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		return
 	}
 	data := &providerData{
-		open:           p.open,
-		lookupEnv:      p.env.LookupEnv,
-		now:            p.env.Now,
-		random:         p.env.Random,
-		unknown:        block.unknown(),
-		names:          &accountNames{},
-		planTokens:     &planTokens{},
-		importedTokens: &sync.Map{},
-		managedTokens:  &sync.Map{},
+		open:       p.open,
+		lookupEnv:  p.env.LookupEnv,
+		now:        p.env.Now,
+		random:     p.env.Random,
+		unknown:    block.unknown(),
+		names:      &accountNames{},
+		planTokens: &planTokens{},
+		readTokens: &sync.Map{},
+		accounts:   &runAccounts{},
+		contact:    &contact{},
+		cli:        p.env.CLI,
 	}
-	if !block.Guardrails.IsNull() && !block.Guardrails.IsUnknown() {
+	if block.Guardrails.IsUnknown() {
+		data.guardrails = unknownGuardrails
+	} else if !block.Guardrails.IsNull() {
 		resp.Diagnostics.Append(block.Guardrails.As(ctx, &data.guardrails, basetypes.ObjectAsOptions{})...)
 	}
+	p.accounts.Store(data.accounts)
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = data, data, data
 	resp.ListResourceData, resp.ActionData = data, data
 	if len(data.unknown) > 0 {

@@ -6,6 +6,7 @@ package provider_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func TestAccRealDeployment(t *testing.T) {
 	}
 	tf := cli(t, os.Getenv("QUALYTICS_URL"), os.Getenv("QUALYTICS_TOKEN"), apiPath, fmt.Sprintf(`
 variable "generation" { default = 1 }
+variable "overlap" { default = 7 }
 resource "qualytics_service_account" "test" {
   name                     = %q
   role                     = "Member"
@@ -36,10 +38,8 @@ resource "qualytics_service_token" "test" {
   service_account_id  = qualytics_service_account.test.id
   name_prefix         = "tfacc-"
   expires_in_days     = 1
+  overlap_days        = var.overlap
   rotate_when_changed = { generation = var.generation }
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 data "qualytics_service_tokens" "test" {
   service_account_id = qualytics_service_account.test.id
@@ -59,15 +59,22 @@ output "active" { value = length(data.qualytics_service_tokens.test.service_toke
 		if err := tf.Apply(t.Context(), vars); err != nil {
 			t.Fatal(err)
 		}
-		if changes, err := tf.Plan(t.Context(), vars); err != nil || changes && generation == 1 {
-			t.Errorf("the plan after generation %d: changes %v, error %v", generation, changes, err)
+		if changes, err := tf.Plan(t.Context(), vars); err != nil || changes {
+			t.Errorf("the plan after generation %d: changes %t, error %v", generation, changes, err)
 		}
+		wantActive(t, tf, generation)
 	}
-	if err := tf.Apply(t.Context(), tfexec.Var("generation=2")); err != nil {
+	if err := tf.Apply(t.Context(), tfexec.Var("generation=2"), tfexec.Var("overlap=0")); err != nil {
 		t.Fatal(err)
 	}
+	wantActive(t, tf, 1)
+}
+
+// wantActive checks how many tokens of the account are active.
+func wantActive(t *testing.T, tf *terraformCLI, want int) {
+	t.Helper()
 	outputs, err := tf.Output(t.Context())
-	if err != nil || string(outputs["active"].Value) != "1" {
-		t.Errorf("%s active tokens, %v; want one", outputs["active"].Value, err)
+	if err != nil || string(outputs["active"].Value) != strconv.Itoa(want) {
+		t.Errorf("%s active tokens, %v; want %d", outputs["active"].Value, err, want)
 	}
 }

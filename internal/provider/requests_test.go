@@ -64,6 +64,7 @@ func TestRequestsOfEachOperation(t *testing.T) {
 				"DELETE /users/{id}":       n,
 			}
 			h := newHarness(t, qualyticstest.Build202609())
+			h.oneProcess = true
 			h.clock.Stop() // a list must not expire on a slow machine
 			h.server.SeedForeign(tc.foreignAccounts, tc.foreignTokens)
 			h.connect(h.config)

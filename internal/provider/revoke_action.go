@@ -42,7 +42,7 @@ func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *a
 			"service_account_id": schema.StringAttribute{
 				Optional: true,
 				Validators: []validator.String{
-					idValidator{},
+					objectID,
 					stringvalidator.ExactlyOneOf(path.MatchRoot("service_account_id"), path.MatchRoot("token_ids")),
 				},
 				MarkdownDescription: "`id` of the service account whose tokens are revoked. Exactly one of " +
@@ -53,7 +53,7 @@ func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *a
 				Validators: []validator.Set{
 					setvalidator.SizeAtLeast(1),
 					setvalidator.NoNullValues(),
-					setvalidator.ValueStringsAre(idValidator{}),
+					setvalidator.ValueStringsAre(objectID),
 				},
 				MarkdownDescription: "IDs of the service tokens that are revoked.",
 			},
@@ -100,6 +100,8 @@ func (a *revokeAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 		c.refuse("Unable to revoke all service tokens", "%d tokens were revoked and %d skipped. %d failed:\n\n  - "+
 			"%s\n\nRun the action again. Revoked tokens stay revoked.", r.revoked, r.skipped, len(r.failures),
 			strings.Join(r.failures, "\n  - "))
+	case len(selected) == 0 && config.ServiceAccountID.IsNull():
+		c.warn("No service tokens to revoke", "token_ids is empty, so nothing was revoked.")
 	case len(selected) == 0:
 		c.warn("No active service tokens", "The service account ID %s has no active tokens, so nothing was revoked.",
 			config.ServiceAccountID.ValueString())

@@ -19,9 +19,9 @@ type protocol interface {
 	tfprotov6.ProviderServerWithActions      //nolint:staticcheck // Deprecated, but still required.
 }
 
-// Server is the framework's server with two additions: it removes ephemeral
-// tokens that are still open when the provider is stopped, and it releases the
-// context of every call.
+// Server is the framework's server with three additions: it removes ephemeral
+// tokens that are still open when the provider is stopped, it releases the
+// context of every call, and it sees the accounts in the state.
 //
 // The framework's server keeps the cancel function of every call until the process
 // ends, to stop all of them at once (internal/fwserver and
@@ -30,7 +30,7 @@ type protocol interface {
 // objects. With this, memory does not depend on the number of calls.
 type Server struct {
 	protocol
-	open *openTokens
+	provider *qualyticsProvider
 }
 
 // NewServer returns the provider as a server of Terraform's protocol.
@@ -40,12 +40,12 @@ func NewServer(version string, env Environment) (*Server, error) {
 	if !ok {
 		return nil, fmt.Errorf("the framework's server lacks a part of the protocol: %T", inner)
 	}
-	return &Server{inner, p.open}, nil
+	return &Server{inner, p}, nil
 }
 
 // Close removes the ephemeral tokens that are still open. It takes less than the
 // two seconds after which Terraform kills a plugin.
-func (s *Server) Close(ctx context.Context) { s.open.close(ctx) }
+func (s *Server) Close(ctx context.Context) { s.provider.open.close(ctx) }
 
 // StopProvider stops all calls, and removes the ephemeral tokens.
 func (s *Server) StopProvider(ctx context.Context,
@@ -65,10 +65,14 @@ func (s *Server) ValidateResourceConfig(ctx context.Context,
 	return process.WithDetachableContext(ctx, req, s.protocol.ValidateResourceConfig)
 }
 
-// UpgradeResourceState decodes the state of an object.
+// UpgradeResourceState decodes the state of an object, and records an account.
 func (s *Server) UpgradeResourceState(ctx context.Context,
 	req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	accounts := s.provider.accounts.Load()
+	if req.TypeName == "qualytics_service_account" && req.RawState != nil && accounts != nil {
+		accounts.sawState(req.RawState.JSON)
+	}
 	return process.WithDetachableContext(ctx, req, s.protocol.UpgradeResourceState)
 }
 

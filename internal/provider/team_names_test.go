@@ -19,7 +19,7 @@ func TestAccountUnknownTeam(t *testing.T) {
 		config := values{"name": "x", "role": "Member"}
 		unknownTeam := config.with(values{"teams": []string{"Data Qualty", "Data Engineering"}})
 		p := h.plan(h.none(accountType), unknownTeam)
-		wantText(t, p.diags.warnings(), "Team does not exist yet", `There is no team "Data Qualty"`, `"Data Quality"`)
+		wantText(t, p.diags.warnings(), "does not exist yet", `There is no team "Data Qualty"`, `"Data Quality"`)
 		_, diags := h.apply(p)
 		wantText(t, diags.errors(), "Team not found", `There is no team "Data Qualty"`,
 			`nearest existing names are "Data Quality"`)
@@ -69,7 +69,7 @@ func TestTeamCreatedInTheSameApply(t *testing.T) {
 		o := h.none(accountType)
 		config := values{"name": "x", "role": "Member", "teams": []string{"Brand New"}}
 		p := h.plan(o, config)
-		wantText(t, p.diags.warnings(), "Team does not exist yet", `There is no team "Brand New"`)
+		wantText(t, p.diags.warnings(), "does not exist yet", `There is no team "Brand New"`)
 		h.server.AddTeam("Brand New")
 		after := h.applied(p)
 		h.clean(after, config)

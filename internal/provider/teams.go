@@ -50,7 +50,7 @@ func newTeamDataSource() datasource.DataSource {
 		Optional: true,
 		Computed: true,
 		Validators: []validator.String{
-			idValidator{},
+			objectID,
 			stringvalidator.ExactlyOneOf(path.MatchRoot("id"), path.MatchRoot("name")),
 		},
 		MarkdownDescription: "Numeric ID of the team. Exactly one of `id` and `name` is required.",
@@ -68,11 +68,15 @@ func readTeam(ctx context.Context, c call, model *teamModel) {
 		c.fail("Unable to read team", "", err)
 		return
 	}
-	wanted := oneWanted[qualytics.Team]{"team", "id", model.ID.ValueString(),
-		func(t *qualytics.Team) string { return formatID(t.ID) }}
+	wanted := oneWanted[qualytics.Team]{
+		"team", "id", model.ID.ValueString(),
+		func(t *qualytics.Team) string { return formatID(t.ID) },
+	}
 	if model.ID.IsNull() {
-		wanted = oneWanted[qualytics.Team]{"team", "name", teamSpelling(model.Name.ValueString(), teams),
-			func(t *qualytics.Team) string { return t.Name }}
+		wanted = oneWanted[qualytics.Team]{
+			"team", "name", teamSpelling(model.Name.ValueString(), teams),
+			func(t *qualytics.Team) string { return t.Name },
+		}
 	}
 	if team := wanted.in(c, teams); team != nil {
 		*model = newTeamModel(team)

@@ -6,156 +6,124 @@ package provider
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
-	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// Create and a rotation in place create tokens in the same way.
-
-// tokenOutput is where Create and Update store a token.
-type tokenOutput struct {
-	state    *tfsdk.State
-	identity *tfsdk.ResourceIdentity
-	private  privateData
-}
-
-// issue creates the planned token. It stores the secret in the state before anything
-// else can fail. It returns the stored token, or false after an error.
-func (r *tokenResource) issue(ctx context.Context, client *qualytics.Client, plan tokenModel,
-	accountID int64, out tokenOutput, diags *diag.Diagnostics,
-) (tokenModel, bool) {
-	encrypt := encrypterOf(ctx, plan.Encryption, diags) // before any request
-	if diags.HasError() {
-		return plan, false
-	}
-	token := r.createToken(ctx, client, &plan, accountID, diags)
-	if token == nil {
-		return plan, false
-	}
-	created := plan
-	created.applyCreated(&token.Token, r.data.now())
-	if err := created.setSecret(string(token.Bearer), encrypt, r.data.random); err != nil {
-		removeUnencrypted(ctx, client, token.ID, created, diags)
-		return created, false
-	}
-	r.data.managedTokens.Store(created.ID.ValueString(), true)
-	diags.Append(out.state.Set(ctx, created)...)
-	diags.Append(out.identity.Set(ctx, newIdentity(client, created.ID))...)
-	call{providerData: &providerData{client: client}, diags: diags, private: out.private}.rememberHost(ctx)
-	r.storeHistory(ctx, out.private, created, tokenHistory{}, diags)
-
-	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
-		if listed, found, err := client.FindServiceToken(ctx, token.ID); err == nil && found {
-			created.applyCreated(listed, r.data.now())
-			diags.Append(out.state.Set(ctx, created)...)
-		}
-	}
-	warnIfNotAsRequested(plan, created, token, diags)
-	verifySCIM(ctx, client, plan, token, diags)
-
-	if plan.Revoked.ValueBool() {
-		if err := client.RevokeToken(ctx, token.ID); err != nil {
-			call{diags: diags}.fail("Unable to revoke new service token", created.label(), err)
-			return created, false
-		}
-		created.Revoked = types.BoolValue(true)
-		created.decideStatus(r.data.now())
-		diags.Append(out.state.Set(ctx, created)...)
-	}
-	r.storeHistory(ctx, out.private, created, tokenHistory{RevokedByConfig: plan.Revoked.ValueBool()}, diags)
-	return created, !diags.HasError()
-}
-
-// removeUnencrypted revokes and deletes a new token whose secret could not be
-// encrypted.
-func removeUnencrypted(ctx context.Context, client *qualytics.Client, id int64, created tokenModel,
-	diags *diag.Diagnostics,
-) {
-	const summary = "Unable to encrypt secret of service token"
-	if err := client.RevokeAndDeleteToken(ctx, id); err != nil {
-		call{diags: diags}.fail(summary, created.label()+" was created, its secret is lost, and it could not be removed: "+
-			"revoke and delete it in Qualytics (Settings, Tokens)", err)
-		return
-	}
-	diags.AddError(summary, sentence("the new "+created.label()+" was revoked and deleted, and nothing is left"))
-}
-
-// createToken creates the planned token, and sets its name in the plan. It returns
-// nil after an error.
-func (r *tokenResource) createToken(ctx context.Context, client *qualytics.Client, plan *tokenModel,
-	accountID int64, diags *diag.Diagnostics,
-) *qualytics.NewToken {
+// issue creates the planned token, for Create and for a rotation. It stores the secret and
+// the retiring tokens in the state before anything else can fail. It returns what is
+// stored, and false after an error.
+func (c call) issue(ctx context.Context, plan tokenModel, memory tokenMemory) (tokenModel, tokenMemory, bool) {
+	accountID := c.id(plan.ServiceAccountID, "service_account_id")
+	encrypt := encrypterOf(ctx, plan.Encryption, c.diags) // before any request
 	generated := !plan.NamePrefix.IsNull()
+	if c.failed() {
+		return plan, memory, false
+	}
 	if generated {
-		name, err := uniqueName(plan.NamePrefix.ValueString(), r.data.now(), r.data.random)
-		if err != nil {
-			diags.AddError("Unable to generate service token name", sentence(err.Error()))
-			return nil
+		name, ok := c.uniqueName(plan.NamePrefix.ValueString())
+		if !ok {
+			return plan, memory, false
 		}
 		plan.Name = types.StringValue(name)
 	}
-	token, err := client.CreateServiceToken(ctx, plan.createRequest(accountID, plan.Name.ValueString()), generated)
+	name := plan.Name.ValueString()
+	token, err := c.client.CreateServiceToken(ctx, plan.createRequest(accountID, name), generated)
 	if err != nil {
-		addTokenCreateError(ctx, client, accountID, plan.Name.ValueString(), err, diags)
-		return nil
+		c.failCreateToken(ctx, accountID, name, err)
+		return plan, memory, false
 	}
-	return token
+	issued := c.client.ServerTime().UTC()
+	memory = tokenMemory{IssuedAt: &issued, Retiring: memory.Retiring}
+	created := plan
+	created.applyCreated(&token.Token, c.now(), memory)
+	if err := created.setSecret(string(token.Bearer), encrypt, c.random); err != nil {
+		c.removeUnencrypted(ctx, token.ID, created)
+		return created, memory, false
+	}
+	c.saveToken(ctx, created, memory)
+	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
+		if listed, found, err := c.client.FindServiceToken(ctx, token.ID); err == nil && found {
+			created.applyCreated(listed, c.now(), memory)
+		}
+	}
+	c.warnIfNotAsRequested(plan, created, token, memory)
+	c.verifySCIM(ctx, plan, token)
+	if plan.Revoked.ValueBool() {
+		if err := c.client.RevokeToken(ctx, token.ID); err != nil {
+			c.fail("Unable to revoke new service token", created.label(), err)
+			return created, memory, false
+		}
+		created.Revoked, memory.RevokedByConfig = types.BoolValue(true), true
+		created.Status = types.StringValue(statusRevoked)
+	}
+	c.saveToken(ctx, created, memory)
+	return created, memory, !c.failed()
+}
+
+// saveToken stores a token and its private data.
+func (c call) saveToken(ctx context.Context, m tokenModel, memory tokenMemory) {
+	memory.DaysLeft = m.daysLeft(c.now())
+	c.readTokens.Store(m.ID.ValueString(), true)
+	c.save(ctx, m.ID, m)
+	c.store(ctx, memoryKey, memory)
+}
+
+// removeUnencrypted revokes and deletes a new token whose secret could not be encrypted.
+func (c call) removeUnencrypted(ctx context.Context, id int64, created tokenModel) {
+	const summary = "Unable to encrypt secret of service token"
+	if err := c.client.RevokeAndDeleteToken(ctx, id); err != nil {
+		c.fail(summary, created.label()+" was created, its secret is lost, and it could not be removed: revoke and "+
+			"delete it in Qualytics (Settings, Tokens)", err)
+		return
+	}
+	c.refuse(summary, "%s", sentence("the new "+created.label()+" was revoked and deleted, and nothing is left"))
 }
 
 // applyCreated copies the server's description of a new token. Name and owner stay
 // as requested. Whether it is revoked is not read: a new token is not.
-func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
+func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time, memory tokenMemory) {
 	m.ID, m.Revoked = idValue(t.ID), types.BoolValue(false)
 	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
-	m.decideStatus(now)
+	m.Status = types.StringValue(m.statusAt(now, memory))
 }
 
-// rotateInPlace creates a new token, and stores it together with the old one. Then it
-// removes the retiring tokens that do not stay. Failures of that are warnings, because
-// after an error, Terraform would not update what depends on the new token.
-func (r *tokenResource) rotateInPlace(ctx context.Context, client *qualytics.Client,
-	plan, state tokenModel, out tokenOutput, diags *diag.Diagnostics,
-) {
-	accountID := call{diags: diags}.id(plan.ServiceAccountID, "service_account_id")
-	retiring := state.retiringWithHashes(ctx, out.private, diags)
-	policy := plan.removalPolicy()
-	keeps := keepsRotated(state, plan)
-	if diags.HasError() || !keeps && policy != policyAbandon &&
-		!(call{providerData: &providerData{client: client}, diags: diags}).applyGuard().allowsRevocationOf(ctx, state) {
-		return
+// rotate creates a new token beside the old one, and then removes what does not stay.
+// Failures of that are warnings, because after an error, Terraform would not update what
+// depends on the new token.
+func (c call) rotate(ctx context.Context, l tokenLife) {
+	d, plan, memory := l.decide(), l.plan, l.memory
+	c.client.SyncClock(ctx)
+	if plan.RetiringTokens.IsUnknown() && !l.state.Revoked.ValueBool() { // decided by the clock
+		l.state.Status = types.StringValue(l.state.statusAt(c.now(), memory))
 	}
-	keep := keptRetiring(state, plan, retiring)
-	remove := withoutTokens(retiring, keep)
-	for i := range remove {
-		remove[i].Due = types.BoolValue(true)
-	}
-	var failures diag.Diagnostics
-	refused := state.refusedRemovals(ctx, client, policy, remove, &failures)
-	client.SyncClock(ctx)
-	old := state.retiringEntry(client.ServerTime(), plan.overlap(), !keeps)
-	if keeps {
-		keep = append(keep, old)
+	old := l.state.retire(c.client.ServerTime(), plan.overlap())
+	stay, remove := d.stay, d.leave
+	if l.keepsOld() {
+		stay = append(stay, old)
 	} else {
 		remove = append(remove, old)
 	}
-	all := slices.Concat(keep, remove)
-	plan.RetiringTokens = retiringList(all)
-	storeHashes(ctx, out.private, all, diags)
-	created, ok := r.issue(ctx, client, plan, accountID, out, diags)
-	if ok {
-		removeRetiringExcept(ctx, client, &created, slices.Concat(keep, refused), &failures)
-		diags.Append(out.state.Set(ctx, created)...)
+	plan.setRetiring(slices.Concat(stay, remove), &memory)
+	created, memory, ok := c.issue(ctx, plan, memory)
+	if !ok {
+		return
 	}
-	diags.Append(asWarnings(failures)...)
+	var failures diag.Diagnostics
+	left := c.reporting(&failures).removeRetiring(ctx, created, remove, l.endsOverlaps())
+	for _, f := range failures {
+		c.warn(f.Summary(), "%s", f.Detail())
+	}
+	created.setRetiring(slices.Concat(stay, left), &memory)
+	c.saveToken(ctx, created, memory)
 }
 
 // expiryTolerance is how far a lifetime may differ from the requested one: a
@@ -164,7 +132,7 @@ const expiryTolerance = day
 
 // warnIfNotAsRequested warns about a new token that is not as requested. An error would
 // mark the token as tainted, and its replacement would be the same.
-func warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken, diags *diag.Diagnostics) {
+func (c call) warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken, memory tokenMemory) {
 	requested := plan.ExpiresInDays
 	start, known := timeOf(created.CreatedAt)
 	expires, limited := timeOf(created.ExpiresAt)
@@ -172,23 +140,24 @@ func warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken, diags
 		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
 	switch {
 	case t.Partial:
-		diags.AddWarning("Response only partly readable", "The ID and the secret of the new service token are in the "+
-			"state; the next refresh reads the rest. The deployment may run a version of Qualytics that this "+
-			"version of the provider does not support.")
+		c.warn("Response only partly readable", "The ID and the secret of the new service token are in the state; the "+
+			"next refresh reads the rest. The deployment may run a version of Qualytics that this version of the "+
+			"provider does not support.")
 	case requested.IsNull() == limited, differs:
-		diags.AddAttributeWarning(path.Root("expires_in_days"), "Lifetime not applied", fmt.Sprintf("The %s was "+
-			"requested with %s, but it %s.", created.label(), lifetimeText(requested),
-			expiryText(expires, limited)))
+		c.warnAt("expires_in_days", "Lifetime not applied", "The %s "+
+			"was requested with %s, but it %s. The deployment decides. Set expires_in_days to the lifetime that it "+
+			"allows.", created.label(), lifetimeText(requested),
+			expiryText(expires, limited))
 	}
-	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime() {
-		diags.AddAttributeWarning(path.Root("rotate_before_days"), "Rotation window covers the whole lifetime",
-			fmt.Sprintf("The server limited the lifetime of %s, so that rotate_before_days = %d covers all of "+
-				"it. To avoid a rotation in every run, the token is replaced only after it has expired. Reduce "+
-				"rotate_before_days.", created.label(), plan.RotateBeforeDays.ValueInt64()))
+	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime(memory) {
+		c.warnAt("rotate_before_days", "Rotation window covers the whole lifetime", "The server limited the lifetime "+
+			"of %s, so that rotate_before_days = %d covers all of it. To avoid a rotation in every run, the token is "+
+			"rotated only after it has expired. Reduce rotate_before_days.", created.label(),
+			plan.RotateBeforeDays.ValueInt64())
 	}
 	if !t.Active && !t.Partial {
-		diags.AddWarning("New service token is revoked",
-			sentence("the server reported that the new "+created.label()+" is revoked")+" The next plan replaces it.")
+		c.warn("New service token is revoked", "%s The next plan rotates it.",
+			sentence("the server reported that the new "+created.label()+" is revoked"))
 	}
 }
 
@@ -204,4 +173,66 @@ func expiryText(expires time.Time, limited bool) string {
 		return "never expires"
 	}
 	return "expires at " + formatTime(expires)
+}
+
+// verifySCIM tries a new token that should be limited to SCIM on another
+// endpoint, because the server does not report the limit.
+func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewToken) {
+	if !plan.SCIMEndpointsOnly.ValueBool() {
+		return
+	}
+	limited, err := c.client.WithToken(t.Bearer)
+	if err == nil {
+		_, err = limited.CurrentUser(ctx)
+	}
+	switch e := asError(err); {
+	case err == nil:
+		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also "+
+			"works outside of the SCIM endpoints, with all permissions of its account. It is in the state; if you do "+
+			"not want that, destroy it.",
+			sentenceStart(tokenLabel(&t.Token)))
+	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
+		c.warnAt("scim_endpoints_only", "Unable to verify SCIM restriction", "The API does not report whether a token "+
+			"is limited to SCIM, and the attempt to use the token elsewhere failed. %s To verify it yourself, call "+
+			"/users/me with the token: the server must refuse it.", responseText(e))
+	}
+}
+
+// failCreateToken reports why a token was not created.
+func (c call) failCreateToken(ctx context.Context, accountID int64, name string, err error) {
+	const summary = "Unable to create service token"
+	object := fmt.Sprintf("service token %q of the service account ID %d", name, accountID)
+	switch {
+	case qualytics.IsConflict(err):
+		c.failAt("name", "Service token name already in use", "%s",
+			detailOf(object, err, c.nameInUseText(ctx, accountID, name)))
+	case qualytics.IsUnknownPath(err):
+		c.fail(summary, object, err)
+	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
+		c.failAt("service_account_id", summary, "%s", detailOf(object, err, fmt.Sprintf("The account with ID %d may "+
+			"not exist, may be deactivated, or may not be a service account. Check service_account_id.", accountID)))
+	default:
+		c.fail(summary, object, err)
+	}
+}
+
+// nameInUseText returns which token uses a name, and what to do about it.
+func (c call) nameInUseText(ctx context.Context, accountID int64, name string) string {
+	const rule = "The names of an account's tokens are unique, and a revoked token keeps its name. In a replacement " +
+		"with create_before_destroy, the old token still uses the name: use name_prefix instead of name there."
+	tokens, err := c.client.ServiceTokens(ctx)
+	if err != nil {
+		return rule + "\n\nThe token that uses the name could not be looked up. " + responseText(asError(err))
+	}
+	for i := range tokens {
+		t := &tokens[i]
+		if t.User.ID != accountID || t.Name != name {
+			continue
+		}
+		return fmt.Sprintf("The %s token with ID %d uses the name. %s\n\nTo manage that token with Terraform, import "+
+			"it; its secret remains unknown:%s\n\nIf it is not needed, revoke and delete it in Qualytics (Settings, "+
+			"Tokens).",
+			listStatus(t, c.client.Now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
+	}
+	return rule
 }

@@ -40,7 +40,7 @@ type tokenItem struct {
 
 func newTokenItem(t *qualytics.Token, now time.Time) tokenItem {
 	m := tokenModel{Revoked: types.BoolValue(false)}
-	m.refresh(t, now)
+	m.refresh(t, now, tokenMemory{})
 	return tokenItem{
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),
@@ -61,7 +61,7 @@ func newServiceTokensDataSource() datasource.DataSource {
 			"empty if none matches.",
 		Attributes: map[string]schema.Attribute{
 			"service_account_id": schema.StringAttribute{
-				Optional: true, Validators: []validator.String{idValidator{}}, MarkdownDescription: ownerDescription,
+				Optional: true, Validators: []validator.String{objectID}, MarkdownDescription: ownerDescription,
 			},
 			"status": schema.StringAttribute{
 				Optional: true, Validators: []validator.String{oneOf(listStatuses...)},
@@ -107,7 +107,9 @@ func newServiceTokenList() list.ListResource {
 			MarkdownDescription: "Lists service tokens, without their secrets.",
 			Attributes: map[string]listschema.Attribute{
 				"service_account_id": listschema.StringAttribute{
-					Optional: true, Validators: []validator.String{idValidator{}}, MarkdownDescription: ownerDescription,
+					Optional:            true,
+					Validators:          []validator.String{objectID},
+					MarkdownDescription: ownerDescription,
 				},
 				"status": listschema.StringAttribute{
 					Optional: true, Validators: []validator.String{oneOf(listStatuses...)},

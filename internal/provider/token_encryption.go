@@ -34,7 +34,7 @@ func encryptionAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
 		Optional: true,
 		MarkdownDescription: "Encrypts the secret to a public key. `encrypted_token` contains the ciphertext and " +
-			"`token` is null, so that the secret is in no plan and no state." + forcesNewToken,
+			"`token` is null, so that the secret is in no plan and no state." + rotatesToken,
 		Attributes: map[string]schema.Attribute{
 			"algorithm": schema.StringAttribute{
 				Required: true, Validators: []validator.String{oneOf(seal.Algorithms()...)},

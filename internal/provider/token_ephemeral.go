@@ -64,14 +64,14 @@ func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, re
 			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
 			"service_account_id": schema.StringAttribute{
 				Optional:   true,
-				Validators: []validator.String{idValidator{}},
+				Validators: []validator.String{objectID},
 				MarkdownDescription: "`id` of the service account that owns the token. If it is null or unknown, no " +
 					"token is created and the results are null.",
 			},
 			"name_prefix": schema.StringAttribute{
 				Optional:   true,
 				Computed:   true,
-				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank()},
+				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, maxPrefix), notBlank(), trimmed()},
 				MarkdownDescription: fmt.Sprintf("Prefix of the generated name, 1 to %d characters. Defaults to `%s`.",
 					maxPrefix, ephemeralPrefix),
 			},
@@ -114,7 +114,7 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 		return
 	}
 	model.setDefaults()
-	if c.checkLifetime(model.ExpiresInDays); c.failed() {
+	if c.checkLifetime(model.ExpiresInDays, false); c.failed() {
 		return
 	}
 	if model.ServiceAccountID.IsNull() { // "terraform.applying ? id : null" while planning
@@ -133,7 +133,7 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 	c.open.recordName(name)
 	token, err := c.client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
-		addTokenCreateError(ctx, c.client, accountID, name, err, c.diags)
+		c.failCreateToken(ctx, accountID, name, err)
 		return
 	}
 	c.open.add(token.ID, name, c.client)
@@ -165,9 +165,9 @@ func (c call) warnOfLeftovers(ctx context.Context, accountID int64, model epheme
 		}
 	}
 	if len(lines) > 0 {
-		c.warn("Ephemeral service tokens of another run are active", "The service account ID %d has active tokens with "+
-			"the name prefix %q:\n\n%s\n\nIf no other run uses them now, a run that was killed left them: revoke and "+
-			"delete them in Qualytics (Settings, Tokens). Otherwise, they expire.", accountID, prefix,
+		c.warn("Ephemeral service tokens of another run are active", "The service account ID %d has active tokens "+
+			"with the name prefix %q:\n\n%s\n\nIf no other run uses them now, a run that was killed left them: revoke "+
+			"and delete them in Qualytics (Settings, Tokens). Otherwise, they expire.", accountID, prefix,
 			strings.Join(lines, "\n"))
 	}
 }
@@ -187,8 +187,8 @@ func (r *tokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, 
 		return
 	}
 	if err := c.client.RevokeAndDeleteToken(ctx, number); err != nil {
-		c.warn("Unable to delete ephemeral service token", "%s\n\nIt stays valid until it expires. Revoke it in Qualytics "+
-			"(Settings, Tokens).", detailOf(fmt.Sprintf("ephemeral service token ID %d", number), err))
+		c.warn("Unable to delete ephemeral service token", "%s", detailOf(fmt.Sprintf("ephemeral service token ID "+
+			"%d", number), err, "It stays valid until it expires. Revoke it in Qualytics (Settings, Tokens)."))
 		return
 	}
 	c.open.remove(number)

@@ -4,7 +4,6 @@
 package provider
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -32,59 +30,42 @@ var listStatuses = []string{statusActive, statusExpired, statusRevoked}
 
 // Values of deletion_policy.
 const (
-	policyDelete  = "delete"
-	policyRevoke  = "revoke"
-	policyAbandon = "abandon"
+	policyDelete = "delete"
+	policyRevoke = "revoke"
 )
 
-var deletionPolicies = []string{policyDelete, policyRevoke, policyAbandon}
+// defaultOverlapDays is the default of overlap_days.
+const defaultOverlapDays = 7
 
 const day = 24 * time.Hour
 
-const forcesNewToken = " Changing this forces a new service token to be created."
+const rotatesToken = " Changing this rotates the service token."
 
 // tokenModel is a service token in configuration, plan, and state.
 type tokenModel struct {
-	ID                     types.String      `tfsdk:"id"`
-	ServiceAccountID       types.String      `tfsdk:"service_account_id"`
-	Name                   types.String      `tfsdk:"name"`
-	NamePrefix             types.String      `tfsdk:"name_prefix"`
-	ExpiresInDays          types.Int64       `tfsdk:"expires_in_days"`
-	SCIMEndpointsOnly      types.Bool        `tfsdk:"scim_endpoints_only"`
-	RotateBeforeDays       types.Int64       `tfsdk:"rotate_before_days"`
-	RotateWhenChanged      types.Map         `tfsdk:"rotate_when_changed"`
-	OverlapDays            types.Int64       `tfsdk:"overlap_days"`
-	RetireUnusedAfterHours types.Int64       `tfsdk:"retire_unused_after_hours"`
-	Revoked                types.Bool        `tfsdk:"revoked"`
-	DeletionPolicy         types.String      `tfsdk:"deletion_policy"`
-	Encryption             types.Object      `tfsdk:"encryption"`
-	Token                  types.String      `tfsdk:"token"`
-	EncryptedToken         types.String      `tfsdk:"encrypted_token"`
-	Status                 types.String      `tfsdk:"status"`
-	CreatedAt              timetypes.RFC3339 `tfsdk:"created_at"`
-	ExpiresAt              timetypes.RFC3339 `tfsdk:"expires_at"`
-	RetiringTokens         types.List        `tfsdk:"retiring_tokens"`
+	ID                types.String      `tfsdk:"id"`
+	ServiceAccountID  types.String      `tfsdk:"service_account_id"`
+	Name              types.String      `tfsdk:"name"`
+	NamePrefix        types.String      `tfsdk:"name_prefix"`
+	ExpiresInDays     types.Int64       `tfsdk:"expires_in_days"`
+	SCIMEndpointsOnly types.Bool        `tfsdk:"scim_endpoints_only"`
+	RotateBeforeDays  types.Int64       `tfsdk:"rotate_before_days"`
+	RotateWhenChanged types.Map         `tfsdk:"rotate_when_changed"`
+	OverlapDays       types.Int64       `tfsdk:"overlap_days"`
+	Revoked           types.Bool        `tfsdk:"revoked"`
+	DeletionPolicy    types.String      `tfsdk:"deletion_policy"`
+	Encryption        types.Object      `tfsdk:"encryption"`
+	Token             types.String      `tfsdk:"token"`
+	EncryptedToken    types.String      `tfsdk:"encrypted_token"`
+	Status            types.String      `tfsdk:"status"`
+	CreatedAt         timetypes.RFC3339 `tfsdk:"created_at"`
+	ExpiresAt         timetypes.RFC3339 `tfsdk:"expires_at"`
+	RetiringTokens    types.List        `tfsdk:"retiring_tokens"`
 }
 
-// retiringToken is an element of retiring_tokens: a replaced token that is still valid.
-type retiringToken struct {
-	ID       types.String      `tfsdk:"id"`
-	Name     types.String      `tfsdk:"name"`
-	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
-	Due      types.Bool        `tfsdk:"due"`
-
-	// hash is that of the secret, from private data; "" if it is not known. It tells the
-	// token apart from the provider's own.
-	hash string
-}
-
-var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
-	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{}, "due": types.BoolType,
-}}
-
-// tokenHistory is the private data of a token: what the API does not report and
-// the plan needs. It contains no secret.
-type tokenHistory struct {
+// tokenMemory is the private data of a token: what the API does not report, and what the
+// last refresh found. It contains no secret.
+type tokenMemory struct {
 	// Imported means that nothing is known of the attributes that the API does
 	// not report, so their first configured value is adopted.
 	Imported bool `json:"imported,omitempty"`
@@ -95,18 +76,14 @@ type tokenHistory struct {
 	// last refresh; nil if it never expires. A rotation is due if the window is at
 	// least that long, so the plan needs no clock.
 	DaysLeft *int64 `json:"days_left,omitempty"`
-
-	// warned means that the import in this run warned about the unknown secret.
-	warned bool
+	// IssuedAt is when the provider created the token: some deployments do not report it.
+	IssuedAt *time.Time `json:"issued_at,omitempty"`
+	// Retiring is about the elements of retiring_tokens, by ID.
+	Retiring map[string]retiringMemory `json:"retiring,omitempty"`
 }
 
-// historyKey is the key of tokenHistory in the private data.
-const historyKey = "history"
-
-func (h tokenHistory) equal(o tokenHistory) bool {
-	sameDays := h.DaysLeft == o.DaysLeft || h.DaysLeft != nil && o.DaysLeft != nil && *h.DaysLeft == *o.DaysLeft
-	return sameDays && h.Imported == o.Imported && h.RevokedByConfig == o.RevokedByConfig
-}
+// memoryKey is the key of tokenMemory in the private data.
+const memoryKey = "token"
 
 // newTokenModel returns the model of a token that was not created here:
 // with the schema's defaults for what the API does not report. A token that no
@@ -115,10 +92,11 @@ func newTokenModel(t *qualytics.Token, now time.Time) tokenModel {
 	m := tokenModel{
 		Revoked: types.BoolValue(!t.Usable(now)), ExpiresInDays: types.Int64PointerValue(lifetimeDays(t)),
 		SCIMEndpointsOnly: types.BoolValue(false), DeletionPolicy: types.StringValue(policyDelete),
+		OverlapDays:       types.Int64Value(defaultOverlapDays),
 		RotateWhenChanged: types.MapNull(types.StringType), Encryption: types.ObjectNull(encryptionTypes),
 		RetiringTokens: retiringList(nil),
 	}
-	m.refresh(t, now)
+	m.refresh(t, now, tokenMemory{})
 	return m
 }
 
@@ -162,7 +140,7 @@ func (m tokenModel) createRequest(accountID int64, name string) qualytics.TokenC
 
 // refresh copies the server's response and decides the status at now. What the API
 // does not report stays unchanged.
-func (m *tokenModel) refresh(t *qualytics.Token, now time.Time) {
+func (m *tokenModel) refresh(t *qualytics.Token, now time.Time, memory tokenMemory) {
 	m.ID = idValue(t.ID)
 	if t.User.ID != 0 {
 		m.ServiceAccountID = idValue(t.User.ID)
@@ -177,7 +155,7 @@ func (m *tokenModel) refresh(t *qualytics.Token, now time.Time) {
 		m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	}
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
-	m.decideStatus(now)
+	m.Status = types.StringValue(m.statusAt(now, memory))
 	if revokedByExpiry {
 		m.Status = types.StringValue(statusExpired)
 	}
@@ -218,20 +196,24 @@ func lifetimeDays(t *qualytics.Token) *int64 {
 	return &days
 }
 
-// decideStatus sets the status at now from revoked, expires_at, and
-// rotate_before_days.
-func (m *tokenModel) decideStatus(now time.Time) {
-	status := statusActive
+// statusAt returns the status at now from revoked, expires_at, and rotate_before_days.
+func (m tokenModel) statusAt(now time.Time, memory tokenMemory) string {
 	expires, limited := timeOf(m.ExpiresAt)
 	switch {
 	case m.Revoked.ValueBool():
-		status = statusRevoked
+		return statusRevoked
 	case limited && !now.Before(expires):
-		status = statusExpired
-	case limited && m.isDue(*m.daysLeft(now)):
-		status = statusRotationDue
+		return statusExpired
+	case limited && m.isDue(*m.daysLeft(now), memory):
+		return statusRotationDue
 	}
-	m.Status = types.StringValue(status)
+	return statusActive
+}
+
+// works reports whether the token worked at the last refresh.
+func (m tokenModel) works() bool {
+	status := m.Status.ValueString()
+	return status == statusActive || status == statusRotationDue
 }
 
 // daysLeft returns the number of days until the token expires, rounded up, or nil
@@ -250,16 +232,20 @@ func (m tokenModel) daysLeft(now time.Time) *int64 {
 }
 
 // isDue reports whether the rotation window has begun.
-func (m tokenModel) isDue(daysLeft int64) bool {
+func (m tokenModel) isDue(daysLeft int64, memory tokenMemory) bool {
 	window := m.RotateBeforeDays
-	return !window.IsNull() && !window.IsUnknown() && daysLeft <= window.ValueInt64() && !m.windowCoversLifetime()
+	return !window.IsNull() && !window.IsUnknown() && daysLeft <= window.ValueInt64() &&
+		!m.windowCoversLifetime(memory)
 }
 
 // windowCoversLifetime reports whether the server limited the lifetime of the
 // token to the rotation window or less. Such a token is rotated when it expires:
-// its replacement would be due immediately, so every run would rotate it.
-func (m tokenModel) windowCoversLifetime() bool {
+// the next one would be due immediately, so every run would rotate it.
+func (m tokenModel) windowCoversLifetime(memory tokenMemory) bool {
 	created, known := timeOf(m.CreatedAt)
+	if !known && memory.IssuedAt != nil {
+		created, known = *memory.IssuedAt, true
+	}
 	expires, limited := timeOf(m.ExpiresAt)
 	return known && limited && expires.Sub(created) <= m.window()
 }
@@ -267,6 +253,22 @@ func (m tokenModel) windowCoversLifetime() bool {
 // window returns the length of the rotation window.
 func (m tokenModel) window() time.Duration {
 	return time.Duration(m.RotateBeforeDays.ValueInt64()) * day
+}
+
+// overlap returns the length of the overlap.
+func (m tokenModel) overlap() time.Duration { return time.Duration(m.OverlapDays.ValueInt64()) * day }
+
+// arguments returns the arguments that an update can store.
+func (m tokenModel) arguments() []attr.Value {
+	return []attr.Value{
+		m.NamePrefix, m.ExpiresInDays, m.SCIMEndpointsOnly, m.RotateBeforeDays, m.RotateWhenChanged, m.OverlapDays,
+		m.Revoked, m.DeletionPolicy, m.Encryption,
+	}
+}
+
+// hasPrefixOf reports whether the name of a token has the configured prefix.
+func (m tokenModel) hasPrefixOf(token tokenModel) bool {
+	return strings.HasPrefix(token.Name.ValueString(), m.NamePrefix.ValueString())
 }
 
 // apiToken returns the token with the fields that the state contains.
@@ -287,6 +289,11 @@ func (m tokenModel) apiToken() *qualytics.Token {
 func (m tokenModel) label() string {
 	return fmt.Sprintf("service token %q (ID %s, service account ID %s)", m.Name.ValueString(), m.ID.ValueString(),
 		m.ServiceAccountID.ValueString())
+}
+
+// title names the token in summaries, which Terraform shows once if they are equal.
+func (m tokenModel) title() string {
+	return fmt.Sprintf("%q (ID %s)", m.Name.ValueString(), m.ID.ValueString())
 }
 
 // tokenLabel names a token of the server in messages.
@@ -315,28 +322,8 @@ func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) 
 // listStatus returns the status of a token without a configuration.
 func listStatus(t *qualytics.Token, now time.Time) string {
 	m := tokenModel{Revoked: types.BoolValue(false)}
-	m.refresh(t, now)
+	m.refresh(t, now, tokenMemory{})
 	return m.Status.ValueString()
-}
-
-// retiringList returns the value of retiring_tokens.
-func retiringList(tokens []retiringToken) types.List {
-	values := make([]attr.Value, len(tokens))
-	for i, t := range tokens {
-		values[i] = types.ObjectValueMust(retiringTokenType.AttrTypes, map[string]attr.Value{
-			"id": t.ID, "name": t.Name, "retire_at": t.RetireAt, "due": t.Due,
-		})
-	}
-	return types.ListValueMust(retiringTokenType, values)
-}
-
-// retiring returns the elements of retiring_tokens, none if it is null or unknown.
-func (m tokenModel) retiring(ctx context.Context, diags *diag.Diagnostics) []retiringToken {
-	var tokens []retiringToken
-	if len(m.RetiringTokens.Elements()) > 0 {
-		diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
-	}
-	return tokens
 }
 
 // uniqueName returns a unique name with a prefix. It reports false after an error.

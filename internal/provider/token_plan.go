@@ -6,446 +6,434 @@ package provider
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// ModifyPlan applies the decisions of planToken, checks the guardrails, refuses what
-// would lock out the provider, and warns about tokens that are in use.
+// ModifyPlan plans what tokenLife decides, checks the guardrails, refuses what would lock
+// out the provider, and warns about what ends and about what is in use.
 func (r *tokenResource) ModifyPlan(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	if r.data == nil {
 		return
 	}
+	c := r.call(&resp.Diagnostics).on(resp.Private, nil, nil)
 	if req.State.Raw.IsNull() {
-		r.planNew(ctx, req, resp)
+		c.planNewToken(ctx, req, resp)
 		return
 	}
-	var state, plan tokenModel
-	var configName types.String
-	var history tokenHistory
-	call{diags: &resp.Diagnostics, private: req.Private}.load(ctx, historyKey, &history)
-	if req.Plan.Raw.Equal(req.State.Raw) && !history.Imported && r.isSettled(ctx, req, resp) {
+	l := tokenLife{destroys: req.Plan.Raw.IsNull(), newAccounts: c.accounts.replaced()}
+	c.load(ctx, memoryKey, &l.memory)
+	l.unchanged = req.Plan.Raw.Equal(req.State.Raw)
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("id"), &l.state.ID)...)
+	_, l.wasRead = c.readTokens.Load(l.state.ID.ValueString())
+	if l.unchanged && !l.memory.Imported && c.isSettled(ctx, req, l) {
 		return // the most common plan
 	}
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	_, history.warned = r.data.importedTokens.Load(state.ID.ValueString())
-	retiring := state.retiringWithHashes(ctx, req.Private, &resp.Diagnostics)
-	if !req.Plan.Raw.IsNull() {
-		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-		resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &configName)...)
+	c.diags.Append(req.State.Get(ctx, &l.state)...)
+	if !l.destroys {
+		c.diags.Append(req.Plan.Get(ctx, &l.plan)...)
+		c.diags.Append(req.Config.GetAttribute(ctx, path.Root("name"), &l.configName)...)
 	}
-	if resp.Diagnostics.HasError() {
+	if c.failed() {
 		return
 	}
-	p := &tokenPlan{state: state, destroys: true, removed: retiring}
-	if !req.Plan.Raw.IsNull() {
-		p = planToken(state, plan, configName, retiring, history)
-		resp.Diagnostics.Append(p.diags...)
-		if len(p.replace) > 0 || p.inPlace || plan.isReconfigured(state) {
-			r.call(&resp.Diagnostics).checkLifetime(plan.ExpiresInDays)
-		}
-		if resp.Diagnostics.HasError() {
-			return
-		}
-		for _, attribute := range p.replace {
-			resp.RequiresReplace.Append(path.Root(attribute))
-		}
-		resp.Diagnostics.Append(resp.Plan.Set(ctx, p.plan)...)
+	l.retiring = c.retiring(ctx, l.state, l.memory)
+	c.markOwn(ctx, l.state, l.retiring)
+	l, d := l.decideAt(c.now())
+	if l.byClock && !d.changesNothing() {
+		l.state.setRetiring(l.retiring, &l.memory)
+		c.store(ctx, memoryKey, l.memory) // for the apply
 	}
-	r.checkRemoved(ctx, p, &resp.Diagnostics)
-	if end := p.plannedEnd(); end.revokes && r.data.client != nil {
-		guard := r.call(&resp.Diagnostics).planGuard()
-		if guard.allowsRevocationOf(ctx, state) && end.effect != "" {
-			r.call(&resp.Diagnostics).warnOfToken(ctx, state, end.effect)
-		}
+	if d.action == tokenRefuse {
+		c.refuseReplacement(l)
+		return
+	}
+	if !l.destroys && (d.action == tokenRotate || d.action == tokenReplace || l.isReconfigured()) {
+		c.checkLifetime(l.plan.ExpiresInDays, d.action == tokenReplace)
+	}
+	if d.action == tokenRotate && !l.wasRead {
+		c.firstContact(ctx)
+	}
+	if !l.destroys && !c.failed() {
+		c.plan(ctx, l, d, resp)
+	}
+	if !c.failed() {
+		c.explain(ctx, l, d)
 	}
 }
 
-// planNew plans a new token.
-func (r *tokenResource) planNew(
+// plan stores a decision in the plan.
+func (c call) plan(ctx context.Context, l tokenLife, d tokenDecision, resp *resource.ModifyPlanResponse) {
+	if d.action == tokenReplace {
+		if argument := l.unknownForCreation(); argument != "" {
+			c.refuseUnchecked(argument, l.state.label())
+		}
+		if c.refuseReservedName(l, d); c.failed() {
+			return
+		}
+		for _, attribute := range d.causes {
+			resp.RequiresReplace.Append(path.Root(attribute))
+		}
+	}
+	c.diags.Append(resp.Plan.Set(ctx, l.planned(d))...)
+}
+
+// planNewToken plans a new token.
+func (c call) planNewToken(
 	ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse,
 ) {
 	var plan tokenModel
-	if resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...); resp.Diagnostics.HasError() {
+	if c.diags.Append(req.Plan.Get(ctx, &plan)...); c.failed() {
 		return
 	}
-	r.call(&resp.Diagnostics).checkLifetime(plan.ExpiresInDays)
-	r.call(&resp.Diagnostics).warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
+	c.checkLifetime(plan.ExpiresInDays, false)
+	c.firstContact(ctx)
+	c.warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
 	plan.planSecret()
 	plan.RetiringTokens = retiringList(nil)
-	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+	c.diags.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// isReconfigured reports whether the configuration changes a token that stays, other than
-// by revoking it, which must always be possible.
-func (m tokenModel) isReconfigured(state tokenModel) bool {
-	if m.Revoked.ValueBool() && !state.Revoked.ValueBool() {
-		return false
-	}
-	return !slices.EqualFunc(m.arguments(), state.arguments(), attr.Value.Equal)
-}
-
-// arguments returns the arguments that an update can store.
-func (m tokenModel) arguments() []attr.Value {
-	return []attr.Value{
-		m.NamePrefix, m.ExpiresInDays, m.SCIMEndpointsOnly, m.RotateBeforeDays, m.RotateWhenChanged, m.OverlapDays,
-		m.RetireUnusedAfterHours, m.Revoked, m.DeletionPolicy, m.Encryption,
-	}
-}
-
-// endOfToken is how a plan ends the validity of a token.
-type endOfToken struct {
-	revokes bool
-	effect  string // on those who use it; "" if the new token may come first
-}
-
-func (p *tokenPlan) plannedEnd() endOfToken {
-	switch {
-	case p.removesAll() && p.state.DeletionPolicy.ValueString() == policyAbandon:
-		return endOfToken{}
-	case p.destroys:
-		return endOfToken{true, "It is destroyed, and stops working."}
-	case len(p.replace) > 0 && p.configName.IsNull():
-		return endOfToken{revokes: true}
-	case len(p.replace) > 0:
-		return endOfToken{
-			true,
-			"It is replaced, and stops working before the new token exists, because its name is fixed.",
-		}
-	case p.inPlace && !keepsRotated(p.state, p.plan) && p.plannedRemovalPolicy() != policyAbandon:
-		return endOfToken{true, "It is rotated and removed, and stops working immediately."}
-	case !p.state.Revoked.ValueBool() && p.plan.Revoked.ValueBool():
-		return endOfToken{true, "It is revoked, and stops working immediately."}
-	}
-	return endOfToken{}
-}
-
-// isSettled reports whether the state says that the token works and that nothing is due.
-// It decodes only what it needs, because it is called for every token.
-func (r *tokenResource) isSettled(ctx context.Context, req resource.ModifyPlanRequest,
-	resp *resource.ModifyPlanResponse,
-) bool {
+// isSettled reports whether the state says that the token works, and that nothing is due
+// or retiring. It decodes only what it needs, because it is called for every token.
+func (c call) isSettled(ctx context.Context, req resource.ModifyPlanRequest, l tokenLife) bool {
 	var state tokenModel
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
-	return state.Status.ValueString() == statusActive && !slices.ContainsFunc(state.retiring(ctx, &resp.Diagnostics),
-		func(t retiringToken) bool { return t.Due.ValueBool() })
-}
-
-// rotationAttribute stands for a rotation among the attributes that force a new token.
-const rotationAttribute = "status"
-
-// tokenPlan decides what happens to an existing token.
-type tokenPlan struct {
-	state      tokenModel
-	plan       tokenModel      // as Terraform proposes it, and then as decided
-	configName types.String    // null if the configuration has name_prefix
-	retiring   []retiringToken // in the state
-	history    tokenHistory
-
-	destroys bool            // there is no new token
-	replace  []string        // attributes that force a new token
-	inPlace  bool            // the new token takes the place of the old one, which may stay valid
-	removed  []retiringToken // retiring tokens that do not stay
-	diags    diag.Diagnostics
-}
-
-// removesAll reports whether the whole resource instance is deleted, as its state says.
-func (p *tokenPlan) removesAll() bool { return p.destroys || len(p.replace) > 0 }
-
-// plannedRemovalPolicy returns how retiring tokens are removed.
-func (p *tokenPlan) plannedRemovalPolicy() string {
-	if p.removesAll() {
-		return p.state.DeletionPolicy.ValueString()
-	}
-	return p.plan.removalPolicy()
-}
-
-// planToken decides from the state as of the last refresh, the proposed plan, and
-// the private data. It uses no clock, so that a saved plan stays valid.
-func planToken(state, plan tokenModel, configName types.String, retiring []retiringToken,
-	history tokenHistory,
-) *tokenPlan {
-	p := &tokenPlan{state: state, plan: plan, configName: configName, retiring: retiring, history: history}
-	p.replaceForConfig()
-	if len(p.replace) == 0 {
-		p.replaceForStatus()
-	}
-	switch {
-	case len(p.replace) == 0:
-		p.adoptEncryption()
-		p.warnOfAdoption()
-		p.warnOfRestoring()
-		p.planStatus()
-	case p.rotatesInPlace():
-		p.inPlace, p.replace = true, nil
-		p.setComputedUnknown()
-	default:
-		p.refuseReservedName()
-		p.setComputedUnknown()
-	}
-	p.planRetiring()
-	return p
-}
-
-// hasOverlap reports whether an overlap is configured. While that is unknown, the state
-// decides, because Terraform does not accept another decision during apply.
-func (p *tokenPlan) hasOverlap() bool {
-	if p.plan.OverlapDays.IsUnknown() {
-		return !p.state.OverlapDays.IsNull()
-	}
-	return !p.plan.OverlapDays.IsNull()
-}
-
-// rotatesInPlace reports whether an overlap is configured and everything that forces
-// a new token is a rotation.
-func (p *tokenPlan) rotatesInPlace() bool {
-	return p.hasOverlap() && !slices.ContainsFunc(p.replace,
-		func(attribute string) bool {
-			return attribute != rotationAttribute && attribute != "rotate_when_changed"
-		})
-}
-
-func (p *tokenPlan) warn(summary, format string, args ...any) {
-	p.diags.AddWarning(summary, fmt.Sprintf(format, args...))
-}
-
-// replaceForConfig finds changes of the configuration that force a new token.
-// What the API does not report cannot be compared after an import.
-func (p *tokenPlan) replaceForConfig() {
-	state, plan := p.state, p.plan
-	for _, change := range []struct {
-		attribute string
-		forces    bool
-	}{
-		{"service_account_id", !plan.ServiceAccountID.Equal(state.ServiceAccountID)},
-		{"name", !p.configName.IsNull() && !plan.Name.Equal(state.Name)},
-		{"name_prefix", p.configName.IsNull() && !plan.NamePrefix.Equal(state.NamePrefix) && !p.adoptsPrefix()},
-		{"expires_in_days", !plan.ExpiresInDays.Equal(state.ExpiresInDays) && !p.adoptsLifetime()},
-		{"scim_endpoints_only", !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !p.history.Imported},
-		{"encryption", !plan.Encryption.Equal(state.Encryption) && !p.adoptsEncryption()},
-		{
-			"rotate_when_changed",
-			!state.RotateWhenChanged.IsNull() && !plan.RotateWhenChanged.IsNull() &&
-				!plan.RotateWhenChanged.Equal(state.RotateWhenChanged),
-		},
-	} {
-		if change.forces {
-			p.replace = append(p.replace, change.attribute)
-		}
-	}
-}
-
-// adoptsPrefix reports whether a configured prefix is stored without replacing
-// the token: it was imported, or its name has that prefix.
-func (p *tokenPlan) adoptsPrefix() bool {
-	if !p.state.NamePrefix.IsNull() || p.plan.NamePrefix.IsUnknown() {
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
+	if state.Status.ValueString() != statusActive || len(state.RetiringTokens.Elements()) > 0 {
 		return false
 	}
-	return p.history.Imported || p.hasPrefix()
-}
-
-func (p *tokenPlan) hasPrefix() bool {
-	return strings.HasPrefix(p.state.Name.ValueString(), p.plan.NamePrefix.ValueString())
-}
-
-// adoptsLifetime reports whether a configured lifetime is stored without replacing
-// the token: the token expires, but after how many days is not known.
-func (p *tokenPlan) adoptsLifetime() bool {
-	return p.state.ExpiresInDays.IsNull() && !p.state.ExpiresAt.IsNull()
-}
-
-// adoptsEncryption reports whether a configured encryption is stored without replacing
-// the token: it was imported.
-func (p *tokenPlan) adoptsEncryption() bool {
-	return p.history.Imported && p.state.Encryption.IsNull() && !p.plan.Encryption.IsNull()
-}
-
-// replaceForStatus finds the reason for a new token in the status.
-func (p *tokenPlan) replaceForStatus() {
-	if p.plan.Revoked.ValueBool() { // an unknown value counts as false: the new token may still be revoked
-		return
+	if l.wasRead {
+		return true
 	}
-	expires, _ := timeOf(p.state.ExpiresAt)
-	switch {
-	case p.state.Status.ValueString() == statusExpired:
-		p.addRotation("Expired service token will be replaced",
-			fmt.Sprintf("it expired at %s and no longer works", formatTime(expires)))
-	case p.state.Status.ValueString() == statusRevoked && !p.history.RevokedByConfig:
-		p.addRotation("Revoked service token will be replaced", "the last refresh found it revoked, and not by this "+
-			"configuration. It may have leaked, so it is not restored")
-	case p.plan.RotateBeforeDays.IsUnknown() && p.hasOverlap() && p.state.works():
-		p.replace = append(p.replace, rotationAttribute) // Terraform plans again when the value is known
-	case p.isDue():
-		p.addRotation("Service token will be rotated", fmt.Sprintf("its rotation has been due since %s "+
-			"(rotate_before_days = %d), and it expires at %s", formatTime(expires.Add(-p.plan.window())),
-			p.plan.RotateBeforeDays.ValueInt64(), formatTime(expires)))
-	}
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("created_at"), &state.CreatedAt)...)
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("expires_at"), &state.ExpiresAt)...)
+	c.diags.Append(req.State.GetAttribute(ctx, path.Root("rotate_before_days"), &state.RotateBeforeDays)...)
+	return state.statusAt(c.now(), l.memory) == statusActive
 }
 
-// isDue reports whether the last refresh was in the configured rotation window.
-func (p *tokenPlan) isDue() bool {
-	status := p.state.Status.ValueString()
-	if status != statusActive && status != statusRotationDue {
-		return false
-	}
-	if p.history.DaysLeft == nil || p.plan.RotateBeforeDays.IsUnknown() {
-		return status == statusRotationDue
-	}
-	return p.plan.isDue(*p.history.DaysLeft)
-}
-
-// addRotation records that the token has to be rotated, and warns why.
-func (p *tokenPlan) addRotation(summary, reason string) {
-	p.replace = append(p.replace, rotationAttribute)
-	order := "With lifecycle { create_before_destroy = true }, the new token is created and everything that depends " +
-		"on it is updated before the old one is removed. Otherwise, the old one is removed first, and its " +
-		"consumers have no valid token in between."
-	switch {
-	case p.hasOverlap() && p.state.works():
-		order = fmt.Sprintf("The new token is created, and everything that depends on it is updated in the same "+
-			"apply. The old one stays valid until the overlap ends (overlap_days = %d). A forced replacement "+
-			"(-replace) removes it instead.", p.plan.OverlapDays.ValueInt64())
-	case p.hasOverlap():
-		order = "The new token is created, everything that depends on it is updated in the same apply, and the old " +
-			"one is removed."
-	case p.plan.NamePrefix.IsNull():
-		order = "Its name is fixed, so the old token is removed before the new one is created, and its consumers " +
-			"have no valid token in between. With create_before_destroy, the server refuses the new one. To " +
-			"rotate without an outage, use name_prefix instead of name, together with lifecycle { " +
-			"create_before_destroy = true }."
-	}
-	p.warn(summary, "%s is replaced, because %s. %s", sentenceStart(p.state.label()), reason, order)
+// refuseReplacement says that a token must be replaced, which Terraform does not accept in
+// this apply.
+func (c call) refuseReplacement(l tokenLife) {
+	c.refuse("Service token must be planned again", "The %s has to be replaced: a value that was unknown while "+
+		"planning differs from the state, or the plan did not refresh it. Nothing was changed. Plan again, with a "+
+		"refresh (without -refresh=false and -minimal-refresh).", l.state.label())
 }
 
 // refuseReservedName reports a replacement that the server would refuse because
 // the record of the old token keeps the name.
-func (p *tokenPlan) refuseReservedName() {
-	policy := p.state.DeletionPolicy.ValueString()
-	if p.configName.IsNull() || !p.plan.Name.Equal(p.state.Name) ||
-		!p.plan.ServiceAccountID.Equal(p.state.ServiceAccountID) ||
-		policy == policyDelete {
+func (c call) refuseReservedName(l tokenLife, d tokenDecision) {
+	policy := l.state.DeletionPolicy.ValueString()
+	if !l.hasFixedName() || !l.plan.ServiceAccountID.Equal(l.state.ServiceAccountID) || policy == policyDelete {
 		return
 	}
-	p.diags.AddAttributeError(path.Root("name"), "Service token name stays in use", fmt.Sprintf("%s must be replaced "+
-		"because of %s. Its deletion_policy in the state is %q, so its record stays and keeps the name, and the "+
-		"server would refuse another token with that name. Use name_prefix instead of name, or another name.",
-		sentenceStart(p.state.label()), strings.Join(p.replace, " and "), policy))
+	c.failAt("name", "Service token name stays in use", "%s must be replaced because of %s. Its deletion_policy in "+
+		"the state is %q, so its record stays and keeps the name, and the server would refuse another token with that "+
+		"name. Use name_prefix instead of name, or another name.", sentenceStart(l.state.label()),
+		strings.Join(d.causes, " and "), policy)
 }
 
-// warnOfAdoption warns about configured values that are stored although the API
-// cannot confirm them.
-func (p *tokenPlan) warnOfAdoption() {
-	state, plan := p.state, p.plan
-	if !plan.ExpiresInDays.IsNull() && !plan.ExpiresInDays.IsUnknown() && p.adoptsLifetime() && !p.history.Imported {
-		expires, _ := timeOf(state.ExpiresAt)
-		p.warn("Lifetime applies from the next rotation on",
-			"The server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies "+
-				"to the next token.", state.label(), formatTime(expires), plan.ExpiresInDays.ValueInt64())
+// explain says what a decision means for those who use the tokens, and refuses what would
+// lock out the provider.
+func (c call) explain(ctx context.Context, l tokenLife, d tokenDecision) {
+	refused := false
+	if c.client != nil && (d.removesAll() || d.action == tokenRevoke) {
+		refused = !c.planGuard().allowsRevocationOf(ctx, l.state)
 	}
-	if !p.history.Imported {
+	switch d.action {
+	case tokenDestroy:
+		c.warnOfEnd(ctx, l.state, refused, "It will be destroyed and stop working.")
+	case tokenRevoke:
+		c.warnOfEnd(ctx, l.state, refused, "It will be revoked and stop working.")
+	case tokenReplace:
+		c.warn(fmt.Sprintf("Service token %s will be replaced", l.state.title()), "The %s will be replaced, because "+
+			"%s. %s%s It stops working before the new one exists.%s",
+			l.state.label(), l.reasonText(d), replacementText(d),
+			c.lastUseSentence(ctx, l), retiringEndText(d))
+	case tokenRotate:
+		c.explainRotation(ctx, l, d)
+	}
+	if l.isRepeated(d) {
+		c.explainForcedEnds(ctx, l, d)
 		return
 	}
-	if !p.adoptsEncryption() && !p.history.warned && state.Token.IsNull() && state.EncryptedToken.IsNull() &&
-		state.Status.ValueString() == statusActive {
-		p.warn("Secret of imported service token is unknown", "%s For example, run \"terraform apply -replace\".",
-			unknownSecretText(state))
+	c.explainAdoption(l, d)
+	if c.client != nil {
+		c.explainUnknown(ctx, l, d)
+		c.explainRetiring(ctx, l, d)
+	}
+}
+
+// explainForcedEnds warns about retiring tokens that end although they are in use. Without a
+// refresh, no other plan says so.
+func (c call) explainForcedEnds(ctx context.Context, l tokenLife, d tokenDecision) {
+	for _, t := range d.leave {
+		if l.endsOverlaps() && c.client != nil {
+			c.warnOfToken(ctx, tokenModel{ID: t.ID, Name: t.Name, ServiceAccountID: l.state.ServiceAccountID},
+				"It was replaced, and will be removed and stop working, because "+l.endText(t, d, c.now())+".")
+		}
+	}
+}
+
+// explainUnknown names the tokens that may stop working, depending on unknown values.
+func (c call) explainUnknown(ctx context.Context, l tokenLife, d tokenDecision) {
+	current, retiring := l.mayEnd(d)
+	var lines []string
+	if current {
+		lines = append(lines, fmt.Sprintf("  - %s, %s", l.state.title(), c.lastUseText(ctx, l.state.ID.ValueString())))
+	}
+	later := l
+	if l.hasUnknown() && !l.wasRead { // if nothing changes, the apply looks at the clock
+		later = l.at(c.now())
+	}
+	for i, t := range l.retiring {
+		if !t.own && !l.leaves(t) && (retiring || later.leaves(later.retiring[i])) {
+			lines = append(lines, fmt.Sprintf("  - %s, %s", t.title(), c.lastUseText(ctx, t.ID.ValueString())))
+		}
+	}
+	if len(lines) > 0 {
+		c.warn(fmt.Sprintf("Service token %s may stop working", l.state.title()), "Values that are only known after "+
+			"apply decide whether these tokens end in the same apply: with revoked = true, or in a rotation with "+
+			"overlap_days = 0.\n\n%s\n\nTo be certain, use known values for revoked and overlap_days.",
+			strings.Join(lines, "\n"))
+	}
+}
+
+// isRepeated reports whether Terraform may be applying, so that the plan has said what this
+// decision means: it has not read the token. It never plans a removal again, and then
+// everything is known.
+func (l tokenLife) isRepeated(d tokenDecision) bool {
+	return !l.wasRead && !l.byClock && !l.hasUnknown() && !d.removesAll()
+}
+
+// warnOfEnd warns that a token ends that is in use, unless that is refused.
+func (c call) warnOfEnd(ctx context.Context, m tokenModel, refused bool, effect string) {
+	if c.client != nil && !refused {
+		c.warnOfToken(ctx, m, effect)
+	}
+}
+
+// explainRotation warns about a rotation: why, and until when the old token works.
+func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision) {
+	kind := "Service token %s will be rotated"
+	if l.isRepeated(d) {
+		if l.state.works() && !d.keepsOld && !d.uncertain { // without a refresh, no other plan says so
+			c.warnOfEnd(ctx, l.state, false, "It will be rotated, and the old one removed in the same apply.")
+		}
+		return
+	}
+	old := fmt.Sprintf("The old one stays valid until it has not been used for %d days (overlap_days)%s.",
+		l.plan.OverlapDays.ValueInt64(), l.state.hardEndText())
+	switch {
+	case l.state.Status.ValueString() == statusExpired:
+		kind, old = "Expired service token %s will be rotated", "The old one will be removed."
+	case l.state.Status.ValueString() == statusRevoked:
+		kind, old = "Revoked service token %s will be rotated", "The old one will be removed."
+	case l.plan.OverlapDays.IsUnknown():
+		old = "How long the old one stays valid depends on overlap_days, which is known after apply."
+	case l.plan.Revoked.ValueBool():
+		old = "Both the old and the new one will be revoked (revoked = true)." + c.lastUseSentence(ctx, l)
+	case !d.keepsOld && c.client != nil && c.client.IsOwnSecret(qualytics.Secret(l.state.Token.ValueString())):
+		old = "The old one is the provider's own token, so it stays valid while the provider uses it."
+	case !d.keepsOld:
+		old = "The old one will be removed in the same apply and stop working (overlap_days = 0)." +
+			c.lastUseSentence(ctx, l)
+	}
+	if l.hasFixedName() {
+		old = "Its name is fixed, so it has to be replaced, which requires a plan with a refresh."
+	}
+	c.warn(fmt.Sprintf(kind, l.state.title()), "A new token will be created for the %s, because %s. Everything that "+
+		"depends on it will be updated in the same apply. %s", l.state.label(), l.reasonText(d), old)
+}
+
+// hardEndText returns when a token stops working in any case.
+func (m tokenModel) hardEndText() string {
+	expires, limited := timeOf(m.ExpiresAt)
+	if !limited {
+		return ""
+	}
+	return ", at the latest until it expires at " + formatTime(expires)
+}
+
+// reasonText returns why a new token is required.
+func (l tokenLife) reasonText(d tokenDecision) string {
+	expires, _ := timeOf(l.state.ExpiresAt)
+	switch {
+	case d.causes[0] == "service_account_id" && l.plan.ServiceAccountID.IsUnknown():
+		return "service_account_id is only known after apply, and this plan creates or replaces a service account"
+	case d.causes[0] != statusAttribute:
+		return strings.Join(without(d.causes, statusAttribute), " and ") + " changed"
+	case l.state.Status.ValueString() == statusExpired:
+		return fmt.Sprintf("it expired at %s and no longer works. Whatever uses it has not worked since then",
+			formatTime(expires))
+	case l.state.Status.ValueString() == statusRevoked && l.memory.DaysLeft != nil && *l.memory.DaysLeft <= 0:
+		return fmt.Sprintf("it is revoked and expired at %s, so it cannot be restored", formatTime(expires))
+	case l.state.Status.ValueString() == statusRevoked:
+		return "the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not " +
+			"restored. Whatever uses it has not worked since then"
+	default:
+		return fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
+			formatTime(expires.Add(-l.plan.window())), l.plan.RotateBeforeDays.ValueInt64(), formatTime(expires))
+	}
+}
+
+func without(texts []string, text string) []string {
+	var out []string
+	for _, t := range texts {
+		if t != text {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// replacementText returns why a token is not rotated in place.
+func replacementText(d tokenDecision) string {
+	if d.causes[0] == "service_account_id" {
+		return "A token belongs to one account."
+	}
+	return "Its name is fixed, and the server allows a name once. To rotate it without an outage, use name_prefix " +
+		"instead of name."
+}
+
+// lastUseSentence returns a sentence about the last use of the current token.
+func (c call) lastUseSentence(ctx context.Context, l tokenLife) string {
+	if c.client == nil {
+		return ""
+	}
+	return " " + sentence(c.lastUseText(ctx, l.state.ID.ValueString()))
+}
+
+// explainAdoption warns about a restored token, and about configured values that are stored
+// although the API cannot confirm them.
+func (c call) explainAdoption(l tokenLife, d tokenDecision) {
+	state, plan := l.state, l.plan
+	if d.action == tokenRestore {
+		c.warn(fmt.Sprintf("Revoked service token %s will be restored", state.title()), "%s will work again with the "+
+			"same secret after this apply. If it was revoked because it leaked, change name_prefix or name in the "+
+			"same apply, so that it is rotated.", sentenceStart(state.label()))
+	}
+	if d.action != tokenKeep || d.uncertain || l.destroys {
+		return
+	}
+	if !plan.ExpiresInDays.IsNull() && l.adoptsLifetime() && !l.memory.Imported {
+		expires, _ := timeOf(state.ExpiresAt)
+		c.warn(fmt.Sprintf("Lifetime of service token %s applies from the next rotation on", state.title()), "The "+
+			"server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies to "+
+			"the next token.", state.label(), formatTime(expires),
+			plan.ExpiresInDays.ValueInt64())
+	}
+	if !l.memory.Imported {
+		return
+	}
+	if l.adoptsEncryption() {
+		text := "The secret of the imported %s is unknown, so it cannot be encrypted. encryption applies from the " +
+			"next rotation on."
+		if !state.Token.IsNull() {
+			text = "The secret of the imported %s will be encrypted, but earlier versions of the state contain it. " +
+				"Rotate the token to have a secret that was never in the state."
+		}
+		c.warn(fmt.Sprintf("Encryption of imported service token %s", state.title()), text, state.label())
 	}
 	if !plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) {
-		p.warn("SCIM restriction of imported service token is not verified", "The API does not report whether a "+
-			"token is limited to SCIM. Because %s was imported, scim_endpoints_only = %t is stored without a "+
-			"change on the server. To be certain, create a new token with \"terraform apply -replace\".",
-			state.label(), plan.SCIMEndpointsOnly.ValueBool())
+		c.warn(fmt.Sprintf("SCIM restriction of imported service token %s is not verified", state.title()), "The API "+
+			"does not report whether a token is limited to SCIM. Because %s was imported, scim_endpoints_only = %t is "+
+			"stored without a change on the server. To be certain, rotate the token: change a value of "+
+			"rotate_when_changed.", state.label(),
+			plan.SCIMEndpointsOnly.ValueBool())
 	}
-	if prefix := plan.NamePrefix; !prefix.IsNull() && !prefix.IsUnknown() && state.NamePrefix.IsNull() &&
-		!p.hasPrefix() {
-		p.warn("Name prefix applies from the next rotation on", "Because %s was imported, name_prefix = %q is "+
-			"stored, and the token keeps its name until it is replaced.", state.label(), prefix.ValueString())
+	if prefix := plan.NamePrefix; !prefix.IsNull() && state.NamePrefix.IsNull() && !plan.hasPrefixOf(state) {
+		c.warn(
+			fmt.Sprintf("Name prefix of service token %s applies from the next rotation on", state.title()),
+			"Because "+
+				"%s was imported, name_prefix = %q is stored, and the token keeps its name until it is rotated.",
+			state.label(),
+			prefix.ValueString(),
+		)
 	}
 }
 
-// adoptEncryption plans the first encryption of an imported token, which is not replaced.
-func (p *tokenPlan) adoptEncryption() {
-	if !p.adoptsEncryption() {
+// explainRetiring warns which retiring tokens a plan removes, and which are in use.
+func (c call) explainRetiring(ctx context.Context, l tokenLife, d tokenDecision) {
+	var lines []string
+	for _, t := range d.leave {
+		if d.removesAll() && t.own {
+			c.refuseOwnRetiring(l.state, t)
+		}
+		lines = append(lines, fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(),
+			l.endText(t, d, c.now()), c.lastUseText(ctx, t.ID.ValueString())))
+	}
+	for _, t := range d.stay {
+		switch {
+		case t.own:
+			c.warnOfOwnRetiring(l.state, t)
+		case t.memory.Status == retiringInUse && t.memory.LastUsed != nil:
+			c.warnOfUse(l.state, t)
+		}
+	}
+	if len(lines) == 0 || c.failed() {
 		return
 	}
-	p.plan.Token, p.plan.EncryptedToken = types.StringNull(), types.StringNull()
-	text := "The secret of the imported %s is unknown, so it cannot be encrypted. encryption applies from the next " +
-		"rotation on."
-	if !p.state.Token.IsNull() {
-		p.plan.EncryptedToken = types.StringUnknown()
-		text = "The secret of the imported %s is encrypted now, but earlier versions of the state contain it. " +
-			"Rotate the token to have a secret that was never in the state."
+	keep := ""
+	if !d.removesAll() && !l.endsOverlaps() {
+		keep = "\n\nApply asks for their last use once more. To keep one that has not expired, increase overlap_days."
 	}
-	p.warn("Encryption of imported service token", text, p.state.label())
+	c.warn(fmt.Sprintf("Retiring service tokens of %s will be removed", l.state.title()), "Tokens that "+
+		"were replaced by the %s will be %s, and stop working:\n\n%s%s",
+		l.state.label(), removalText(l, d), strings.Join(lines, "\n"), keep)
 }
 
-// warnOfRestoring warns that a revoked token works again: it may have leaked.
-func (p *tokenPlan) warnOfRestoring() {
-	if p.state.Revoked.ValueBool() && !p.plan.Revoked.IsUnknown() && !p.plan.Revoked.ValueBool() {
-		p.warn("Revoked service token will be restored",
-			"%s works again with the same secret after this apply. If it was revoked because it leaked, change "+
-				"name_prefix or name in the same apply, so that it is replaced.", sentenceStart(p.state.label()))
+// endText returns why a retiring token ends.
+func (l tokenLife) endText(t retiringToken, d tokenDecision, now time.Time) string {
+	switch {
+	case t.memory.Status == retiringRevoked:
+		return "revoked outside of Terraform"
+	case d.removesAll():
+		return "the resource is removed"
+	case l.plan.Revoked.ValueBool():
+		return "revoked = true"
+	case l.endsOverlaps():
+		return "overlap_days = 0"
+	case t.memory.ExpiresAt != nil && !now.Before(*t.memory.ExpiresAt):
+		return "it expired at " + formatTime(*t.memory.ExpiresAt)
 	}
+	end, _ := timeOf(t.RetireAt)
+	return "its overlap ended at " + formatTime(end)
 }
 
-// setComputedUnknown marks what the server decides for a new token as unknown.
-func (p *tokenPlan) setComputedUnknown() {
-	if p.configName.IsNull() {
-		p.plan.Name = types.StringUnknown()
+// removalText returns how retiring tokens are removed.
+func removalText(l tokenLife, d tokenDecision) string {
+	policy := l.plan.DeletionPolicy.ValueString()
+	if d.removesAll() {
+		policy = l.state.DeletionPolicy.ValueString()
 	}
-	p.plan.planSecret()
-	p.plan.ID, p.plan.Status = types.StringUnknown(), types.StringUnknown()
-	p.plan.CreatedAt, p.plan.ExpiresAt = timetypes.NewRFC3339Unknown(), timetypes.NewRFC3339Unknown()
+	if policy == policyRevoke {
+		return "revoked"
+	}
+	return "revoked and deleted"
 }
 
-// planStatus plans the status of a token that is kept. It changes only with
-// revoked, or if another window ends a rotation that was due.
-func (p *tokenPlan) planStatus() {
-	switch status := p.state.Status.ValueString(); {
-	case !p.plan.Revoked.Equal(p.state.Revoked): // it stays unknown
-	case status == statusRotationDue && !p.plan.Revoked.ValueBool() && !p.plan.RotateBeforeDays.IsUnknown():
-		p.plan.Status = types.StringValue(statusActive)
-	default:
-		p.plan.Status = p.state.Status
+func retiringEndText(d tokenDecision) string {
+	if len(d.leave) == 0 {
+		return ""
 	}
+	return " Its retiring tokens end too."
 }
 
-// planRetiring plans retiring_tokens. They are unknown if a rotation depends on unknown
-// values, and if it removes tokens: one that cannot be removed stays in the list.
-func (p *tokenPlan) planRetiring() {
-	if len(p.replace) > 0 { // Delete removes all of them
-		p.removed = p.retiring
-		return
-	}
-	stay := keptRetiring(p.state, p.plan, p.retiring)
-	p.removed = withoutTokens(p.retiring, stay)
-	unknown := len(p.retiring) > 0 && (p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown())
-	if p.inPlace {
-		old := p.state.retiringEntry(time.Time{}, 0, false)
-		old.RetireAt = timetypes.NewRFC3339Unknown()
-		stay = append(stay, old)
-		unknown = unknown || len(p.removed) > 0 || !keepsRotated(p.state, p.plan) || p.isUncertain()
-	}
-	p.plan.RetiringTokens = retiringList(stay)
-	if unknown {
-		p.plan.RetiringTokens = types.ListUnknown(retiringTokenType)
-	}
-}
+// agoText returns how long ago a time was, by the server's clock.
+func (c call) agoText(t time.Time) string { return agoText(c.client.ServerTime().Sub(t)) }
 
-// isUncertain reports whether a rotation in place depends on a value that is only known
-// during apply.
-func (p *tokenPlan) isUncertain() bool {
-	return p.plan.OverlapDays.IsUnknown() || p.plan.Revoked.IsUnknown() || p.plan.RotateBeforeDays.IsUnknown() ||
-		hasUnknown(p.plan.RotateWhenChanged)
+// refuseOwnRetiring says that the provider uses a retiring token of a resource that would
+// be removed.
+func (c call) refuseOwnRetiring(m tokenModel, t retiringToken) {
+	c.refuse(lockoutSummary, "Removing the %s is refused, because the provider may be configured with its %s. Set %s, "+
+		"or token in the provider configuration, to the attribute token of this resource or to the token of another "+
+		"Admin.", m.label(), t.label(), envToken)
 }

@@ -29,7 +29,7 @@ func TestTokenPlanningTable(t *testing.T) {
 		event   func(h *harness)
 		revoked bool
 		status  string // after the refresh
-		action  string
+		action  string // "rotate" is an update with another secret
 		after   string
 		warning string
 	}{
@@ -41,7 +41,7 @@ func TestTokenPlanningTable(t *testing.T) {
 		},
 		{
 			"the window is inclusive", false, func(h *harness) { h.clock.Advance(23 * day) }, false, "rotation_due",
-			"replace", "active", "is replaced, because its rotation has been due since",
+			"rotate", "active", "because its rotation has been due since",
 		},
 		{
 			"rotation due, revoke", false, func(h *harness) { h.clock.Advance(24 * day) }, true,
@@ -49,7 +49,7 @@ func TestTokenPlanningTable(t *testing.T) {
 			"revoked", "",
 		},
 		{
-			"expired", false, func(h *harness) { h.clock.Advance(30 * day) }, false, "expired", "replace", "active",
+			"expired", false, func(h *harness) { h.clock.Advance(30 * day) }, false, "expired", "rotate", "active",
 			"it expired at",
 		},
 		{
@@ -59,14 +59,14 @@ func TestTokenPlanningTable(t *testing.T) {
 		{"revoked here, stays", true, func(*harness) {}, true, "revoked", "no-op", "revoked", ""},
 		{
 			"revoked here, restore", true, func(*harness) {}, false, "revoked", "update", "active",
-			"works again with the same secret",
+			"will work again with the same secret",
 		},
-		{"revoked by others", false, byOthers, false, "revoked", "replace", "active", "so it is not restored"},
+		{"revoked by others", false, byOthers, false, "revoked", "rotate", "active", "so it is not restored"},
 		{"revoked by others, wanted", false, byOthers, true, "revoked", "no-op", "revoked", ""},
 		{"revoked here, restored by others", true, restored, true, "active", "update", "revoked", ""},
 		{
-			"revoked here, expired", true, func(h *harness) { h.clock.Advance(31 * day) }, false, "revoked", "replace",
-			"active", "so it is not restored",
+			"revoked here, expired", true, func(h *harness) { h.clock.Advance(31 * day) }, false, "revoked", "rotate",
+			"active", "so it cannot be restored",
 		},
 		{
 			"revoked here, expired, stays", true, func(h *harness) { h.clock.Advance(31 * day) }, true, "revoked",
@@ -84,7 +84,7 @@ func TestTokenPlanningTable(t *testing.T) {
 				}
 				c["revoked"] = tc.revoked
 				p := h.plan(o, c)
-				if p.action != tc.action {
+				if p.action != strings.Replace(tc.action, "rotate", "update", 1) {
 					t.Fatalf("planned %s %v %s, want %s", p.action, p.replace, p.diags.errors(), tc.action)
 				}
 				wantText(t, p.diags.warnings(), tc.warning)
@@ -96,12 +96,12 @@ func TestTokenPlanningTable(t *testing.T) {
 				if got := get(after.state, "status"); got != tc.after || h.tokenWorks(after) != (tc.after == "active") {
 					t.Errorf("after: %s, works %t, want %s", got, h.tokenWorks(after), tc.after)
 				}
-				if same := secret == get(after.state, "token"); same == (tc.action == "replace") {
+				if same := secret == get(after.state, "token"); same == (tc.action == "rotate") {
 					t.Errorf("the secret stayed the same: %t", same)
 				}
 				h.clean(after, c)
-				if h.token().Active == (tc.after == "revoked") {
-					t.Errorf("on the server it is active: %t", h.token().Active)
+				if h.active(get(after.state, "id")) == (tc.after == "revoked") {
+					t.Errorf("on the server, it is not %s", tc.after)
 				}
 				if strings.Contains(string(after.private), secret) ||
 					strings.Contains(string(after.private), base64.StdEncoding.EncodeToString([]byte(secret))) {
@@ -131,24 +131,11 @@ func TestTokenSavedPlan(t *testing.T) {
 		p = h.planned(after, changed)
 		h.clock.Advance(day)
 		rotated, diags := h.apply(p)
-		if p.action != "replace" || diags.errors() != "" {
+		if p.action != "update" || get(rotated.state, "id") == get(after.state, "id") || diags.errors() != "" {
 			t.Fatalf("%s %s", p.action, diags.errors())
 		}
 		h.clean(rotated, changed)
-		h.clean(rotated, changed)
 	})
-}
-
-// Without a refresh, nothing rotates.
-func TestTokenWithoutRefresh(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
-	o := h.created(tokenType, config)
-	h.clock.Advance(60 * day)
-	if p := h.plan(o, config); p.action != "no-op" {
-		t.Errorf("planned %s, want nothing", p.action)
-	}
 }
 
 func TestTokenRotateBeforeDays(t *testing.T) {
@@ -164,37 +151,49 @@ func TestTokenRotateBeforeDays(t *testing.T) {
 	wantWrites(t, h)
 	// The window of the configuration counts: a longer one rotates immediately.
 	diags := h.must(o, config.with(values{"rotate_before_days": 12}), "replace")
-	wantText(t, diags.warnings(), "Service token will be rotated", "Its name is fixed", "use name_prefix")
+	wantText(t, diags.warnings(), "will be replaced", "Its name is fixed", "use name_prefix",
+		"It stops working before the new one exists")
 	h.clean(o, config.with(values{"rotate_before_days": 12}))
 }
 
 func TestTokenRotateWhenChanged(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := values{"service_account_id": h.account(), "name": "ci"}
-	o := h.created(tokenType, config)
-	for _, step := range []struct {
-		value  any
-		action string
-	}{
-		{map[string]string{"a": "1"}, "update"},
-		{map[string]string{"a": "2"}, "replace"},
-		{map[string]string{"a": "2", "b": "1"}, "replace"},
-		{map[string]string{"a": "2", "b": "1"}, "no-op"},
-		{nil, "update"},
-		{map[string]string{"a": "3"}, "update"},
-		{map[string]string{}, "replace"},
-	} {
-		h.must(o, config.with(values{"rotate_when_changed": step.value}), step.action)
-	}
-	if p := h.plan(o,
-		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}})); p.action != "replace" {
-		t.Errorf("an unknown value: %s, want replace", p.action)
-	}
-	h.must(o, config, "update")
-	if p := h.plan(o,
-		config.with(values{"rotate_when_changed": map[string]any{"a": unknown{}}})); p.action != "update" {
-		t.Errorf("adding a map with an unknown value: %s, want update", p.action)
+	for _, name := range []string{"name", "name_prefix"} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := values{"service_account_id": h.account(), name: "ci"}
+		o := h.created(tokenType, config)
+		unknownValue := map[string]any{"a": unknown{}}
+		for _, step := range []struct {
+			value   any
+			action  string
+			rotates bool
+		}{
+			{map[string]string{"a": "1"}, "update", false},
+			{map[string]string{"a": "2"}, "update", true},
+			{map[string]string{"a": "2", "b": "1"}, "update", true},
+			{map[string]string{"a": "2", "b": "1"}, "no-op", false},
+			{nil, "update", false},
+			{map[string]string{"a": "3"}, "update", false},
+			{map[string]string{}, "update", true},
+		} {
+			action, id := step.action, get(o.state, "id")
+			if step.rotates && name == "name" {
+				action = "replace"
+			}
+			w := h.must(o, config.with(values{"rotate_when_changed": step.value}), action).warnings()
+			rotated := get(o.state, "id") != id
+			if rotated != step.rotates || strings.Contains(w, "rotate_when_changed") != step.rotates {
+				t.Errorf("%s, %v: rotated %t, want %t; warned %q", name, step.value, rotated, step.rotates, w)
+			}
+		}
+		if p := h.planned(o, config.with(values{"rotate_when_changed": unknownValue})); p.action != "update" ||
+			get(p.planned, "id") != "?" || p.diags.warnings() != "" {
+			t.Errorf("an unknown value: %s, ID %s, %s", p.action, get(p.planned, "id"), p.diags.warnings())
+		}
+		h.must(o, config, "update")
+		if p := h.plan(o, config.with(values{"rotate_when_changed": unknownValue})); p.action != "update" {
+			t.Errorf("adding a map with an unknown value: %s, want update", p.action)
+		}
 	}
 }
 
@@ -211,16 +210,25 @@ func TestForeignRevocationIsNotAdopted(t *testing.T) {
 	})
 }
 
-// An unknown revoked never turns a planned update into a replacement.
+// An unknown revoked is an update that may turn out to revoke, or to require a new token. With
+// a fixed name, that needs another plan, and nothing is changed.
 func TestUnknownRevoked(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
 	o := h.created(tokenType, config)
 	h.clock.Advance(25 * day)
-	if p := h.planned(o, config.with(values{"revoked": unknown{}})); p.action != "replace" {
+	p := h.planned(o, config.with(values{"revoked": unknown{}}))
+	if p.action != "update" {
 		t.Errorf("planned %s", p.action)
 	}
+	h.server.ClearRequests()
+	_, diags := h.applyWith(p, config.with(values{"revoked": false}))
+	wantText(t, diags.errors(), "Service token must be planned again", "Nothing was changed")
+	wantWrites(t, h)
+	after, diags := h.applyWith(p, config.with(values{"revoked": true}))
+	wantOK(t, diags)
+	h.clean(after, config.with(values{"revoked": true}))
 }
 
 // The window of the configuration counts, measured at the time of the refresh: a
@@ -228,16 +236,16 @@ func TestUnknownRevoked(t *testing.T) {
 func TestChangedRotationWindow(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name   string
-		window any
-		action string
-		status string
+		name    string
+		window  any
+		rotates bool
+		status  string
 	}{
-		{"unchanged", 10, "replace", "active"},
-		{"shorter, still due", 9, "replace", "active"},
-		{"shorter", 8, "update", "active"},
-		{"removed", nil, "update", "active"},
-		{"longer", 20, "replace", "active"},
+		{"unchanged", 10, true, "active"},
+		{"shorter, still due", 9, true, "active"},
+		{"shorter", 8, false, "active"},
+		{"removed", nil, false, "active"},
+		{"longer", 20, true, "active"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -250,8 +258,8 @@ func TestChangedRotationWindow(t *testing.T) {
 				}
 				h.clock.Advance(5 * day) // the plan does not look at the clock
 				p := h.plan(o, config.with(values{"rotate_before_days": tc.window}))
-				if p.action != tc.action {
-					t.Fatalf("planned %s %v, want %s", p.action, p.replace, tc.action)
+				if p.action != "update" && tc.window != 10 || (get(p.planned, "id") == "?") != tc.rotates {
+					t.Fatalf("planned %s, ID %s, want a rotation: %t", p.action, get(p.planned, "id"), tc.rotates)
 				}
 				after, diags := h.apply(p)
 				if diags.errors() != "" || get(after.state, "status") != tc.status {
@@ -276,26 +284,65 @@ func TestRotationOfDeactivatedAccount(t *testing.T) {
 		wantText(t, diags.errors(), "Unable to create service token", "may be deactivated")
 		h.server.EditUser(owner.ID, func(u *qualyticstest.User) { u.Deleted = nil })
 		action, diags := h.run(o, config)
-		if diags.errors() != "" || (action != "create" && action != "replace") {
+		if diags.errors() != "" || (action != "create" && action != "update") {
 			t.Fatalf("%s %s", action, diags.errors())
 		}
 		h.clean(o, config)
 	})
 }
 
-// A rotation that is due and another account in the same plan: one replacement,
-// without a warning about the rotation.
+// A rotation that is due and another account in the same plan: one replacement.
 func TestRotationWithAnotherAccount(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	config := rotating.with(values{"service_account_id": h.account()})
 	o := h.created(tokenType, config)
 	h.clock.Advance(25 * day)
-	p := h.planned(o, config.with(values{"service_account_id": unknown{}}))
-	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) || p.diags.warnings() != "" {
-		t.Errorf("planned %s %v, warned %q", p.action, p.replace, p.diags.warnings())
+	p := h.planned(o, config.with(values{"service_account_id": h.account()}))
+	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) {
+		t.Errorf("planned %s %v", p.action, p.replace)
 	}
-	h.must(o, config.with(values{"service_account_id": h.account()}), "replace")
+	wantText(t, p.diags.warnings(), "will be replaced", "because service_account_id changed", "belongs to one account",
+		"It stops working before the new one exists", "Never used")
+	h.clean(h.applied(p), config.with(values{"service_account_id": get(p.planned, "service_account_id")}))
+}
+
+// An unknown account is another one only if this plan creates or replaces an account.
+func TestUnknownAccountOfToken(t *testing.T) {
+	t.Parallel()
+	for _, newAccount := range []bool{false, true} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := rotating.with(values{"service_account_id": h.account()})
+		o := h.created(tokenType, config)
+		id := get(o.state, "id")
+		h.use(parseInt(t, id), time.Hour)
+		wantOK(t, h.refresh(o))
+		if newAccount {
+			wantOK(t, h.plan(h.none(accountType), values{"name": "New", "role": "Member"}).diags)
+		}
+		p := h.plan(o, config.with(values{"service_account_id": unknown{}}))
+		if newAccount {
+			wantText(t, p.diags.warnings(), "will be replaced", "Last used 1 hour ago")
+			after, diags := h.applyWith(p, config.with(values{"service_account_id": h.account()}))
+			wantOK(t, diags)
+			if p.action != "replace" || h.active(id) || !h.tokenWorks(after) {
+				t.Errorf("planned %s; the old one is active: %t", p.action, h.active(id))
+			}
+			continue
+		}
+		if p.action != "update" || p.diags.warnings() != "" {
+			t.Errorf("planned %s, warned %q", p.action, p.diags.warnings())
+		}
+		h.server.ClearRequests()
+		_, diags := h.applyWith(p, config.with(values{"service_account_id": h.account()}))
+		wantText(t, diags.errors(), "Service token must be planned again", "Nothing was changed")
+		after, diags := h.applyWith(p, config)
+		wantOK(t, diags)
+		wantWrites(t, h)
+		if get(after.state, "id") != id {
+			t.Error("the token of the same account was rotated")
+		}
+	}
 }
 
 // Someone deletes the old token between the plan and the apply of a rotation.
@@ -330,7 +377,7 @@ func TestRotationAcrossLeapDay(t *testing.T) {
 	h.clock.Advance(day - 5*time.Second)
 	h.clean(o, config)
 	h.clock.Advance(10 * time.Second)
-	h.must(o, config, "replace")
+	h.must(o, config, "update")
 }
 
 // If the local clock is an hour behind or ahead of the server's, the rotation moves by
@@ -350,7 +397,7 @@ func TestRotationWithSkewedClock(t *testing.T) {
 		advance(day - skew - time.Minute)
 		h.clean(o, config)
 		advance(2 * time.Minute)
-		h.must(o, config, "replace")
+		h.must(o, config, "update")
 		h.clean(o, config)
 	}
 }
@@ -367,7 +414,7 @@ func TestRotationWithoutCreationTimes(t *testing.T) {
 		}
 		h.must(o, config.with(values{"deletion_policy": "revoke"}), "update")
 		h.clock.Advance(24 * day)
-		h.must(o, config, "replace")
+		h.must(o, config, "update")
 		h.clean(o, config)
 	})
 }
@@ -406,12 +453,18 @@ func TestTokenOfUnknownAccount(t *testing.T) {
 	}
 	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30}
 	o := h.created(tokenType, config)
-	for name, action := range map[string]string{
-		"name": "replace", "expires_in_days": "replace", "revoked": "update", "scim_endpoints_only": "replace",
-		"rotate_before_days": "update", "rotate_when_changed": "update", "deletion_policy": "update",
+	for _, name := range []string{
+		"name", "expires_in_days", "revoked", "scim_endpoints_only", "rotate_before_days", "rotate_when_changed",
+		"deletion_policy", "overlap_days", "service_account_id", "encryption",
 	} {
-		if p := h.plan(o, config.with(values{name: unknown{}})); p.action != action || p.diags.errors() != "" {
-			t.Errorf("unknown %s: %s %v %s, want %s", name, p.action, p.replace, p.diags.errors(), action)
+		var value any = unknown{}
+		if name == "encryption" {
+			value = h.encryption(nil, nil)
+		}
+		p := h.planned(o, config.with(values{name: value}))
+		if p.action != "update" || p.diags.errors() != "" ||
+			strings.Contains(p.diags.warnings(), "may stop working") != (name == "revoked") {
+			t.Errorf("unknown %s: %s %v %s %s", name, p.action, p.replace, p.diags.errors(), p.diags.warnings())
 		}
 	}
 }

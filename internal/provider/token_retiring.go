@@ -4,106 +4,162 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// With overlap_days, a rotation is an update: the new token takes the place of the
-// old one, which stays valid as one of the retiring tokens. A refresh decides which
-// of them are due, a plan which of them stay, and apply removes the others.
+// A rotation leaves the old token valid as one of the retiring tokens. A refresh decides
+// which of them have ended, a plan which of them stay, and apply removes the others.
 
-// retiringHashesKey is the key of the hashes of retiring tokens by ID in the private data.
-const retiringHashesKey = "retired"
+// retiringToken is an element of retiring_tokens: a replaced token that is still valid.
+type retiringToken struct {
+	ID       types.String      `tfsdk:"id"`
+	Name     types.String      `tfsdk:"name"`
+	RetireAt timetypes.RFC3339 `tfsdk:"retire_at"`
 
-// maxUnusedHours is the maximum of retire_unused_after_hours: a year.
-const maxUnusedHours = 365 * 24
-
-func overlapDaysAttribute() schema.Int64Attribute {
-	return schema.Int64Attribute{
-		Optional:   true,
-		Validators: []validator.Int64{int64validator.Between(1, qualytics.MaxExpiresInDays-1)},
-		MarkdownDescription: fmt.Sprintf("Number of days for which a replaced token stays valid after a rotation, 1 "+
-			"to %d; requires `name_prefix`. If set, a rotation updates the resource in place instead of "+
-			"replacing it. A change also applies to the existing `retiring_tokens`. Removing this argument "+
-			"removes those tokens.", qualytics.MaxExpiresInDays-1),
-	}
+	memory retiringMemory
+	own    bool // it is, or may be, the token that the provider uses
 }
 
-func retireUnusedAttribute() schema.Int64Attribute {
-	return schema.Int64Attribute{
-		Optional: true,
-		Validators: []validator.Int64{
-			int64validator.Between(1, maxUnusedHours),
-			int64validator.AlsoRequires(path.MatchRoot("overlap_days")),
-		},
-		MarkdownDescription: fmt.Sprintf("Number of hours without use after which the overlap of a replaced token "+
-			"ends early, 1 to %d; requires `overlap_days`. It has no effect if the deployment does not report "+
-			"the last use.", maxUnusedHours),
-	}
+// retiringMemory is the private data of a retiring token.
+type retiringMemory struct {
+	// Hash is that of the secret, "" if the secret is not known. It tells the token apart
+	// from the provider's own.
+	Hash string `json:"hash,omitempty"`
+	// ReplacedAt is when the token that replaced it was created.
+	ReplacedAt time.Time      `json:"replaced_at"`
+	ExpiresAt  *time.Time     `json:"expires_at,omitempty"`
+	Status     retiringStatus `json:"status,omitempty"`
+	// LastUsed is set if the last refresh found that it is in use after its overlap.
+	LastUsed *time.Time `json:"last_used,omitempty"`
 }
+
+// retiringStatus is what the last refresh found out about a retiring token.
+type retiringStatus string
+
+const (
+	retiringOverlaps retiringStatus = ""        // its overlap has not ended
+	retiringEnded    retiringStatus = "ended"   // its overlap has ended, and it is not in use, or it has expired
+	retiringInUse    retiringStatus = "in_use"  // its overlap has ended, and it was used within as many days
+	retiringRevoked  retiringStatus = "revoked" // someone else revoked it
+)
+
+// endOfOverlap returns the earliest end of an overlap.
+func (m retiringMemory) endOfOverlap(overlap time.Duration) time.Time {
+	end := m.ReplacedAt.Add(overlap)
+	if m.ExpiresAt != nil && m.ExpiresAt.Before(end) {
+		return *m.ExpiresAt
+	}
+	return end
+}
+
+// statusAt returns the status of a retiring token that is not revoked and was last used at
+// lastUsed; nil counts as unused.
+func (t retiringToken) statusAt(now time.Time, overlap time.Duration, lastUsed *time.Time) retiringStatus {
+	retireAt, known := timeOf(t.RetireAt)
+	switch {
+	case t.memory.ExpiresAt != nil && !now.Before(*t.memory.ExpiresAt):
+		return retiringEnded
+	case known && now.Before(retireAt):
+		return retiringOverlaps
+	case lastUsed != nil && now.Sub(*lastUsed) < overlap:
+		return retiringInUse
+	}
+	return retiringEnded
+}
+
+var retiringTokenType = types.ObjectType{AttrTypes: map[string]attr.Type{
+	"id": types.StringType, "name": types.StringType, "retire_at": timetypes.RFC3339Type{},
+}}
 
 func retiringTokensAttribute() schema.ListNestedAttribute {
 	return schema.ListNestedAttribute{
 		Computed: true,
-		MarkdownDescription: "Replaced service tokens that are still valid, oldest first. Empty without " +
-			"`overlap_days`.",
+		MarkdownDescription: "Replaced service tokens that are still valid, oldest first. The configuration of " +
+			"`qualytics_service_tokens_exclusive` needs their IDs.",
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "Numeric ID of the service token."},
 			"name": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the service token."},
 			"retire_at": schema.StringAttribute{
 				CustomType: timetypes.RFC3339Type{},
 				Computed:   true,
-				MarkdownDescription: "End of the overlap in UTC (RFC 3339). The first refresh after it marks the " +
-					"token as due.",
-			},
-			"due": schema.BoolAttribute{
-				Computed: true,
-				MarkdownDescription: "Whether the next apply removes the token, as of the last refresh: its overlap " +
-					"has ended, or it has been unused for `retire_unused_after_hours`.",
+				MarkdownDescription: "Earliest end of the overlap in UTC (RFC 3339): `overlap_days` after the " +
+					"rotation, or the expiry of the token.",
 			},
 		}},
 	}
 }
 
-// retiringWithHashes returns the elements of retiring_tokens with the hashes of their
-// secrets.
-func (m tokenModel) retiringWithHashes(ctx context.Context, private privateData,
-	diags *diag.Diagnostics,
-) []retiringToken {
-	tokens := m.retiring(ctx, diags)
-	if len(tokens) == 0 {
-		return nil
+// retiringList returns the value of retiring_tokens.
+func retiringList(tokens []retiringToken) types.List {
+	values := make([]attr.Value, len(tokens))
+	for i, t := range tokens {
+		values[i] = types.ObjectValueMust(retiringTokenType.AttrTypes, map[string]attr.Value{
+			"id": t.ID, "name": t.Name, "retire_at": t.RetireAt,
+		})
 	}
-	hashes := map[string]string{}
-	call{diags: diags, private: private}.load(ctx, retiringHashesKey, &hashes)
+	return types.ListValueMust(retiringTokenType, values)
+}
+
+// retiring returns the elements of retiring_tokens, none if it is null or unknown.
+func (c call) retiring(ctx context.Context, m tokenModel, memory tokenMemory) []retiringToken {
+	var tokens []retiringToken
+	if len(m.RetiringTokens.Elements()) > 0 {
+		c.diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
+	}
 	for i := range tokens {
-		tokens[i].hash = hashes[tokens[i].ID.ValueString()]
+		tokens[i].memory = memory.Retiring[tokens[i].ID.ValueString()]
 	}
 	return tokens
 }
 
-// storeHashes stores the hashes of retiring tokens.
-func storeHashes(ctx context.Context, private privateData, tokens []retiringToken, diags *diag.Diagnostics) {
-	hashes := map[string]string{}
+// setRetiring stores retiring tokens in the model and the private data, oldest first.
+func (m *tokenModel) setRetiring(tokens []retiringToken, memory *tokenMemory) {
+	memory.Retiring = nil
+	slices.SortStableFunc(tokens, func(a, b retiringToken) int { return cmp.Compare(a.number(), b.number()) })
 	for _, t := range tokens {
-		if t.hash != "" {
-			hashes[t.ID.ValueString()] = t.hash
+		if memory.Retiring == nil {
+			memory.Retiring = map[string]retiringMemory{}
 		}
+		memory.Retiring[t.ID.ValueString()] = t.memory
 	}
-	call{diags: diags, private: private}.store(ctx, retiringHashesKey, hashes)
+	if list := retiringList(tokens); !list.Equal(m.RetiringTokens) {
+		m.RetiringTokens = list
+	}
+}
+
+// retire returns the token as a retiring token after a rotation at now.
+func (m tokenModel) retire(now time.Time, overlap time.Duration) retiringToken {
+	t := retiringToken{ID: m.ID, Name: m.Name, memory: retiringMemory{ReplacedAt: now.UTC()}}
+	if expires, limited := timeOf(m.ExpiresAt); limited {
+		t.memory.ExpiresAt = &expires
+	}
+	if secret := qualytics.Secret(m.Token.ValueString()); secret != "" {
+		t.memory.Hash = secret.Hash()
+	}
+	t.RetireAt = timetypes.NewRFC3339TimeValue(t.memory.endOfOverlap(overlap).UTC())
+	return t
+}
+
+// number returns the ID as a number.
+func (t retiringToken) number() int64 {
+	id, _ := parseID(t.ID.ValueString())
+	return id
+}
+
+// title names the token in summaries.
+func (t retiringToken) title() string {
+	return fmt.Sprintf("%q (ID %s)", t.Name.ValueString(), t.ID.ValueString())
 }
 
 // label names the token in messages.
@@ -111,248 +167,152 @@ func (t retiringToken) label() string {
 	return fmt.Sprintf("retiring service token %q (ID %s)", t.Name.ValueString(), t.ID.ValueString())
 }
 
-func withoutTokens(tokens, others []retiringToken) []retiringToken {
-	return slices.DeleteFunc(slices.Clone(tokens), func(t retiringToken) bool {
-		return slices.ContainsFunc(others, func(o retiringToken) bool { return o.ID.Equal(t.ID) })
-	})
-}
-
-// overlap returns the length of the overlap.
-func (m tokenModel) overlap() time.Duration {
-	return time.Duration(m.OverlapDays.ValueInt64()) * day
-}
-
-// retiringEntry returns the entry of the token after a rotation at now.
-func (m tokenModel) retiringEntry(now time.Time, overlap time.Duration, due bool) retiringToken {
-	if !due {
-		now = now.Add(overlap)
-	}
-	t := retiringToken{
-		ID: m.ID, Name: m.Name, RetireAt: timetypes.NewRFC3339TimeValue(now.UTC()), Due: types.BoolValue(due),
-	}
-	if secret := qualytics.Secret(m.Token.ValueString()); secret != "" {
-		t.hash = secret.Hash()
-	}
-	return t
-}
-
-// refreshRetiring decides which retiring tokens are due, by the server's clock, which
-// also determined their last use. Those that someone revoked or deleted leave the list.
-func refreshRetiring(ctx context.Context, client *qualytics.Client, m *tokenModel, diags *diag.Diagnostics) {
+// refreshRetiring decides about the retiring tokens by the server's clock, which also
+// determined their last use. Those that do not exist any more leave the list, and so do
+// those that someone revoked, unless their record is to be deleted.
+func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenMemory) {
 	kept := []retiringToken{}
-	for _, t := range m.retiring(ctx, diags) {
-		id, _ := parseID(t.ID.ValueString())
-		listed, found, err := client.CachedServiceToken(ctx, id)
+	for _, t := range c.retiring(ctx, *m, *memory) {
+		listed, found, err := c.client.CachedServiceToken(ctx, t.number())
 		if err != nil {
-			call{diags: diags}.fail("Unable to read service token", t.label(), err)
+			c.fail("Unable to read service token", t.label(), err)
 			return
 		}
-		now := client.ServerTime()
-		// A revoked token that was due may be half removed by an earlier apply.
-		revoked := found && !listed.Active && !listed.Expired(now) && !t.Due.ValueBool()
-		if !found || listed.Name != t.Name.ValueString() || revoked {
+		if !found || listed.Name != t.Name.ValueString() {
+			if !c.onSameHost(ctx, t.label()) {
+				return
+			}
 			continue
 		}
-		t.Due = types.BoolValue(m.isRemovalDue(t, listed, now))
+		now := c.client.ServerTime()
+		t.memory.LastUsed = nil
+		switch {
+		case !listed.Active && !listed.Expired(now):
+			t.memory.Status = retiringRevoked
+			if m.DeletionPolicy.ValueString() == policyRevoke {
+				continue
+			}
+		default:
+			t.memory.ExpiresAt = listed.Expiration
+			if t.memory.Status = t.statusAt(now, m.overlap(), listed.LastUsed); t.memory.Status == retiringInUse {
+				t.memory.LastUsed = listed.LastUsed
+			}
+		}
 		kept = append(kept, t)
 	}
-	if list := retiringList(kept); !list.Equal(m.RetiringTokens) {
-		m.RetiringTokens = list
+	m.setRetiring(kept, memory)
+}
+
+// markOwn finds out which of the retiring tokens the provider uses. An error is ignored:
+// it is found again before anything is removed.
+func (c call) markOwn(ctx context.Context, m tokenModel, tokens []retiringToken) {
+	for i := range tokens {
+		tokens[i].own, _ = c.isOwn(ctx, m, tokens[i])
 	}
 }
 
-// isRemovalDue reports whether a retiring token is to be removed.
-func (m tokenModel) isRemovalDue(t retiringToken, listed *qualytics.Token, now time.Time) bool {
-	retireAt, known := timeOf(t.RetireAt)
-	if !listed.Usable(now) || known && !now.Before(retireAt) || m.OverlapDays.IsNull() {
-		return true
-	}
-	if !known || m.RetireUnusedAfterHours.IsNull() || listed.LastUsed == nil {
-		return false
-	}
-	unused := time.Duration(m.RetireUnusedAfterHours.ValueInt64()) * time.Hour
-	rotated := retireAt.Add(-m.overlap())
-	return now.Sub(*listed.LastUsed) >= unused && now.Sub(rotated) >= unused
-}
-
-// works reports whether the token worked at the last refresh.
-func (m tokenModel) works() bool {
-	status := m.Status.ValueString()
-	return status == statusActive || status == statusRotationDue
-}
-
-// keepsRotated reports whether a rotation in place keeps the old token: there is an
-// overlap, and the token still works and is not to be revoked.
-func keepsRotated(state, plan tokenModel) bool {
-	return !plan.OverlapDays.IsNull() && !plan.Revoked.ValueBool() && state.works()
-}
-
-// keptRetiring returns the retiring tokens that an update keeps: those that are not due, and
-// none without an overlap or if the token is revoked.
-func keptRetiring(state, plan tokenModel, retiring []retiringToken) []retiringToken {
-	var stay []retiringToken
-	for _, t := range retiring {
-		if plan.OverlapDays.IsNull() || plan.Revoked.ValueBool() || t.Due.ValueBool() {
-			continue
-		}
-		retireAt, known := timeOf(t.RetireAt)
-		if known && !state.OverlapDays.IsNull() { // overlap_days may have changed
-			t.RetireAt = timetypes.NewRFC3339TimeValue(retireAt.Add(plan.overlap() - state.overlap()).UTC())
-		}
-		stay = append(stay, t)
-	}
-	return stay
-}
-
-// checkRemoved warns which retiring tokens a plan removes, and refuses a plan that removes
-// the provider's own token. A rotation is not refused: it keeps such a token.
-func (r *tokenResource) checkRemoved(ctx context.Context, p *tokenPlan, diags *diag.Diagnostics) {
-	policy := p.plannedRemovalPolicy()
-	if len(p.removed) == 0 || policy == policyAbandon || r.data.client == nil {
-		return
-	}
-	lines := make([]string, len(p.removed))
-	use := r.call(diags)
-	for i, t := range p.removed {
-		if !p.inPlace && !p.state.allowsRetirement(ctx, r.call(diags).planGuard(), t) {
-			return
-		}
-		lines[i] = fmt.Sprintf("  - %q, ID %s, %s", t.Name.ValueString(), t.ID.ValueString(),
-			use.lastUseText(ctx, t.ID.ValueString()))
-	}
-	action := "revoked and deleted"
-	if policy == policyRevoke {
-		action = "revoked"
-	}
-	diags.AddWarning("Retiring service tokens will be removed", fmt.Sprintf("Tokens that were replaced by %s are %s, "+
-		"and stop working:\n\n%s", p.state.label(), action, strings.Join(lines, "\n")))
-}
-
-// allowsRetirement reports whether a retiring token of m may be removed. It is looked
-// up, because its times tell it apart from the provider's own token.
-func (m tokenModel) allowsRetirement(ctx context.Context, guard lockout, t retiringToken) bool {
+// isOwn reports whether a retiring token of m is, or may be, the one that the provider uses.
+func (c call) isOwn(ctx context.Context, m tokenModel, t retiringToken) (bool, error) {
 	switch {
-	case guard.client.IsOwnSecret(qualytics.Secret(m.Token.ValueString())): // the provider uses the current token
-		return true
-	case t.hash != "" && guard.client.IsOwnSecretHash(t.hash):
-		guard.refuseToken("Operation would lock out the provider", t.label(), "this is the token that the provider "+
-			"uses")
-		return false
-	case t.hash != "":
-		return true
+	case c.client == nil, c.client.IsOwnSecret(qualytics.Secret(m.Token.ValueString())):
+		return false, nil
+	case t.memory.Hash != "":
+		return c.client.IsOwnSecretHash(t.memory.Hash), nil
 	}
-	id, _ := parseID(t.ID.ValueString())
-	listed, found, err := guard.client.CachedServiceToken(ctx, id)
-	switch {
-	case err != nil && !guard.planning:
-		guard.fail("Unable to delete service token", t.label(), err)
-		return false
-	case err != nil, !found:
-		return true
+	listed, found, err := c.client.CachedServiceToken(ctx, t.number())
+	if err != nil || !found || !listed.Usable(c.client.ServerTime()) {
+		return false, err
 	}
-	return guard.allowsRevocation(ctx, listed, "", t.label())
+	own, err := c.client.TokenOwnership(ctx, listed, "")
+	return own != qualytics.NotOwn, err
 }
 
-// removalPolicy returns how retiring tokens are removed. A revoked token leaves none valid.
-func (m tokenModel) removalPolicy() string {
-	if policy := m.DeletionPolicy.ValueString(); policy != policyAbandon || !m.Revoked.ValueBool() {
-		return policy
-	}
-	return policyRevoke
-}
-
-// refusedRemovals returns those of the retiring tokens that may be the provider's own, with an
-// error for each. It is called before anything is changed.
-func (m tokenModel) refusedRemovals(ctx context.Context, client *qualytics.Client, policy string,
-	tokens []retiringToken, diags *diag.Diagnostics,
-) []retiringToken {
-	if policy == policyAbandon {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(tokens),
-		func(t retiringToken) bool {
-			return m.allowsRetirement(ctx, call{providerData: &providerData{client: client}, diags: diags}.applyGuard(), t)
-		})
-}
-
-// removeRetiringExcept removes the retiring tokens of m that do not stay. Those that could not be
-// removed remain in m and are due.
-func removeRetiringExcept(ctx context.Context, client *qualytics.Client, m *tokenModel, stay []retiringToken,
-	diags *diag.Diagnostics,
-) {
-	all := m.retiring(ctx, diags)
-	remove := withoutTokens(all, stay)
-	left := withoutTokens(all, remove)
-	for _, t := range remove {
-		if !removeRetiring(ctx, client, m.removalPolicy(), t, diags) {
-			t.Due = types.BoolValue(true)
+// removeRetiring removes retiring tokens, and returns those that stay: those that are used
+// again, those that the provider uses, and those that could not be removed. forced means
+// that their use makes no difference.
+func (c call) removeRetiring(ctx context.Context, m tokenModel, tokens []retiringToken, forced bool) []retiringToken {
+	var left []retiringToken
+	for _, t := range tokens {
+		if t, removed := c.removeOne(ctx, m, t, forced); !removed {
 			left = append(left, t)
 		}
 	}
-	m.RetiringTokens = retiringList(left)
+	return left
 }
 
-// removeRetiring removes a retiring token as the policy says.
-func removeRetiring(ctx context.Context, client *qualytics.Client, policy string, t retiringToken,
-	diags *diag.Diagnostics,
-) bool {
+func (c call) removeOne(ctx context.Context, m tokenModel, t retiringToken, forced bool) (retiringToken, bool) {
 	const summary = "Unable to remove retiring service token"
-	id, _ := parseID(t.ID.ValueString())
-	listed, found, err := client.CachedServiceToken(ctx, id)
+	const listed = " is still listed in retiring_tokens, and the next apply tries again"
+	token, found, err := c.client.CachedServiceToken(ctx, t.number())
+	if err == nil && !found {
+		return t, true
+	}
+	now := c.client.ServerTime()
+	if err == nil && token.Usable(now) {
+		var own bool
+		own, err = c.isOwn(ctx, m, t)
+		status := t.statusAt(now, m.overlap(), token.LastUsed)
+		switch {
+		case err == nil && own:
+			c.warnOfOwnRetiring(m, t)
+			return t, false
+		case err == nil && !forced && status != retiringEnded:
+			if t.memory.Status, t.memory.LastUsed = status, token.LastUsed; status == retiringInUse {
+				c.warnOfUse(m, t)
+			}
+			return t, false
+		}
+	}
+	if err == nil {
+		err = c.removeToken(ctx, m.DeletionPolicy.ValueString(), t.number())
+	}
 	switch {
-	case err == nil && !found:
-		return true
-	case err == nil && policy == policyAbandon && listed.Active && listed.Expiration == nil:
-		diags.AddError(summary, sentence(t.label()+" never expires on the server, so it is not abandoned: it would "+
-			"stay valid indefinitely")+" Apply deletion_policy = \"delete\" or \"revoke\".")
-		return false
-	case err == nil && policy == policyAbandon:
-		return true
-	case err == nil:
-		err = removeToken(ctx, client, policy, id)
+	case found && qualytics.IsRefused(err) && token.Expired(now):
+		c.warn("Record of expired service token stays", "%s", detailOf(t.label(), err, "It cannot be used. To delete "+
+			"the record, revoke and delete the token in Qualytics (Settings, Tokens)."))
+		return t, true
+	case err != nil:
+		t.memory.Status = retiringEnded
+		c.fail(summary, t.label()+listed, err)
 	}
-	if qualytics.IsRefused(err) && found && listed.Expired(client.ServerTime()) {
-		diags.AddWarning("Record of expired service token stays", detailOf(t.label(), err))
-		return true
-	}
-	if err != nil {
-		call{diags: diags}.fail(summary, t.label()+" is still listed in retiring_tokens, and the next apply tries again", err)
-	}
-	return err == nil
+	return t, err == nil
 }
 
 // removeToken revokes a token, and deletes it unless the policy keeps its record.
-func removeToken(ctx context.Context, client *qualytics.Client, policy string, id int64) error {
+func (c call) removeToken(ctx context.Context, policy string, id int64) error {
 	if policy == policyRevoke {
-		return client.RevokeToken(ctx, id)
+		return c.client.RevokeToken(ctx, id)
 	}
-	return client.RevokeAndDeleteToken(ctx, id)
+	return c.client.RevokeAndDeleteToken(ctx, id)
 }
 
-// asWarnings returns errors as warnings, so that what depends on a resource is updated.
-func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
-	var out diag.Diagnostics
-	for _, d := range diags {
-		out.AddWarning(d.Summary(), d.Detail())
-	}
-	return out
+// warnOfUse warns about a retiring token that is used after its overlap.
+func (c call) warnOfUse(m tokenModel, t retiringToken) {
+	summary := fmt.Sprintf("Replaced service token %s is still in use", t.title())
+	c.warn(summary, "The %s was replaced at %s by the %s, and was last used %s. It stays valid until it has not been "+
+		"used for %d days%s.\n\nAn update of the resource that stores the token may have failed, although its state "+
+		"says otherwise, or a client has not read the new token yet. Update the resource with \"%s apply "+
+		"-replace=ADDRESS\", in which ADDRESS is that of the resource, or restart the client. To end the old token "+
+		"although it is in use, set overlap_days = 0.",
+		t.label(), formatTime(t.memory.ReplacedAt), m.label(), c.agoText(*t.memory.LastUsed),
+		m.OverlapDays.ValueInt64(), t.hardEndText(), c.cli)
 }
 
-// validateOverlap checks the arguments of the overlap.
-func (m tokenModel) validateOverlap(diags *diag.Diagnostics) {
-	overlap, window := m.OverlapDays, m.RotateBeforeDays
-	if !overlap.IsNull() && !overlap.IsUnknown() && m.hasFixedName() {
-		diags.AddAttributeError(path.Root("overlap_days"), "Overlap requires name_prefix",
-			"During the overlap, two tokens of the account exist, and the names of an account's tokens are unique. "+
-				"Use name_prefix instead of name.")
+func (t retiringToken) hardEndText() string {
+	if t.memory.ExpiresAt == nil {
+		return ""
 	}
-	if diags.HasError() {
-		return
+	return ", at the latest until it expires at " + formatTime(*t.memory.ExpiresAt)
+}
+
+// warnOfOwnRetiring warns that the provider uses a retiring token.
+func (c call) warnOfOwnRetiring(m tokenModel, t retiringToken) {
+	successor := "the attribute token of this resource"
+	if m.Revoked.ValueBool() {
+		successor = "the token of another Admin"
 	}
-	if !overlap.IsUnknown() && !window.IsNull() && !window.IsUnknown() && overlap.ValueInt64() > window.ValueInt64() {
-		diags.AddAttributeWarning(path.Root("overlap_days"), "Overlap is longer than the rotation window", fmt.Sprintf(
-			"overlap_days is %d and rotate_before_days is %d: a token that is rotated in its window expires "+
-				"before the overlap ends. Set rotate_before_days to at least %d.", overlap.ValueInt64(),
-			window.ValueInt64(), overlap.ValueInt64()))
-	}
+	c.warn(fmt.Sprintf("Replaced service token %s is in use by the provider", t.title()), "The provider is configured "+
+		"with the %s, or cannot tell it apart from its own token. It was replaced at %s by the %s. It stays valid "+
+		"while the provider uses it%s. Set %s, or token in the provider configuration, to %s.", t.label(),
+		formatTime(t.memory.ReplacedAt), m.label(), t.hardEndText(), envToken, successor)
 }

@@ -19,8 +19,7 @@ import (
 // overlapping is a token that is rotated in place 10 days before it expires.
 var overlapping = values{"name_prefix": "ci-", "expires_in_days": 30, "rotate_before_days": 10, "overlap_days": 5}
 
-// retiringTokens returns the elements of retiring_tokens as "ID due" or "ID", with
-// "retire_at" unknown as "ID?".
+// retiringTokens returns the IDs of retiring_tokens, with "?" if retire_at is unknown.
 func retiringTokens(o *object) []string { return retiringOf(o.state) }
 
 func retiringOf(state tftypes.Value) []string {
@@ -35,9 +34,6 @@ func retiringOf(state tftypes.Value) []string {
 		entry := get(e, "id")
 		if get(e, "retire_at") == "?" {
 			entry += "?"
-		}
-		if get(e, "due") == "true" {
-			entry += " due"
 		}
 		out = append(out, entry)
 	}
@@ -66,14 +62,14 @@ func rotated(t tb, h *harness, more values) (o *object, config values, old strin
 	return o, config, old
 }
 
-// A rotation with an overlap is an update: the new token is stored with the old one,
-// which works until the overlap has ended and the next apply removes it.
+// A rotation is an update: the new token is stored with the old one, which works until the
+// overlap has ended and the next apply removes it.
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
 		config := overlapping.with(values{"service_account_id": h.account()})
 		o := h.created(tokenType, config)
-		first, secret := get(o.state, "id"), get(o.state, "token")
+		first, secret, name := get(o.state, "id"), get(o.state, "token"), get(o.state, "name")
 		h.clock.Advance(21 * day)
 		p := h.planned(o, config)
 		for _, name := range []string{"id", "token", "name", "expires_at", "created_at", "status"} {
@@ -82,7 +78,10 @@ func TestOverlap(t *testing.T) {
 			}
 		}
 		wantRetiring(t, retiringOf(p.planned), first+"?")
-		wantText(t, p.diags.warnings(), "Service token will be rotated", "stays valid until the overlap ends")
+		wantText(t, p.diags.warnings(), fmt.Sprintf("Service token %q (ID %s) will be rotated", name, first),
+			"its rotation has been due since",
+			"until it has not been used for 5 days (overlap_days), at the latest until it "+
+				"expires at "+get(o.state, "expires_at"))
 		if p.action != "update" {
 			t.Fatalf("planned %s %v", p.action, p.replace)
 		}
@@ -102,16 +101,22 @@ func TestOverlap(t *testing.T) {
 		h.clean(o, config)
 		h.clock.Advance(5*day - time.Minute)
 		h.clean(o, config)
-		wantRetiring(t, retiringTokens(o), first)
 
 		h.clock.Advance(2 * time.Minute)
+		before := o.state
 		wantOK(t, h.refresh(o))
-		wantRetiring(t, retiringTokens(o), first+" due")
+		if !o.state.Equal(before) {
+			t.Errorf("the end of the overlap is drift: %s", difference(before, o.state))
+		}
 		p = h.plan(o, config)
-		wantRetiring(t, retiringOf(p.planned))
-		wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "ID "+first, "revoked and deleted",
-			"last use")
-		h.must(o, config, "update")
+		wantRetiring(t, retiringOf(p.planned), "unknown")
+		wantText(t, p.diags.warnings(),
+			fmt.Sprintf("Retiring service tokens of %q (ID", get(o.state, "name")), "will be removed", "ID "+first,
+			"its overlap ended at", "revoked and deleted", "never used", "increase overlap_days")
+		h.server.ClearRequests()
+		*o = *h.applied(p)
+		wantWrites(t, h, "PUT /user-tokens/"+first, "DELETE /user-tokens/"+first)
+		wantRetiring(t, retiringTokens(o))
 		if h.works(first) || len(h.server.Tokens()) != 1 || get(o.state, "id") != second {
 			t.Errorf("the overlap ended, and the server has %+v", h.server.Tokens())
 		}
@@ -119,59 +124,178 @@ func TestOverlap(t *testing.T) {
 	})
 }
 
-// A saved plan keeps what it decided, and a plan without a refresh decides nothing new.
-func TestOverlapUsesNoClockWhilePlanning(t *testing.T) {
+// Without overlap_days, the overlap is 7 days.
+func TestDefaultOverlap(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, values{"overlap_days": nil})
+	if got := get(o.state, "overlap_days"); got != "7" {
+		t.Errorf("overlap_days is %s, want 7", got)
+	}
+	h.clock.Advance(7*day - time.Minute)
+	h.clean(o, config)
+	if !h.works(old) {
+		t.Error("the old token ended before 7 days")
+	}
+	h.clock.Advance(2 * time.Minute)
+	h.must(o, config, "update")
+	if h.works(old) {
+		t.Error("the old token works after 7 days")
+	}
+}
+
+// Without an overlap, the old token is removed in the same apply, used or not, after the new
+// one is stored. The plan says so.
+func TestNoOverlap(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		config := overlapping.with(values{"service_account_id": h.account(), "overlap_days": 0})
+		o := h.created(tokenType, config)
+		old := get(o.state, "id")
+		h.clock.Advance(21 * day)
+		h.use(parseInt(t, old), time.Minute)
+		p := h.planned(o, config)
+		wantRetiring(t, retiringOf(p.planned), "unknown")
+		wantText(t, p.diags.warnings(), "will be rotated",
+			"removed in the same apply and stop working (overlap_days = 0)", "Last used 1 minute ago")
+		h.server.ClearRequests()
+		*o = *h.applied(p)
+		wantWrites(t, h, "POST /user-tokens", "PUT /user-tokens/"+old, "DELETE /user-tokens/"+old)
+		wantRetiring(t, retiringTokens(o))
+		h.clean(o, config)
+	})
+}
+
+// What is in use stays, without a change in the plan, and every plan warns. Once it has not
+// been used for overlap_days, it is removed.
+func TestRetiringTokenInUse(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, config, old := rotated(t, h, values{"expires_in_days": 90, "rotate_before_days": 69})
+		name := listedName(t, h, old)
+		for range 10 { // a client uses it every day
+			h.clock.Advance(day)
+			h.use(parseInt(t, old), 2*time.Hour)
+			h.clean(o, config)
+		}
+		before := o.state
+		p := h.planned(o, config)
+		wantText(t, p.diags.warnings(), fmt.Sprintf("Replaced service token %q (ID", name), "is still in use",
+			"last used 2 hours ago", "ID "+get(o.state, "id"), "was replaced at", "although its state says otherwise",
+			"terraform apply -replace=ADDRESS", "set overlap_days = 0",
+			"has not been used for 5 days, at the latest until "+
+				"it expires at")
+		if p.action != "no-op" || !o.state.Equal(before) || !h.works(old) {
+			t.Errorf("planned %s, drift %q, the old token works: %t", p.action, difference(before, o.state),
+				h.works(old))
+		}
+		h.clock.Advance(5*day - 2*time.Hour - time.Minute)
+		h.clean(o, config)
+		h.clock.Advance(2 * time.Minute)
+		wantText(t, h.must(o, config, "update").warnings(), "will be removed", "last used 5 days ago")
+		if h.works(old) {
+			t.Error("the unused token works")
+		}
+		h.clean(o, config)
+	})
+}
+
+// listedName returns the name of the server's token with an ID.
+func listedName(t *testing.T, h *harness, id string) string {
+	t.Helper()
+	token, ok := h.tokenByID(id)
+	if !ok {
+		t.Fatalf("there is no token %s", id)
+	}
+	return token.Name
+}
+
+// A token that never expires stays as long as it is used. One that expires ends then.
+func TestRetiringTokenInUseExpires(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	o, config, old := rotated(t, h, nil)
-	h.clock.Advance(6 * day)
-	if p := h.plan(o, config); p.action != "no-op" {
-		t.Errorf("without a refresh, the plan is %s", p.action)
+	for range 9 { // it expires 30 days after its creation
+		h.use(parseInt(t, old), 0)
+		h.clean(o, config)
+		h.clock.Advance(day)
 	}
-	saved := h.planned(o, config)
-	h.clock.Advance(-3 * day)
-	after, diags := h.apply(saved)
-	if diags.errors() != "" || h.works(old) {
-		t.Errorf("the saved plan did not remove the token %s: %s", old, diags.errors())
+	h.must(o, config, "update")
+	if _, ok := h.tokenByID(old); ok {
+		t.Error("the expired token is still on the server")
 	}
-	wantRetiring(t, retiringTokens(after))
+	h.clean(o, config)
 }
 
-// retire_unused_after_hours ends the overlap early if the old token is not used any
-// more, and only if the deployment reports when it was used.
-func TestRetireUnused(t *testing.T) {
+// A token that is used between the plan and the apply stays, and the apply warns.
+func TestRetiringTokenUsedBeforeApply(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		name     string
-		used     time.Duration // before the rotation: negative; never: 0
-		rotation time.Duration // ago
-		due      bool
-	}{
-		{"never used", 0, 4 * day, false},
-		{"used before a recent rotation", -3 * day, time.Hour, false},
-		{"used before a rotation of yesterday", -time.Hour, 24*time.Hour + time.Minute, true},
-		{"used after the rotation", 23 * time.Hour, 30 * time.Hour, false},
-		{"unused for long after the rotation", time.Hour, 26 * time.Hour, true},
-		{"unused for almost long enough", time.Hour, 25*time.Hour - time.Minute, false},
-		{"unused for exactly long enough", time.Hour, 25 * time.Hour, true},
-		{"rotated exactly long enough ago", -time.Hour, 24 * time.Hour, true},
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, config, old := rotated(t, h, nil)
+		h.clock.Advance(6 * day)
+		p := h.planned(o, config)
+		wantText(t, p.diags.warnings(), "will be removed", "Apply asks for their last use once more")
+		h.use(parseInt(t, old), time.Minute)
+		after, diags := h.apply(p)
+		wantOK(t, diags)
+		wantText(t, diags.warnings(), "is still in use", "last used 1 minute ago")
+		wantRetiring(t, retiringTokens(after), old)
+		if !h.works(old) {
+			t.Error("the used token was removed")
+		}
+		h.clean(after, config)
+	})
+}
+
+// A rotation does not end another retiring token that is in use.
+func TestRotationWithRetiringTokenInUse(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	trigger := func(n string) values { return values{"rotate_when_changed": map[string]string{"n": n}} }
+	o, config, first := rotated(t, h, trigger("1"))
+	second := get(o.state, "id")
+	h.clock.Advance(6 * day)
+	h.use(parseInt(t, first), 0)
+	p := h.planned(o, config.with(trigger("2")))
+	wantRetiring(t, retiringOf(p.planned), first, second+"?")
+	wantText(t, p.diags.warnings(), "will be rotated", "because rotate_when_changed changed", "is still in use")
+	after := h.applied(p)
+	if !h.works(first) || !h.works(second) || !h.tokenWorks(after) {
+		t.Errorf("works: %t %t %t", h.works(first), h.works(second), h.tokenWorks(after))
+	}
+}
+
+// What needs another token creates it in place, and the old one stays valid.
+func TestRotationInPlace(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(h *harness) values{
+		"lifetime":      func(*harness) values { return values{"expires_in_days": 60} },
+		"no lifetime":   func(*harness) values { return values{"expires_in_days": nil, "rotate_before_days": nil} },
+		"prefix":        func(*harness) values { return values{"name_prefix": "other-"} },
+		"to fixed name": func(*harness) values { return values{"name_prefix": nil, "name": "fixed"} },
+		"trigger":       func(*harness) values { return values{"rotate_when_changed": map[string]string{"n": "2"}} },
+		"encryption": func(h *harness) values {
+			return values{"encryption": h.encryption("age", matrixIdentity().Recipient().String())}
+		},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
-				o, config, old := rotated(t, h, values{"retire_unused_after_hours": 24})
+				config := overlapping.with(values{
+					"service_account_id": h.account(), "rotate_when_changed": map[string]string{"n": "1"},
+				})
+				o := h.created(tokenType, config)
+				old := get(o.state, "id")
+				config = config.with(change(h))
+				h.server.ClearRequests()
+				w := h.must(o, config, "update").warnings()
+				wantWrites(t, h, "POST /user-tokens")
+				wantText(t, w, "will be rotated", " changed", "stays valid")
+				wantRetiring(t, retiringTokens(o), old)
+				if !h.works(old) || !h.tokenWorks(o) {
+					t.Errorf("works: %t, the old one: %t", h.tokenWorks(o), h.works(old))
+				}
 				h.clean(o, config)
-				h.server.Clock.Stop()
-				if tc.used != 0 {
-					h.use(parseInt(t, old), -tc.used)
-				}
-				h.clock.Advance(tc.rotation)
-				want := old
-				if tc.due {
-					want += " due"
-				}
-				wantOK(t, h.refresh(o))
-				wantRetiring(t, retiringTokens(o), want)
 			})
 		})
 	}
@@ -232,28 +356,21 @@ func TestReasonsOfOverlap(t *testing.T) {
 	}
 }
 
-// A new account, prefix, lifetime, SCIM limit, or encryption replaces the resource,
-// which removes the retiring tokens too.
+// Another account replaces the resource, which removes the retiring tokens too. The plan says
+// so.
 func TestReplacementDuringOverlap(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	for name, change := range map[string]func() values{
-		"account":  func() values { return values{"service_account_id": h.account()} },
-		"prefix":   func() values { return values{"name_prefix": "other-"} },
-		"lifetime": func() values { return values{"expires_in_days": 60} },
-		"SCIM":     func() values { return values{"scim_endpoints_only": true} },
-		"encryption": func() values {
-			return values{"encryption": h.encryption("age", matrixIdentity().Recipient().String())}
-		},
-	} {
-		o, config, old := rotated(t, h, nil)
-		h.must(o, config.with(change()), "replace")
-		if h.works(old) {
-			t.Errorf("%s: the retiring token still works", name)
-		}
-		wantRetiring(t, retiringTokens(o))
-		h.must(o, nil, "delete")
+	o, config, old := rotated(t, h, nil)
+	p := h.planned(o, config.with(values{"service_account_id": h.account()}))
+	wantText(t, p.diags.warnings(), "will be replaced", "Its retiring tokens end too", "will be removed", "ID "+old,
+		"the resource is removed")
+	if p.action != "replace" {
+		t.Errorf("planned %s", p.action)
 	}
+	*o = *h.applied(p)
+	wantRetiring(t, retiringTokens(o))
+	h.must(o, nil, "delete")
 	if left := h.server.Tokens(); len(left) != 0 {
 		t.Errorf("%d tokens are left", len(left))
 	}
@@ -269,16 +386,16 @@ func TestChangesDuringOverlap(t *testing.T) {
 		records int  // on the server
 		warns   string
 	}{
-		{"overlap removed", values{"overlap_days": nil}, false, 1, "will be removed"},
-		{"revoked", values{"revoked": true}, false, 1, "will be removed"},
+		{"no overlap", values{"overlap_days": 0}, false, 1, "overlap_days = 0"},
+		{"revoked", values{"revoked": true}, false, 1, "revoked = true"},
 		{"overlap longer", values{"overlap_days": 9}, true, 2, ""},
 		{
 			"policy revoke, no overlap",
-			values{"overlap_days": nil, "deletion_policy": "revoke"},
+			values{"overlap_days": 0, "deletion_policy": "revoke"},
 			false, 2,
-			"are revoked, and stop working",
+			"will be revoked, and stop working",
 		},
-		{"policy abandon, no overlap", values{"overlap_days": nil, "deletion_policy": "abandon"}, true, 2, ""},
+		{"default overlap", values{"overlap_days": nil}, true, 2, ""},
 		{"window changed", values{"rotate_before_days": 12}, true, 2, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -317,21 +434,35 @@ func TestShorterOverlap(t *testing.T) {
 	h.clean(o, config)
 }
 
-// A retiring token that someone revoked or deleted leaves the list without a warning.
+// A retiring token that someone deleted leaves the list. The record of one that someone
+// revoked is deleted by the next apply, unless the policy keeps it.
 func TestRetiringTokenGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		for name, event := range map[string]func(id int64){
-			"revoked": func(id int64) { h.revoke(id) },
-			"deleted": func(id int64) { h.server.RemoveToken(id) },
-		} {
-			o, config, old := rotated(t, h, nil)
-			event(parseInt(t, old))
-			if diags := h.refresh(o); len(diags) > 0 {
-				t.Errorf("%s: %s%s", name, diags.errors(), diags.warnings())
-			}
-			wantRetiring(t, retiringTokens(o))
-			h.clean(o, config)
+		o, config, old := rotated(t, h, nil)
+		h.server.RemoveToken(parseInt(t, old))
+		if diags := h.refresh(o); len(diags) > 0 {
+			t.Errorf("deleted: %s%s", diags.errors(), diags.warnings())
+		}
+		wantRetiring(t, retiringTokens(o))
+		h.clean(o, config)
+
+		o, config, old = rotated(t, h, nil)
+		h.revoke(parseInt(t, old))
+		p := h.planned(o, config)
+		wantText(t, p.diags.warnings(), "will be removed", "revoked outside of Terraform")
+		*o = *h.applied(p)
+		if _, ok := h.tokenByID(old); ok {
+			t.Error("the record of the revoked token is still on the server")
+		}
+		h.clean(o, config)
+
+		o, config, old = rotated(t, h, values{"deletion_policy": "revoke"})
+		h.revoke(parseInt(t, old))
+		h.clean(o, config)
+		wantRetiring(t, retiringTokens(o))
+		if _, ok := h.tokenByID(old); !ok {
+			t.Error("the record that the policy keeps is gone")
 		}
 	})
 }
@@ -383,8 +514,7 @@ func TestTwoRotationsInOneOverlap(t *testing.T) {
 	})
 }
 
-// If a token cannot be removed, it stays in the list and is due; the next apply tries
-// again.
+// If a token cannot be removed, it stays in the list, and the next apply tries again.
 func TestRetirementFails(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -396,7 +526,7 @@ func TestRetirementFails(t *testing.T) {
 			h.server.Fail(boom)
 			_, diags := h.run(o, config)
 			wantText(t, diags.errors(), "Unable to remove retiring service token", "the next apply tries again")
-			wantRetiring(t, retiringTokens(o), old+" due")
+			wantRetiring(t, retiringTokens(o), old)
 			h.server.Heal()
 			h.must(o, config, "update")
 			if n := len(h.server.Tokens()); n != 1 {
@@ -425,8 +555,41 @@ func TestRotationInPlaceFails(t *testing.T) {
 	}
 }
 
-// An imported token can be rotated in place, and a state without the attributes of the
-// overlap is completed by a refresh.
+// An imported token that never expires is rotated in place if the configuration has a
+// lifetime, and stays valid for the overlap.
+func TestLifetimeOfImportedToken(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		owner := h.account()
+		created := h.server.AddToken(qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner)})
+		old := fmt.Sprint(created.ID)
+		h.use(created.ID, time.Minute)
+		o := h.loaded(tokenType, old)
+		wantRetiring(t, retiringTokens(o))
+		config := overlapping.with(values{"service_account_id": owner})
+		p := h.plan(o, config)
+		wantText(t, p.diags.warnings(), `Service token "by hand" (ID `, "will be rotated", "expires_in_days changed",
+			"stays valid")
+		if p.action != "update" {
+			t.Fatalf("planned %s %v", p.action, p.replace)
+		}
+		*o = *h.applied(p)
+		wantRetiring(t, retiringTokens(o), old)
+		if !h.works(old) || !h.tokenWorks(o) {
+			t.Errorf("works: %t, the imported one: %t", h.tokenWorks(o), h.works(old))
+		}
+		h.clean(o, config)
+		h.clock.Advance(6 * day) // the secret of the imported token is not known
+		h.must(o, config, "update")
+		if h.works(old) {
+			t.Error("the imported token works after the overlap")
+		}
+		h.clean(o, config)
+	})
+}
+
+// An imported token with the lifetime of the configuration is adopted, and rotated in place
+// when it is due.
 func TestOverlapOfImportedToken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -435,34 +598,26 @@ func TestOverlapOfImportedToken(t *testing.T) {
 		created := h.server.AddToken(
 			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
 		o := h.loaded(tokenType, fmt.Sprint(created.ID))
-		wantRetiring(t, retiringTokens(o))
 		config := overlapping.with(values{"service_account_id": owner})
-		if p := h.plan(o, config); p.action == "replace" || p.diags.errors() != "" {
-			t.Fatalf("planned %s %v %s", p.action, p.replace, p.diags.errors())
-		}
+		h.server.ClearRequests()
 		h.must(o, config, "update")
+		wantWrites(t, h)
 		h.clean(o, config)
 		h.clock.Advance(21 * day)
 		h.must(o, config, "update")
 		wantRetiring(t, retiringTokens(o), fmt.Sprint(created.ID))
-		old := attributes(o.state)
-		for _, name := range []string{"overlap_days", "retire_unused_after_hours", "retiring_tokens"} {
-			old[name] = tftypes.NewValue(old[name].Type(), nil)
-		}
-		o.state = tftypes.NewValue(o.state.Type(), old)
-		wantOK(t, h.refresh(o))
-		wantRetiring(t, retiringTokens(o))
-		h.must(o, config, "update")
 		h.clean(o, config)
 	})
 }
 
-// The guard against a lockout covers retiring tokens in a plan, an update, and a
-// destruction.
+// The provider's own retiring token stays, with a warning, and nothing fails, whether its
+// secret is known or not. Only a destruction is refused.
 func TestRetiringOwnToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID)})
+		config := overlapping.with(values{
+			"service_account_id": fmt.Sprint(self.ID), "expires_in_days": 90, "rotate_before_days": 69,
+		})
 		o := h.created(tokenType, config)
 		mine := get(o.state, "id")
 		h.connectAs(parseInt(t, mine))
@@ -471,33 +626,72 @@ func TestRetiringOwnToken(t *testing.T) {
 		h.must(o, config, "update")
 		wantRetiring(t, retiringTokens(o), mine)
 		h.clock.Advance(6 * day)
-		wantOK(t, h.refresh(o))
-		for name, config := range map[string]values{
-			"due": config, "destroy": nil, "revoked": config.with(values{"revoked": true}),
+		for name, tc := range map[string]struct {
+			config values
+			action string
+		}{
+			"ended":      {config, "no-op"},
+			"no overlap": {config.with(values{"overlap_days": 0}), "update"},
 		} {
-			// The hash of its secret is known, so the plan refuses it.
-			p := h.plan(o, config)
-			wantText(t, p.diags.errors(), "Operation would lock out the provider", "retiring service token")
-			if w := p.diags.warnings(); w != "" {
-				t.Errorf("%s: the refused plan also warns: %s", name, w)
+			p := h.planned(o, tc.config)
+			wantOK(t, p.diags)
+			wantText(t, p.diags.warnings(), "is in use by the provider", "stays valid",
+				"attribute token of this resource")
+			if p.action != tc.action || strings.Contains(p.diags.warnings(), "state rm") {
+				t.Errorf("%s: planned %s, %s", name, p.action, p.diags.warnings())
 			}
-			// A plan of another Admin does not know it, but the apply does.
-			own := h.config
-			h.connectAs(h.server.AdminTokenID())
-			p = h.plan(o, config)
-			h.connect(own)
 			after, diags := h.apply(p)
-			wantText(t, diags.errors(), "Operation would lock out the provider", "retiring service token")
+			wantOK(t, diags)
+			wantRetiring(t, retiringTokens(after), mine)
 			if !h.active(mine) {
 				t.Fatalf("%s: the provider revoked its own token", name)
 			}
-			wantRetiring(t, retiringTokens(after), retiringTokens(o)...)
+		}
+		wantText(t, h.plan(o, nil).diags.errors(), "Operation would lock out the provider",
+			"attribute token of this resource")
+		// A plan of another Admin does not know it, but the apply does.
+		mineConfig := h.config
+		h.clock.Advance(6 * day)
+		h.connectAs(h.server.AdminTokenID())
+		p := h.planned(o, config)
+		destroy := h.plan(o, nil)
+		wantText(t, p.diags.warnings(), "will be removed")
+		wantOK(t, destroy.diags)
+		h.config = mineConfig
+		after, diags := h.apply(p)
+		wantOK(t, diags)
+		wantText(t, diags.warnings(), "is in use by the provider")
+		wantRetiring(t, retiringTokens(after), mine)
+		_, diags = h.apply(destroy)
+		wantText(t, diags.errors(), "Operation would lock out the provider")
+		if !h.active(mine) || !h.active(get(o.state, "id")) {
+			t.Fatal("a token was revoked")
 		}
 		// The next run uses the new token.
+		h.clock.Advance(6 * day)
 		h.connectAs(parseInt(t, get(o.state, "id")))
 		h.must(o, config, "update")
 		if h.active(mine) {
 			t.Error("the retiring token is still active")
+		}
+		h.clean(o, config)
+	})
+}
+
+// The provider's own token that was imported without its secret, and then rotated.
+func TestImportedOwnToken(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Expiration = nil })
+		o := h.loaded(tokenType, fmt.Sprint(own.ID))
+		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID)})
+		h.must(o, config, "update")
+		wantRetiring(t, retiringTokens(o), fmt.Sprint(own.ID))
+		h.clock.Advance(6 * day)
+		diags := h.must(o, config, "no-op")
+		wantText(t, diags.warnings(), "is in use by the provider")
+		if !h.active(fmt.Sprint(own.ID)) {
+			t.Error("the provider revoked its own token")
 		}
 	})
 }
@@ -514,18 +708,12 @@ func TestOverlapValidation(t *testing.T) {
 		warnings string
 	}{
 		{"valid", values{"overlap_days": 7}, "", ""},
-		{"fixed name", values{"name_prefix": nil, "name": "ci", "overlap_days": 7}, "Overlap requires name_prefix", ""},
-		{"too short", values{"overlap_days": 0}, "between 1 and 364", ""},
-		{"too long", values{"overlap_days": 365, "rotate_before_days": nil}, "between 1 and 364", ""},
+		{"fixed name", values{"name_prefix": nil, "name": "ci", "overlap_days": 7}, "", ""},
+		{"none", values{"overlap_days": 0}, "", ""},
+		{"too short", values{"overlap_days": -1}, "between 0 and 364", ""},
+		{"too long", values{"overlap_days": 365, "rotate_before_days": nil}, "between 0 and 364", ""},
 		{"longer than the window", values{"overlap_days": 8}, "", "Overlap is longer than the rotation window"},
-		{"unused without overlap", values{"retire_unused_after_hours": 5}, "overlap_days", ""},
-		{"unused too long", values{"overlap_days": 7, "retire_unused_after_hours": 8761}, "between 1 and 8760", ""},
-		{
-			"fixed name, longer than the window",
-			values{"name_prefix": nil, "name": "ci", "overlap_days": 8},
-			"Overlap requires name_prefix", "",
-		},
-		{"unknown", values{"overlap_days": unknown{}, "retire_unused_after_hours": unknown{}}, "", ""},
+		{"unknown", values{"overlap_days": unknown{}}, "", ""},
 		{"unknown name", values{"name_prefix": unknown{}, "overlap_days": 7}, "", ""},
 		{"both names unknown", values{"name_prefix": unknown{}, "name": unknown{}, "overlap_days": 7}, "", ""},
 		{"fixed name, unknown overlap", values{"name_prefix": nil, "name": "ci", "overlap_days": unknown{}}, "", ""},
@@ -557,50 +745,116 @@ func TestUnknownOverlap(t *testing.T) {
 			t.Errorf("unknown %s: %s %s", name, p.action, p.diags.errors())
 		}
 	}
-	h.clock.Advance(6 * day)
-	h.must(o, config, "update")
-	p := h.plan(o, config.with(values{"overlap_days": unknown{}}))
+	never := values{"service_account_id": h.account(), "name_prefix": "ci-"}
+	o = h.created(tokenType, never)
+	p := h.planned(o, never.with(values{"overlap_days": unknown{}}))
 	wantRetiring(t, retiringOf(p.planned))
+	if get(p.planned, "id") == "?" {
+		t.Error("an unknown overlap of a token that never expires lets its ID be unknown")
+	}
 }
 
 // A plan with values that are only known during apply agrees with the plan during apply,
-// whatever the values turn out to be.
+// whatever the values turn out to be, in each status. No old token ends unless the
+// configuration says so.
 func TestOverlapWithUnknownValues(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
+	h.server.Clock.Stop()
+	age := h.encryption("age", matrixIdentity().Recipient().String())
 	trigger := func(value any) values { return values{"rotate_when_changed": map[string]any{"n": value}} }
+	statuses := map[string]func(h *harness, o *object){
+		"active":          func(*harness, *object) {},
+		"due":             func(h *harness, _ *object) { h.clock.Advance(21 * day) },
+		"expired":         func(h *harness, _ *object) { h.clock.Advance(31 * day) },
+		"revoked by them": func(h *harness, o *object) { h.revoke(parseInt(t, get(o.state, "id"))) },
+	}
 	for _, tc := range []struct {
-		name         string
-		age          time.Duration
-		first, final values
-		rotates      bool
+		name    string
+		unknown values
+		known   values
+		rotates bool // an active token
+		ends    bool // the old token may end
 	}{
-		{"trigger unchanged", 0, trigger(unknown{}), trigger("1"), false},
-		{"trigger changed", 0, trigger(unknown{}), trigger("2"), true},
+		{"trigger unchanged", trigger(unknown{}), trigger("1"), false, false},
+		{"trigger changed", trigger(unknown{}), trigger("2"), true, false},
+		{"trigger null", values{"rotate_when_changed": unknown{}}, values{"rotate_when_changed": nil}, false, false},
+		{"window longer", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 29}, false, false},
+		{"window shorter", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 2}, false, false},
+		{"no window", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": nil}, false, false},
+		{"overlap unchanged", values{"overlap_days": unknown{}}, nil, false, false},
+		{"overlap null", values{"overlap_days": unknown{}}, values{"overlap_days": nil}, false, false},
 		{
-			"window covers the refresh", 15 * day,
-			values{"rotate_before_days": unknown{}},
-			values{"rotate_before_days": 20},
-			true,
+			"overlap changed", trigger("2").with(values{"overlap_days": unknown{}}),
+			trigger("2").with(values{"overlap_days": nil}), true, false,
 		},
-		{"window does not", 21 * day, values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 2}, false},
 		{
-			"no overlap", 0, trigger("2").with(values{"overlap_days": unknown{}}),
-			trigger("2").with(values{"overlap_days": 9}), true,
+			"no overlap", trigger("2").with(values{"overlap_days": unknown{}}),
+			trigger("2").with(values{"overlap_days": 0}), true, true,
 		},
-		{"revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": true}, false},
-		{"not revoked", 21 * day, values{"revoked": unknown{}}, values{"revoked": false}, true},
+		{"revoked", values{"revoked": unknown{}}, values{"revoked": true}, false, true},
+		{"not revoked", values{"revoked": unknown{}}, values{"revoked": nil}, false, false},
+		{"lifetime", values{"expires_in_days": unknown{}}, values{"expires_in_days": 60}, true, false},
+		{
+			"no lifetime",
+			values{"expires_in_days": unknown{}, "rotate_before_days": nil},
+			values{"expires_in_days": nil, "rotate_before_days": nil},
+			true, false,
+		},
+		{"prefix", values{"name_prefix": unknown{}}, values{"name_prefix": "x-"}, true, false},
+		{"same prefix", values{"name_prefix": unknown{}}, nil, false, false},
+		{"SCIM", values{"scim_endpoints_only": unknown{}}, values{"scim_endpoints_only": nil}, false, false},
+		{"encryption", values{"encryption": h.encryption(nil, nil)}, values{"encryption": age}, true, false},
+		{"no encryption", values{"encryption": h.encryption(nil, nil)}, nil, false, false},
+		{"policy", values{"deletion_policy": unknown{}}, values{"deletion_policy": "revoke"}, false, false},
+		{"same account", values{"service_account_id": unknown{}}, nil, false, false},
 	} {
-		config := overlapping.with(values{"service_account_id": h.account()}).with(trigger("1"))
-		o := h.created(tokenType, config)
-		old := get(o.state, "id")
-		h.clock.Advance(tc.age)
-		wantOK(t, h.refresh(o))
-		after, diags := h.applyWith(h.plan(o, config.with(tc.first)), config.with(tc.final))
-		if diags.errors() != "" || (get(after.state, "id") != old) != tc.rotates {
-			t.Errorf("%s: rotated %t, want %t %s", tc.name, get(after.state, "id") != old, tc.rotates, diags.errors())
+		for status, event := range statuses {
+			config := overlapping.with(values{"service_account_id": h.account()}).with(trigger("1"))
+			o := h.created(tokenType, config)
+			old := get(o.state, "id")
+			event(h, o)
+			worked := h.works(old)
+			first := h.planned(o, config.with(tc.unknown))
+			if first.action != "update" {
+				t.Errorf("%s, %s: planned %s", tc.name, status, first.action)
+			}
+			final := config.with(tc.known)
+			after, diags := h.applyWith(first, final)
+			if diags.errors() != "" {
+				t.Errorf("%s, %s: %s", tc.name, status, diags.errors())
+				continue
+			}
+			if rotated := get(after.state, "id") != old; status == "active" && rotated != tc.rotates {
+				t.Errorf("%s: rotated %t, want %t", tc.name, rotated, tc.rotates)
+			}
+			if !tc.ends && worked && !h.works(old) {
+				t.Errorf("%s, %s: the old token does not work", tc.name, status)
+			}
+			h.clean(after, final)
 		}
-		h.clean(after, config.with(tc.final))
+	}
+}
+
+// The clock goes on between a plan with unknown values and its apply.
+func TestUnknownValuesAndTheClock(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"overlap_days", "deletion_policy", "revoked", "service_account_id", "name_prefix"} {
+		for _, later := range []time.Duration{2 * day, 12 * day} {
+			h := newHarness(t, qualyticstest.Build202609())
+			config := overlapping.with(values{"service_account_id": h.account()})
+			o := h.created(tokenType, config)
+			old := get(o.state, "id")
+			h.clock.Advance(19 * day)
+			p := h.planned(o, config.with(values{name: unknown{}}))
+			h.clock.Advance(later) // due, or expired
+			after, diags := h.applyWith(p, config)
+			wantOK(t, diags)
+			if get(after.state, "id") == old || !h.tokenWorks(after) {
+				t.Errorf("unknown %s, %s later: not rotated", name, later)
+			}
+			h.clean(after, config)
+		}
 	}
 }
 
@@ -618,7 +872,7 @@ func TestRotationWithoutRemoval(t *testing.T) {
 		h.server.Fail(boom)
 		diags := h.must(o, config, "update")
 		wantText(t, diags.warnings(), "Unable to remove retiring service token")
-		wantRetiring(t, retiringTokens(o), old+" due")
+		wantRetiring(t, retiringTokens(o), old)
 		if !h.tokenWorks(o) {
 			t.Error("the new token does not work")
 		}
@@ -645,7 +899,7 @@ func TestExpiredTokenThatStays(t *testing.T) {
 	h.clean(o, config)
 }
 
-// The old token of a rotation is not removed if it may be the provider's own.
+// A rotation never removes the provider's own token, also without an overlap.
 func TestRotationOfOwnToken(t *testing.T) {
 	t.Parallel()
 	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
@@ -656,75 +910,84 @@ func TestRotationOfOwnToken(t *testing.T) {
 			"rotate_when_changed": map[string]string{"n": "1"},
 		})
 		h.must(imported, config, "update")
-		change := config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "revoked": true})
-		p := h.plan(imported, change)
-		said := p.diags.errors()
-		if said == "" {
-			_, diags := h.apply(p)
-			said = diags.errors()
-		}
-		wantText(t, said, "lock out the provider")
-		if !h.active(fmt.Sprint(own.ID)) || len(h.server.Tokens()) != 2 {
-			t.Errorf("own token active: %t, tokens: %+v", h.active(fmt.Sprint(own.ID)), h.server.Tokens())
+		change := config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "overlap_days": 0})
+		p := h.planned(imported, change)
+		wantOK(t, p.diags)
+		after, diags := h.apply(p)
+		wantOK(t, diags)
+		wantText(t, diags.warnings(), "is in use by the provider")
+		wantRetiring(t, retiringTokens(after), fmt.Sprint(own.ID))
+		if !h.active(fmt.Sprint(own.ID)) {
+			t.Error("the provider revoked its own token")
 		}
 	})
-}
-
-// With deletion_policy = "abandon", a revocation also revokes what is retiring, and a
-// token that never expires is not dropped.
-func TestAbandonedRetiringTokens(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, values{"deletion_policy": "abandon"})
-	h.must(o, config.with(values{"revoked": true}), "update")
-	if h.works(old) {
-		t.Error("the retiring token works although the token was revoked")
-	}
-	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
-	config = values{
-		"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30, "overlap_days": 2,
-		"deletion_policy": "abandon", "rotate_when_changed": map[string]string{"n": "1"},
-	}
-	o = h.none(tokenType)
-	h.must(o, config, "create")
-	old = get(o.state, "id")
-	config["rotate_when_changed"] = map[string]string{"n": "2"}
-	h.must(o, config, "update")
-	h.clock.Advance(3 * day)
-	_, diags := h.run(o, config)
-	wantText(t, diags.errors(), "never expires on the server")
-	wantRetiring(t, retiringTokens(o), old+" due")
 }
 
 // The last use is compared with the server's clock, which wrote it.
-func TestRetireUnusedWithSkewedClock(t *testing.T) {
+func TestRetiringTokenInUseWithSkewedClock(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	local := &qualyticstest.Clock{}
-	h.clock, local = local, h.clock
-	h.clock.Advance(3 * time.Hour)
-	config := overlapping.with(values{
-		"service_account_id": h.account(), "retire_unused_after_hours": 2,
-		"rotate_when_changed": map[string]string{"n": "1"},
-	})
-	o := h.created(tokenType, config)
-	old := get(o.state, "id")
-	config["rotate_when_changed"] = map[string]string{"n": "2"}
-	h.must(o, config, "update")
-	h.clock.Advance(3 * time.Hour)
-	local.Advance(3 * time.Hour)
-	h.use(parseInt(t, old), 0)
-	h.clean(o, config)
-	wantRetiring(t, retiringTokens(o), old)
+	for _, skew := range []time.Duration{-30 * time.Hour, 30 * time.Hour} {
+		h := newHarness(t, qualyticstest.Build202609())
+		h.clock = &qualyticstest.Clock{}
+		h.clock.Advance(skew)
+		config := overlapping.with(values{
+			"service_account_id": h.account(), "overlap_days": 1, "rotate_when_changed": map[string]string{"n": "1"},
+		})
+		o := h.created(tokenType, config)
+		old := get(o.state, "id")
+		config["rotate_when_changed"] = map[string]string{"n": "2"}
+		h.must(o, config, "update")
+		advance := func(d time.Duration) { h.clock.Advance(d); h.server.Clock.Advance(d) }
+		advance(25 * time.Hour)
+		h.use(parseInt(t, old), 23*time.Hour)
+		h.clean(o, config)
+		wantRetiring(t, retiringTokens(o), old)
+		advance(2 * time.Hour)
+		h.must(o, config, "update")
+		if h.works(old) {
+			t.Errorf("with a skew of %s, the unused token works", skew)
+		}
+	}
 }
 
-// A removal that failed after overlap_days was removed is tried again: without an overlap,
-// everything is due.
+// A deployment that does not report the last use ends the overlap by time.
+func TestOverlapWithoutLastUse(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, config, old := rotated(t, h, nil)
+		h.clock.Advance(5*day - time.Minute)
+		h.clean(o, config)
+		h.clock.Advance(2 * time.Minute)
+		wantText(t, h.must(o, config, "update").warnings(), "never used, as far as the server reports")
+		if h.works(old) {
+			t.Error("the old token works after the overlap")
+		}
+	})
+}
+
+// overlap_days = 0 and revoked = true also end overlaps of tokens that are in use.
+func TestEndOfOverlapOfTokenInUse(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]values{"no overlap": {"overlap_days": 0}, "revoked": {"revoked": true}} {
+		h := newHarness(t, qualyticstest.Build202609())
+		o, config, old := rotated(t, h, nil)
+		h.clock.Advance(6 * day)
+		h.use(parseInt(t, old), time.Minute)
+		wantText(t, h.must(o, config.with(change), "update").warnings(), "will be removed", "ID "+old,
+			"last used 1 minute ago")
+		if h.works(old) {
+			t.Errorf("%s: the retiring token works", name)
+		}
+		h.clean(o, config.with(change))
+	}
+}
+
+// A removal that failed after overlap_days was set to 0 is tried again.
 func TestOverlapRemovedAndRetirementFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	o, config, old := rotated(t, h, nil)
-	config = config.with(values{"overlap_days": nil})
+	config = config.with(values{"overlap_days": 0})
 	no := qualyticstest.JSON(422, `{"detail":"no"}`).Repeat(qualyticstest.Forever)
 	no.Method = http.MethodPut
 	h.server.Fail(no)
@@ -750,7 +1013,6 @@ func TestOverlapUsesServerClockInANewProcess(t *testing.T) {
 	})
 	o := h.created(tokenType, config)
 	p := h.planned(o, config.with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
-	h.connect(h.config)
 	after := h.applied(p)
 	var elements []tftypes.Value
 	_ = attributes(after.state)["retiring_tokens"].As(&elements)
@@ -778,35 +1040,41 @@ func TestRetiringSibling(t *testing.T) {
 	})
 }
 
-// Destroying with deletion_policy = "abandon" does not drop what must not stay valid.
-func TestDestroyWithAbandonedRetiringTokens(t *testing.T) {
+// A destruction that cannot look up a retiring token is an error, whatever the status.
+func TestDestroyWithoutLookup(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, values{"deletion_policy": "abandon"})
-	no := qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPut, "/user-tokens/"+old)
-	h.server.Fail(no)
-	_, diags := h.run(o, config.with(values{"revoked": true}))
-	wantText(t, diags.errors(), "Unable to remove retiring service token")
-	h.must(o, nil, "delete")
-	if h.works(old) {
-		t.Error("a retiring token of a revoked one works after the destroy")
+	o, _, old := rotated(t, h, nil)
+	for _, status := range []int{403, 409, 422} {
+		p := h.planned(o, nil)
+		h.server.Fail(qualyticstest.JSON(status, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service").
+			Repeat(qualyticstest.Forever))
+		after, diags := h.apply(p)
+		wantText(t, diags.errors(), "Unable to remove retiring service token")
+		wantRetiring(t, retiringTokens(after), old)
+		h.server.Heal()
+	}
+	if !h.works(old) || !h.tokenWorks(o) {
+		t.Error("a token was removed")
 	}
 }
 
-// A token that is not abandoned because it never expires keeps its retiring tokens in the
-// state.
-func TestRefusedAbandonKeepsRetiringTokens(t *testing.T) {
+// A destruction that cannot remove a retiring token keeps both in the state.
+func TestDestroyWithRetiringTokenFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	config := overlapping.with(values{"service_account_id": h.account(), "deletion_policy": "abandon"})
-	o := h.created(tokenType, config)
-	old := get(o.state, "id")
-	h.server.EditProfile(func(p *qualyticstest.Profile) { p.IgnoreExpiry = true })
-	h.clock.Advance(21 * day)
-	h.must(o, config, "update")
+	o, _, old := rotated(t, h, nil)
+	h.server.Fail(qualyticstest.JSON(422, `{"detail":"no"}`).On(http.MethodPut, "/user-tokens/"+old))
 	_, diags := h.run(o, nil)
-	wantText(t, diags.errors(), "Abandoned service token must expire")
+	wantText(t, diags.errors(), "Unable to remove retiring service token")
 	wantRetiring(t, retiringTokens(o), old)
+	if !h.tokenWorks(o) {
+		t.Error("the current token was removed first")
+	}
+	h.must(o, nil, "delete")
+	if n := len(h.server.Tokens()); n != 0 {
+		t.Errorf("%d tokens are left", n)
+	}
 }
 
 // A refresh that cannot confirm that a retiring token is gone is an error, and changes
@@ -852,12 +1120,12 @@ func TestPlannedSecret(t *testing.T) {
 // policy.
 func TestRetiringTokenGoneDuringApply(t *testing.T) {
 	t.Parallel()
-	for _, policy := range []string{"delete", "revoke", "abandon"} {
+	for _, policy := range []string{"delete", "revoke"} {
 		h := newHarness(t, qualyticstest.Build202609())
 		o, config, old := rotated(t, h, values{"deletion_policy": policy})
 		h.clock.Advance(6 * day)
 		wantOK(t, h.refresh(o))
-		wantRetiring(t, retiringTokens(o), old+" due")
+		wantRetiring(t, retiringTokens(o), old)
 		p := h.plan(o, config)
 		h.server.RemoveToken(parseInt(t, old))
 		h.clock.Advance(time.Minute) // the plan's list has expired
@@ -869,16 +1137,16 @@ func TestRetiringTokenGoneDuringApply(t *testing.T) {
 	}
 }
 
-// If a token that is not due cannot be removed, it is due afterwards.
+// If a token whose overlap is to end cannot be removed, it stays in the list.
 func TestRemovalOfAnOverlapFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	o, config, old := rotated(t, h, nil)
-	config = config.with(values{"overlap_days": nil})
+	config = config.with(values{"overlap_days": 0})
 	h.server.Fail(qualyticstest.JSON(500, `{"detail":"no"}`).On(http.MethodDelete, "").Repeat(qualyticstest.Forever))
 	_, diags := h.run(o, config)
 	wantText(t, diags.errors(), "Unable to remove retiring service token")
-	wantRetiring(t, retiringTokens(o), old+" due")
+	wantRetiring(t, retiringTokens(o), old)
 }
 
 // Without the hash of its secret, a retiring token is looked up before it is removed. If
@@ -899,7 +1167,7 @@ func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
 	h.must(o, config, "update")
 	old := fmt.Sprint(imported.ID)
 	wantRetiring(t, retiringTokens(o), old)
-	config = config.with(values{"overlap_days": nil})
+	config = config.with(values{"overlap_days": 0})
 	h.connect(h.config)
 	fail := qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service")
 	h.server.Fail(fail.Repeat(qualyticstest.Forever))
@@ -907,56 +1175,51 @@ func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
 	if p.diags.errors() != "" {
 		t.Fatalf("the plan fails: %s", p.diags.errors())
 	}
-	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "last use unknown")
-	h.server.Heal()
-	h.server.Fail(fail)
 	after, diags := h.apply(p)
-	wantText(t, diags.errors(), "Unable to delete service token", "Retiring service token")
+	h.server.Heal()
+	wantText(t, diags.errors(), "Unable to remove retiring service token", "is still listed")
 	wantRetiring(t, retiringTokens(after), old)
 	if !h.works(old) {
 		t.Error("the retiring token was removed")
 	}
 	h.server.RemoveToken(imported.ID)
 	h.connect(h.config)
-	p = h.plan(o, config)
-	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed")
-	if p.diags.errors() != "" {
-		t.Errorf("a token that is gone: %s", p.diags.errors())
-	}
+	wantOK(t, h.plan(o, config).diags)
 }
 
-// A replacement removes the retiring tokens too, and its plan says so.
-func TestReplacementWarnsOfRetiringTokens(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, nil)
-	p := h.plan(o, config.with(values{"expires_in_days": 60}))
-	wantText(t, p.diags.warnings(), "Retiring service tokens will be removed", "ID "+old)
-	if p.action != "replace" {
-		t.Errorf("planned %s", p.action)
-	}
-}
-
-// Whether a rotation is in place depends on the overlap of the configuration, and not on
-// that of the state.
+// Whether the old token stays depends on the overlap of the configuration, and not on that of
+// the state.
 func TestChangedOverlapInARotation(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct{ before, after, want any }{
-		{nil, 5, "update"}, {5, nil, "replace"}, {5, 7, "update"},
+	for _, tc := range []struct {
+		before, after any
+		keeps         bool
+	}{
+		{0, 5, true}, {5, 0, false}, {5, 7, true}, {0, nil, true},
 	} {
 		h := newHarness(t, qualyticstest.Build202609())
 		config := overlapping.with(values{"service_account_id": h.account(), "overlap_days": tc.before})
 		o := h.created(tokenType, config)
+		old := get(o.state, "id")
 		h.clock.Advance(21 * day)
-		if p := h.planned(o, config.with(values{"overlap_days": tc.after})); p.action != tc.want {
-			t.Errorf("from %v to %v: planned %s, want %s", tc.before, tc.after, p.action, tc.want)
-		}
-		// An expired token is of no use to anyone.
-		h.clock.Advance(10 * day)
-		wantOK(t, h.refresh(o))
-		if tc.after != nil {
-			wantText(t, h.plan(o, config.with(values{"overlap_days": tc.after})).diags.warnings(),
-				"Expired service token will be replaced", "and the old one is removed")
+		h.must(o, config.with(values{"overlap_days": tc.after}), "update")
+		if h.works(old) != tc.keeps || !h.tokenWorks(o) {
+			t.Errorf("from %v to %v: the old token works: %t, want %t", tc.before, tc.after, h.works(old), tc.keeps)
 		}
 	}
+}
+
+// An expired token is of no use to anyone: what is said is true for it.
+func TestRotationOfExpiredToken(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := overlapping.with(values{"service_account_id": h.account()})
+	o := h.created(tokenType, config)
+	h.clock.Advance(31 * day)
+	w := h.must(o, config, "update").warnings()
+	wantText(t, w, "Expired service token", "will be rotated", "no longer works", "The old one will be removed.")
+	if strings.Contains(w, "stays valid") {
+		t.Errorf("warned %s", w)
+	}
+	wantRetiring(t, retiringTokens(o))
 }

@@ -26,7 +26,7 @@ func TestTokenLifecycle(t *testing.T) {
 		h.clean(o, config)
 		id := get(o.state, "id")
 		h.server.ClearRequests()
-		h.must(o, config.with(values{"name": "other"}), "replace")
+		h.must(o, config.with(values{"expires_in_days": 60}), "replace") // the server allows a name once
 		wantWrites(t, h, "PUT /user-tokens/"+id, "DELETE /user-tokens/"+id, "POST /user-tokens")
 		h.must(o, nil, "delete")
 		if n := len(h.server.Tokens()); n != 0 {
@@ -44,8 +44,13 @@ func TestTokenNeverExpires(t *testing.T) {
 			t.Errorf("expires %q, SCIM only %t", get(o.state, "expires_at"), h.token().SCIMOnly)
 		}
 		h.clean(o, config)
-		h.must(o, config.with(values{"expires_in_days": 30}), "replace")
-		h.must(o, config.with(values{"expires_in_days": 30, "scim_endpoints_only": false}), "replace")
+		never := get(o.state, "id")
+		config = config.with(values{"name": nil, "name_prefix": "ci-", "expires_in_days": 30})
+		h.must(o, config, "update")
+		h.must(o, config.with(values{"scim_endpoints_only": false}), "update")
+		if len(retiringTokens(o)) != 2 || !h.works(never) || !h.tokenWorks(o) {
+			t.Errorf("retiring %q, the first token works: %t", retiringTokens(o), h.works(never))
+		}
 	})
 }
 
@@ -63,12 +68,28 @@ func TestTokenNamePrefix(t *testing.T) {
 	}
 	h.clean(a, config)
 	wantText(t, h.validate(tokenType, config.with(values{"name_prefix": prefix + "x"})).errors(), "between 1 and 230")
-	h.must(a, config.with(values{"name_prefix": "x-"}), "replace")
-	h.must(a, config.with(values{"name_prefix": "x"}), "replace")
-	// The current name: nothing changes on the server.
-	h.must(a, values{"service_account_id": config["service_account_id"], "name": get(a.state, "name")}, "update")
-	h.must(a, config.with(values{"name_prefix": "x"}), "update")
-	h.must(a, config.with(values{"name_prefix": nil, "name": "fixed"}), "replace")
+	for _, step := range []struct {
+		config  values
+		rotates bool
+	}{
+		{config.with(values{"name_prefix": "x-"}), true},
+		{config.with(values{"name_prefix": "x"}), true},
+		{config.with(values{"name_prefix": nil, "name": "its name"}), false}, // nothing changes on the server
+		{config.with(values{"name_prefix": "x"}), false},
+		{config.with(values{"name_prefix": nil, "name": "fixed"}), true},
+		{config.with(values{"name_prefix": nil, "name": "renamed"}), true},
+		{config.with(values{"name_prefix": "y-"}), true},
+	} {
+		if step.config["name"] == "its name" {
+			step.config["name"] = get(a.state, "name")
+		}
+		id := get(a.state, "id")
+		h.must(a, step.config, "update")
+		if rotated := get(a.state, "id") != id; rotated != step.rotates || !h.works(id) || !h.tokenWorks(a) {
+			t.Errorf("%v: rotated %t, want %t; the old one works: %t", step.config, rotated, step.rotates, h.works(id))
+		}
+		h.clean(a, step.config)
+	}
 }
 
 func TestTokenNameTaken(t *testing.T) {
@@ -133,7 +154,7 @@ func TestTokenReadErrors(t *testing.T) {
 func TestTokenDeletionPolicy(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		for policy, want := range map[string]string{"delete": "gone", "revoke": "revoked", "abandon": "active"} {
+		for policy, want := range map[string]string{"delete": "gone", "revoke": "revoked"} {
 			o := h.created(tokenType, h.expiring(values{"deletion_policy": policy}))
 			id := get(o.state, "id")
 			h.must(o, nil, "delete")
@@ -156,7 +177,7 @@ func TestTokenRestoreRefused(t *testing.T) {
 	p := h.plan(o, config)
 	h.clock.Advance(31 * day)
 	after, diags := h.apply(p)
-	wantText(t, diags.errors(), "Unable to restore", "Token is expired", "The next plan replaces it")
+	wantText(t, diags.errors(), "Unable to restore", "Token is expired", "The next plan rotates it")
 	h.must(after, config, "replace")
 	h.clean(after, config)
 }
@@ -195,8 +216,9 @@ func TestTokenValidation(t *testing.T) {
 		{values{"rotate_before_days": 0}, "between 1 and 364"},
 		{values{"rotate_before_days": 30}, "at most 29"},
 		{values{"rotate_before_days": 7, "expires_in_days": nil}, "expires_in_days"},
-		{values{"deletion_policy": "keep"}, `"abandon"`},
-		{values{"deletion_policy": "abandon", "expires_in_days": nil}, "must expire"},
+		{values{"deletion_policy": "abandon"}, `must be one of "delete", "revoke"`},
+		{values{"overlap_days": -1}, "between 0 and 364"},
+		{values{"overlap_days": 365}, "between 0 and 364"},
 		{values{"service_account_id": "api_access@service"}, "numeric ID"},
 	} {
 		wantText(t, h.validate(tokenType, base.with(tc.change)).errors(), tc.want)
@@ -204,11 +226,11 @@ func TestTokenValidation(t *testing.T) {
 	for _, ok := range []values{
 		{},
 		{"expires_in_days": unknown{}, "rotate_before_days": 7},
-		{"deletion_policy": "abandon", "name": nil, "name_prefix": "ci-"},
+		{"deletion_policy": "revoke", "name": nil, "name_prefix": "ci-"},
+		{"overlap_days": 0},
 		{"name": unknown{}},
 		{"rotate_before_days": 29},
 		{"expires_in_days": 365},
-		{"deletion_policy": "abandon", "expires_in_days": unknown{}, "name": nil, "name_prefix": "ci-"},
 		{"service_account_id": unknown{}},
 	} {
 		if diags := h.validate(tokenType, base.with(ok)); diags.errors() != "" {
@@ -282,20 +304,18 @@ func TestOddIDs(t *testing.T) {
 func TestFixedNameAndRecordThatStays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
-	for _, policy := range []string{"revoke", "abandon"} {
-		prefixed := h.expiring(values{"deletion_policy": policy})
-		config := prefixed.with(values{"name_prefix": nil})
-		for _, name := range []any{"ci", unknown{}} {
-			wantText(t, h.validate(tokenType, config.with(values{"name": name})).errors(),
-				"Deletion policy requires name_prefix", policy)
-		}
-		o := h.created(tokenType, prefixed)
-		// A configuration that fixes the generated name in the same change as a replacement.
-		named := config.with(values{"name": get(o.state, "name"), "deletion_policy": "delete", "expires_in_days": 60})
-		wantText(t, h.plan(o, named).diags.errors(), "Service token name stays in use", policy)
-		h.must(o, prefixed.with(values{"expires_in_days": 60}), "replace")
-		h.clean(o, prefixed.with(values{"expires_in_days": 60}))
+	prefixed := h.expiring(values{"deletion_policy": "revoke"})
+	config := prefixed.with(values{"name_prefix": nil})
+	for _, name := range []any{"ci", unknown{}} {
+		wantText(t, h.validate(tokenType, config.with(values{"name": name})).errors(),
+			"Deletion policy requires name_prefix", "revoke")
 	}
+	o := h.created(tokenType, prefixed)
+	// A configuration that fixes the generated name in the same change as a replacement.
+	named := config.with(values{"name": get(o.state, "name"), "deletion_policy": "delete", "expires_in_days": 60})
+	wantText(t, h.planned(o, named).diags.errors(), "Service token name stays in use", "revoke")
+	h.must(o, prefixed.with(values{"expires_in_days": 60}), "update")
+	h.clean(o, prefixed.with(values{"expires_in_days": 60}))
 }
 
 // The next refresh finds what the apply stored, on every deployment.

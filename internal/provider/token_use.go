@@ -48,15 +48,21 @@ func (c call) warnOfAccount(ctx context.Context, account accountModel, summary, 
 func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) {
 	_, last := c.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
-		c.warn("Service token is in use", "The %s was last used %s. %s", token.label(),
+		c.warn(fmt.Sprintf("Service token %s is in use", token.title()), "The %s was last used %s. %s",
+			token.label(),
 			agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
 	}
 }
 
-// lastUseText returns when a token was last used, such as "last used 2 hours ago".
+// lastUseText returns when a token was last used: "last used 2 hours ago", "never used", or
+// "last use unknown".
 func (c call) lastUseText(ctx context.Context, id string) string {
 	for _, t := range c.planTokens.get(ctx, c.client) {
-		if formatID(t.ID) == id && t.LastUsed != nil {
+		switch {
+		case formatID(t.ID) != id:
+		case t.LastUsed == nil:
+			return "never used, as far as the server reports"
+		default:
 			return "last used " + agoText(c.client.ServerTime().Sub(*t.LastUsed))
 		}
 	}
@@ -110,4 +116,4 @@ func (c call) activeTokens(ctx context.Context, accountID int64) ([]qualytics.To
 	return active, err
 }
 
-const unableToListTokens = "Unable to list service tokens"
+const unableToListTokens = "Unable to list service tokens" // #nosec G101 -- a message, not a credential.

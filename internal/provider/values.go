@@ -75,6 +75,19 @@ func hasUnknown(m types.Map) bool {
 	return false
 }
 
+// objectHasUnknown reports whether an object or one of its attributes is unknown.
+func objectHasUnknown(o types.Object) bool {
+	if o.IsUnknown() {
+		return true
+	}
+	for _, v := range o.Attributes() {
+		if v.IsUnknown() {
+			return true
+		}
+	}
+	return false
+}
+
 // computedString returns a computed attribute of a data source.
 func computedString(description string) datasource.StringAttribute {
 	return datasource.StringAttribute{Computed: true, MarkdownDescription: description}

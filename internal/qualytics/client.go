@@ -124,7 +124,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now //nolint:forbidigo // The only place that uses the real clock.
 	}
 	if cfg.Sleep == nil {
-		cfg.Sleep = sleep
+		cfg.Sleep = Sleep
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64

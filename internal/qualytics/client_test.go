@@ -503,7 +503,7 @@ func TestContextEnds(t *testing.T) {
 	c, _ := newClient(t, s, func(cfg *Config) {
 		cfg.Sleep = func(ctx context.Context, _ time.Duration) error {
 			cancel()
-			return sleep(ctx, time.Hour)
+			return Sleep(ctx, time.Hour)
 		}
 	})
 	s.Fail(qualyticstest.HTML(503).Repeat(qualyticstest.Forever))

@@ -177,7 +177,7 @@ func certificateAdvice(err error) string {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return "check the clock of this machine, or ask the administrator of the deployment"
 	}
-	return "set ca_cert_file to the authority that signed it"
+	return "set ca_cert_file or ca_cert_pem to the authority that signed it"
 }
 
 // tlsRecord is how net/http quotes the start of an alert or a handshake of TLS that it got
@@ -260,8 +260,8 @@ func joinText(a, b string) string {
 	return a + "; " + b
 }
 
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or until ctx ends.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
 // Limits of the settings.
@@ -38,6 +40,8 @@ const (
 // Environment is what the provider uses of its surroundings. Tests replace it; nil
 // fields mean the real ones.
 type Environment struct {
+	// CLI is the command that users run, "terraform" or "tofu".
+	CLI       string
 	LookupEnv func(key string) (string, bool)
 	HomeDir   func() (string, error)
 	Now       func() time.Time
@@ -47,6 +51,9 @@ type Environment struct {
 
 // WithDefaults returns the environment with the real ones instead of nil fields.
 func (e Environment) WithDefaults() Environment {
+	if e.CLI == "" {
+		e.CLI = "terraform"
+	}
 	if e.LookupEnv == nil {
 		e.LookupEnv = os.LookupEnv
 	}
@@ -58,6 +65,9 @@ func (e Environment) WithDefaults() Environment {
 	}
 	if e.Random == nil {
 		e.Random = rand.Reader
+	}
+	if e.Sleep == nil {
+		e.Sleep = qualytics.Sleep
 	}
 	return e
 }

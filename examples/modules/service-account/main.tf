@@ -14,9 +14,4 @@ resource "qualytics_service_token" "this" {
   rotate_before_days = each.value.rotate_before_days
   overlap_days       = each.value.overlap_days
   encryption         = each.value.encryption
-
-  # Rotate without an outage: the new token is created before the old one is deleted.
-  lifecycle {
-    create_before_destroy = true
-  }
 }

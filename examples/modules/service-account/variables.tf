@@ -22,11 +22,11 @@ variable "revoke_tokens_on_destroy" {
 }
 
 variable "tokens" {
-  description = "Service tokens by name, with their lifetime in days, the number of days before the expiry from which they are rotated, an optional number of days for which the replaced token stays valid, and an optional public key to which the secret is encrypted."
+  description = "Service tokens by name, with their lifetime in days, the number of days before the expiry from which they are rotated, the number of days for which a replaced token stays valid, and an optional public key to which the secret is encrypted."
   type = map(object({
     expires_in_days    = optional(number, 90)
     rotate_before_days = optional(number, 14)
-    overlap_days       = optional(number)
+    overlap_days       = optional(number, 7)
     encryption = optional(object({
       algorithm  = string
       public_key = string

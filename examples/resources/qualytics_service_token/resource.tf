@@ -8,10 +8,6 @@ resource "qualytics_service_token" "airflow" {
   name_prefix        = "airflow-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 output "airflow_token" {

@@ -1,13 +1,13 @@
-# Changing a value of rotate_when_changed rotates the token. For example, increase the
-# generation when someone leaves the team.
-variable "generation" {
-  type    = number
-  default = 1
-}
-
+# Changing a value of rotate_when_changed rotates the token: increase the generation, for
+# example when someone leaves the team.
 resource "qualytics_service_account" "ci" {
   name = "CI"
   role = "Member"
+}
+
+variable "generation" {
+  type    = number
+  default = 1
 }
 
 resource "qualytics_service_token" "ci" {
@@ -18,13 +18,9 @@ resource "qualytics_service_token" "ci" {
   rotate_when_changed = {
     generation = var.generation
   }
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
-# Represents the secret of the CI system. terraform_data shows its values, so it gets a hash.
+# Stands for the secret of the CI system. terraform_data shows its input, so it gets a hash.
 resource "terraform_data" "consumer" {
-  input = sha256(qualytics_service_token.ci.token)
+  input = nonsensitive(sha256(qualytics_service_token.ci.token))
 }

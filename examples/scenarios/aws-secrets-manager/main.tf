@@ -1,3 +1,4 @@
+# AWS_REGION and the usual sources of AWS credentials configure the AWS provider.
 resource "qualytics_service_account" "dbt" {
   name  = "dbt"
   role  = "Member"
@@ -9,10 +10,6 @@ resource "qualytics_service_token" "dbt" {
   name_prefix        = "dbt-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "aws_secretsmanager_secret" "dbt" {
@@ -21,6 +18,8 @@ resource "aws_secretsmanager_secret" "dbt" {
 
 # The argument is write-only, so the state does not contain a second copy of the secret.
 # The ID of the token increases with every rotation, so the new secret is written.
+# A changed version replaces this resource: it adds a version to the secret, and the previous
+# one stays readable as AWSPREVIOUS.
 resource "aws_secretsmanager_secret_version" "dbt" {
   secret_id                = aws_secretsmanager_secret.dbt.id
   secret_string_wo         = qualytics_service_token.dbt.token

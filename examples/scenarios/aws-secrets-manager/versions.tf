@@ -8,7 +8,7 @@ terraform {
     }
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.90"
+      version = ">= 6.50.0" # 6.45.0 to 6.49.0 can fail with "inconsistent final plan"
     }
   }
 }

@@ -1,3 +1,5 @@
+# The repository must exist. GITHUB_OWNER contains its organization, and GITHUB_TOKEN a token that
+# may write secrets.
 resource "qualytics_service_account" "ci" {
   name  = "CI"
   role  = "Member"
@@ -19,10 +21,6 @@ resource "qualytics_service_token" "ci" {
   encryption = {
     algorithm  = "sealed_box"
     public_key = data.github_actions_public_key.pipelines.key
-  }
-
-  lifecycle {
-    create_before_destroy = true
   }
 }
 

@@ -10,10 +10,6 @@ resource "qualytics_service_token" "reports" {
   name_prefix        = "reports-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 # Other workspaces read it with the data source tfe_outputs.

@@ -22,10 +22,6 @@ resource "qualytics_service_token" "client" {
   name_prefix        = "${each.key}-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 output "tokens" {

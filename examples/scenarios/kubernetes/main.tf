@@ -1,3 +1,4 @@
+# The namespace must exist. KUBE_CONFIG_PATH names the file with the credentials of the cluster.
 resource "qualytics_service_account" "airflow" {
   name  = "Airflow"
   role  = "Member"
@@ -9,10 +10,6 @@ resource "qualytics_service_token" "airflow" {
   name_prefix        = "airflow-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 # The argument is write-only, so the state does not contain a second copy of the secret.

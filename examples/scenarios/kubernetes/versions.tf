@@ -8,7 +8,7 @@ terraform {
     }
     kubernetes = {
       source  = "hashicorp/kubernetes"
-      version = ">= 2.36"
+      version = ">= 3.2.1" # earlier versions fail with data_wo
     }
   }
 }

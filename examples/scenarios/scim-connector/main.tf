@@ -12,8 +12,8 @@ resource "qualytics_service_token" "scim" {
   expires_in_days     = 365
   rotate_before_days  = 30
 
-  # Someone has to copy the new token to the identity provider, so the old one stays
-  # valid for two weeks.
+  # Someone has to copy the new token to the identity provider. The old one stays valid until
+  # it has not been used for two weeks.
   overlap_days = 14
 }
 

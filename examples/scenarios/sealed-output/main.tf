@@ -18,10 +18,6 @@ resource "qualytics_service_token" "airflow" {
     algorithm  = "age"
     public_key = var.recipient
   }
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 # terraform output -raw token | age -d -i key.txt

@@ -1,3 +1,5 @@
+# A KV secrets engine of version 2 must be mounted at "secret". VAULT_ADDR and VAULT_TOKEN contain
+# the address and the credentials.
 resource "qualytics_service_account" "airflow" {
   name  = "Airflow"
   role  = "Member"
@@ -9,10 +11,6 @@ resource "qualytics_service_token" "airflow" {
   name_prefix        = "airflow-"
   expires_in_days    = 90
   rotate_before_days = 14
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 # The argument is write-only, so the state does not contain a second copy of the secret.

@@ -1,20 +1,26 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Command demo creates, uses, and destroys a service account and its token: it builds
-// the provider, starts an emulated deployment, and runs Terraform or OpenTofu.
+// Command demo shows three months in the life of a service token: it runs Terraform or
+// OpenTofu with the provider against an emulated deployment, and moves the clock.
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -24,61 +30,38 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-const configuration = `terraform {
-  required_providers {
-    qualytics = { source = "qualytics/qualytics" }
-  }
-}
-
-variable "role" { default = "Member" }
-
-resource "qualytics_service_account" "airflow" {
-  name  = "Airflow"
-  role  = var.role
-  teams = ["Data Engineering"]
-}
-
-resource "qualytics_service_token" "airflow" {
-  service_account_id = qualytics_service_account.airflow.id
-  name_prefix        = "airflow-"
-  expires_in_days    = 90
-}
-
-# Represents a secret manager that uses the token. An output works with every version of
-# Terraform, and built-in resources do not.
-output "fingerprint" {
-  value = nonsensitive(sha256(qualytics_service_token.airflow.token))
-}
-
-output "token" {
-  value     = qualytics_service_token.airflow.token
-  sensitive = true
-}
-`
+//go:embed *.tf
+var configuration embed.FS
 
 func main() {
+	keep := flag.Bool("keep", false, "after the demo, keep the folder and the deployment until Ctrl-C")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx)
+	err := run(ctx, os.Stdout, *keep)
 	switch {
+	case err == nil:
 	case ctx.Err() != nil:
 		fmt.Println("\nInterrupted. Everything that the demo created is gone.")
 		os.Exit(130)
-	case err != nil:
+	default:
 		fmt.Fprintln(os.Stderr, "\nThe demo failed:", err)
 		os.Exit(1)
 	}
 }
 
-// demo is one run of the command.
+// demo is one run of the command. After an error, its methods do nothing.
 type demo struct {
-	dir    string
-	server *qualyticstest.Server
-	tf     *tfexec.Terraform
-	step   int
+	dir        string
+	out        io.Writer
+	cli        string // terraform or tofu
+	deployment *qualyticstest.Server
+	tf         *tfexec.Terraform
+	provider   tfexec.ReattachInfo
+	err        error
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, out io.Writer, keep bool) error {
 	cli, err := findCLI()
 	if err != nil {
 		return err
@@ -88,30 +71,42 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	d := &demo{dir: dir}
-	if d.server, err = qualyticstest.NewServer(qualyticstest.Options{}); err != nil {
+	d := &demo{dir: dir, out: out, cli: filepath.Base(cli)}
+	if d.deployment, err = qualyticstest.NewServer(qualyticstest.Options{}); err != nil {
 		return err
 	}
-	defer d.server.Close()
-
-	d.say("Building the provider")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o",
-		filepath.Join(dir, "plugins", "terraform-provider-qualytics"),
-		".") // #nosec G204 -- a directory of our own making.
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	if err := d.prepare(ctx, cli); err != nil {
+	defer d.deployment.Close()
+	if d.provider, err = serveProvider(ctx, d.deployment); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.create, d.use, d.planAgain, d.changeRole, d.destroy} {
-		if err := step(ctx); err != nil {
-			return err
-		}
+	if d.tf, err = tfexec.NewTerraform(dir, cli); err != nil {
+		return err
 	}
-	fmt.Println("\nDone. The token is deleted, and the account is deactivated: the API does not erase accounts.")
-	return nil
+	if err := d.tf.SetEnv(map[string]string{"PATH": os.Getenv("PATH"), "HOME": dir}); err != nil {
+		return err
+	}
+	d.rotation(ctx)
+	d.foreignToken(ctx)
+	d.lostResponse(ctx)
+	if d.err != nil || !keep {
+		d.tell("\nDone. To try it yourself with this folder and this deployment: make demo ARGS=-keep")
+		return d.err
+	}
+	reattach, err := json.Marshal(d.provider)
+	d.tell(keepText, dir, reattach, d.cli, d.deployment.URL+qualyticstest.ClockPath)
+	<-ctx.Done()
+	return err
 }
+
+const keepText = `
+In another shell:
+
+  cd %s
+  export TF_REATTACH_PROVIDERS='%s'
+  %s plan
+  curl -d 8d %s   # moves the clock of the deployment and of the provider
+
+Ctrl-C ends the demo and removes the folder.`
 
 // findCLI finds Terraform, or else OpenTofu.
 func findCLI() (string, error) {
@@ -128,169 +123,147 @@ func findCLI() (string, error) {
 		"(https://opentofu.org/docs/intro/install), then run make demo again")
 }
 
-// prepare writes the configuration and the settings of Terraform and the provider.
-func (d *demo) prepare(ctx context.Context, cli string) error {
-	rc := filepath.Join(d.dir, "terraform.rc")
-	for name, text := range map[string]string{
-		filepath.Join(d.dir, "main.tf"): configuration,
-		rc: fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"qualytics/qualytics\" = %q\n  }\n  direct "+
-			"{}\n}\n", filepath.Join(d.dir, "plugins")),
-	} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			return err
+func (d *demo) rotation(ctx context.Context) {
+	d.chapter(0, "Day 0: a service account and its token")
+	d.add("versions.tf")
+	d.add("main.tf")
+	d.err = cmp.Or(d.err, d.tf.Init(ctx, tfexec.Reattach(d.provider)))
+	d.apply(ctx)
+	old := d.newestToken()
+	d.call(ctx, "the token", old, http.StatusOK)
+
+	d.chapter(76, "Day 76: a rotation without an outage")
+	d.plan(ctx)
+	d.apply(ctx)
+	current := d.newestToken()
+	d.call(ctx, "the old token", old, http.StatusOK)
+	d.call(ctx, "the new token", current, http.StatusOK)
+
+	d.chapter(4, "Day 80: a client that no one remembers still uses the old token")
+	d.call(ctx, "the old token", old, http.StatusOK)
+
+	d.chapter(4, "Day 84: the overlap is over, but the old token stays, because it is in use")
+	d.plan(ctx)
+	d.tell("→ The deployment has %d tokens", d.tokens(2))
+
+	d.chapter(4, "Day 88: the old token has not been used for 8 days, so it ends")
+	d.plan(ctx)
+	d.apply(ctx)
+	d.call(ctx, "the old token", old, http.StatusUnauthorized)
+	d.call(ctx, "the new token", current, http.StatusOK)
+}
+
+func (d *demo) foreignToken(ctx context.Context) {
+	d.chapter(0, "Someone creates a token by hand")
+	d.add("exclusive.tf")
+	d.apply(ctx)
+	if d.err == nil {
+		d.deployment.AddToken(qualyticstest.Token{Name: "by-hand", UserID: d.deployment.ServiceAccounts()[0].ID})
+	}
+	byHand := d.newestToken()
+	d.tell("→ Someone creates the token \"by-hand\" for the account in Qualytics")
+	d.plan(ctx)
+	d.apply(ctx)
+	d.call(ctx, "the token \"by-hand\"", byHand, http.StatusUnauthorized)
+}
+
+func (d *demo) lostResponse(ctx context.Context) {
+	d.chapter(0, "The response to the creation of a token is lost")
+	d.add("dbt.tf")
+	before := len(d.deployment.Tokens())
+	d.deployment.ClearRequests()
+	d.deployment.Fail(qualyticstest.Fault{Method: "POST", Path: "/user-tokens", Kind: qualyticstest.CloseAfter})
+	d.apply(ctx)
+	for _, r := range d.deployment.Requests() {
+		if r.Write() {
+			d.tell("→ %s by the provider: %s", r, cmp.Or(http.StatusText(r.Status), "no response"))
 		}
 	}
-	var err error
-	if d.tf, err = tfexec.NewTerraform(d.dir, cli); err != nil {
-		return err
-	}
-	env := map[string]string{}
-	for _, pair := range os.Environ() {
-		if key, value, ok := strings.Cut(pair, "="); ok && !strings.HasPrefix(key, "TF_") &&
-			!strings.HasPrefix(key, "QUALYTICS_") {
-			env[key] = value
-		}
-	}
-	env["TF_CLI_CONFIG_FILE"] = rc
-	env["QUALYTICS_URL"] = d.server.URL
-	env["QUALYTICS_TOKEN"] = d.server.AdminToken()
-	env["QUALYTICS_CONFIG_HOME"] = d.dir
-	if err := d.tf.SetEnv(env); err != nil {
-		return err
-	}
-	version, _, err := d.tf.Version(ctx, true)
-	if err != nil {
-		return err
-	}
-	d.tell("%s %s against an emulated deployment at %s", filepath.Base(cli), version, d.server.URL)
-	return nil
+	d.plan(ctx)
+	d.tell("→ The deployment has %d token more than before", d.tokens(before+1)-before)
 }
 
-func (d *demo) create(ctx context.Context) error {
-	d.say("Applying a service account, its token, and something that uses the token")
-	if err := d.tf.Apply(ctx); err != nil {
-		return err
-	}
-	accounts, tokens := d.server.ServiceAccounts(), d.server.Tokens()
-	if len(accounts) != 1 || len(tokens) != 1 || !tokens[0].Active {
-		return fmt.Errorf("the server has %d accounts and %d tokens, want one of each", len(accounts), len(tokens))
-	}
-	d.checked("the server has the account %q (%s), %s, teams %v", accounts[0].Name, accounts[0].UserID,
-		accounts[0].Role, accounts[0].Teams)
-	d.checked("and the active token %q, which expires %s", tokens[0].Name, tokens[0].Expiration.Format(time.DateOnly))
-	return nil
+// chapter moves the clock of the deployment and of the provider, and prints a title.
+func (d *demo) chapter(days int, title string) {
+	d.deployment.Clock.Advance(time.Duration(days) * 24 * time.Hour)
+	d.tell("\n━━ %s", title)
 }
 
-func (d *demo) use(ctx context.Context) error {
-	d.say("Calling the API with the new token")
-	status, name, err := d.whoAmI(ctx)
-	if err != nil {
-		return err
+func (d *demo) tell(format string, args ...any) {
+	if d.err == nil {
+		fmt.Fprintf(d.out, format+"\n", args...)
 	}
-	if status != http.StatusOK || name != "Airflow" {
-		return fmt.Errorf("GET /users/me returned %d, %q", status, name)
-	}
-	d.checked("GET /users/me returns %d: the token is that of %q", status, name)
-	return nil
 }
 
-func (d *demo) planAgain(ctx context.Context) error {
-	d.say("Planning again")
-	changes, err := d.tf.Plan(ctx)
-	if err != nil {
-		return err
-	}
-	if changes {
-		return errors.New("the second plan is not empty")
-	}
-	d.checked("no changes")
-	return nil
+// add adds a file to the configuration, and prints it.
+func (d *demo) add(file string) {
+	text, err := configuration.ReadFile(file)
+	d.tell("\n$ cat %s\n%s", file, bytes.TrimSpace(text))
+	d.err = cmp.Or(d.err, err, os.WriteFile(filepath.Join(d.dir, file), text, 0o600))
 }
 
-func (d *demo) changeRole(ctx context.Context) error {
-	d.say("Changing the role to Manager")
-	if err := d.tf.Apply(ctx, tfexec.Var("role=Manager")); err != nil {
-		return err
-	}
-	account := d.server.ServiceAccounts()[0]
-	if account.Role != "Manager" || len(account.Teams) != 1 {
-		return fmt.Errorf("the server has the role %s and the teams %v", account.Role, account.Teams)
-	}
-	d.checked("the server has the role %s, the teams are still %v, the token is the same", account.Role, account.Teams)
-	return nil
+// The parts of Terraform's output that are about this provider: a plan without its
+// introduction and the note at its end, and the results of an apply.
+var (
+	partOfPlan  = regexp.MustCompile(`(?ms)^(\w+ will perform the following actions:|No changes\.).*?^(─|\z)`)
+	partOfApply = regexp.MustCompile(`(?m)^.* complete.*$`)
+)
+
+func (d *demo) plan(ctx context.Context) {
+	d.terraform("plan", partOfPlan, func() error { _, err := d.tf.Plan(ctx, tfexec.Reattach(d.provider)); return err })
 }
 
-func (d *demo) destroy(ctx context.Context) error {
-	d.say("Destroying")
-	token, err := d.token(ctx)
-	if err != nil {
-		return err
-	}
-	if err := d.tf.Destroy(ctx, tfexec.Var("role=Manager")); err != nil {
-		return err
-	}
-	if accounts, tokens := d.server.ServiceAccounts(), d.server.Tokens(); len(accounts)+len(tokens) > 0 {
-		return fmt.Errorf("left on the server: %+v %+v", accounts, tokens)
-	}
-	status, _, err := d.ask(ctx, token)
-	if err != nil {
-		return err
-	}
-	if status != http.StatusUnauthorized {
-		return fmt.Errorf("the destroyed token still gets %d", status)
-	}
-	d.checked("the account is deactivated, the token is erased, and the API returns %d for it", status)
-	return nil
+func (d *demo) apply(ctx context.Context) {
+	d.terraform("apply", partOfApply, func() error { return d.tf.Apply(ctx, tfexec.Reattach(d.provider)) })
 }
 
-// token returns the sensitive output of the configuration.
-func (d *demo) token(ctx context.Context) (string, error) {
-	outputs, err := d.tf.Output(ctx)
-	if err != nil {
-		return "", err
+// terraform runs a command, and prints a part of its output.
+func (d *demo) terraform(command string, part *regexp.Regexp, run func() error) {
+	if d.err != nil {
+		return
 	}
-	var token string
-	if err := json.Unmarshal(outputs["token"].Value, &token); err != nil {
-		return "", fmt.Errorf("the output token: %w", err)
-	}
-	return token, nil
+	output := &bytes.Buffer{}
+	d.tf.SetStdout(output)
+	d.err = run()
+	d.tf.SetStdout(io.Discard)
+	text := strings.Join(part.FindAllString(output.String(), -1), "\n")
+	d.tell("\n$ %s %s\n%s", d.cli, command, strings.Trim(text, "─\n"))
 }
 
-func (d *demo) whoAmI(ctx context.Context) (int, string, error) {
-	token, err := d.token(ctx)
-	if err != nil {
-		return 0, "", err
+// newestToken returns the secret of the token that was created last.
+func (d *demo) newestToken() string {
+	tokens := d.deployment.Tokens()
+	if len(tokens) == 0 {
+		return ""
 	}
-	return d.ask(ctx, token)
+	return d.deployment.Bearer(tokens[len(tokens)-1].ID)
 }
 
-// ask calls GET /users/me with a token.
-func (d *demo) ask(ctx context.Context, token string) (status int, name string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.server.URL+d.server.Profile.Prefix+"/users/me",
-		http.NoBody)
-	if err != nil {
-		return 0, "", err
+// tokens returns the number of tokens, and expects it to be want.
+func (d *demo) tokens(want int) int {
+	n := len(d.deployment.Tokens())
+	if n != want {
+		d.err = cmp.Or(d.err, fmt.Errorf("the deployment has %d tokens, not %d", n, want))
+	}
+	return n
+}
+
+// call sends a request with a token, and expects a status.
+func (d *demo) call(ctx context.Context, name, token string, want int) {
+	url := d.deployment.URL + d.deployment.Profile.Prefix + "/users/me"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if d.err = cmp.Or(d.err, err); d.err != nil {
+		return
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, "", err
+		d.err = err
+		return
 	}
-	defer func() { _ = resp.Body.Close() }()
-	var me struct {
-		Name string `json:"name"`
+	_ = resp.Body.Close()
+	d.tell("→ GET /users/me with %s: %s", name, resp.Status)
+	if resp.StatusCode != want {
+		d.err = fmt.Errorf("GET /users/me with %s returned %d, not %d", name, resp.StatusCode, want)
 	}
-	err = json.NewDecoder(resp.Body).Decode(&me)
-	return resp.StatusCode, me.Name, err
-}
-
-func (d *demo) say(step string) {
-	d.step++
-	fmt.Printf("\n%d. %s …\n", d.step, step)
-}
-
-func (d *demo) tell(format string, args ...any) { fmt.Printf("   %s\n", fmt.Sprintf(format, args...)) }
-
-func (d *demo) checked(format string, args ...any) {
-	fmt.Printf("   ✓ %s\n", fmt.Sprintf(format, args...))
 }

@@ -1,8 +1,14 @@
 terraform {
+  required_version = ">= 1.11"
+
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"
       version = "~> 0.1"
+    }
+    vault = {
+      source  = "hashicorp/vault"
+      version = ">= 5.0"
     }
   }
 }

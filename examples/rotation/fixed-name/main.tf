@@ -1,5 +1,4 @@
-# A daily "terraform apply" replaces the token two weeks before it expires. The name is
-# fixed, so the old token is removed before the new one is created.
+# The server allows a name once, so the old token is removed before the new one is created.
 resource "qualytics_service_account" "report" {
   name = "Nightly Report"
   role = "Member"
@@ -12,7 +11,7 @@ resource "qualytics_service_token" "report" {
   rotate_before_days = 14
 }
 
-# Represents the secret manager. terraform_data shows its values, so it gets a hash.
+# Stands for your secret manager. terraform_data shows its input, so it gets a hash.
 resource "terraform_data" "consumer" {
-  input = sha256(qualytics_service_token.report.token)
+  input = nonsensitive(sha256(qualytics_service_token.report.token))
 }

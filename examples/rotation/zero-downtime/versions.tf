@@ -1,8 +1,0 @@
-terraform {
-  required_providers {
-    qualytics = {
-      source  = "qualytics/qualytics"
-      version = "~> 0.1"
-    }
-  }
-}

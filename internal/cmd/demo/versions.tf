@@ -1,0 +1,5 @@
+terraform {
+  required_providers {
+    qualytics = { source = "qualytics/qualytics" }
+  }
+}

@@ -1,0 +1,268 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
+)
+
+// unrefreshed plans like "terraform plan -refresh=false", in a new process.
+func (h *harness) unrefreshed(o *object, config values) *plan {
+	h.t.Helper()
+	h.connect(h.config)
+	return h.plan(o, config)
+}
+
+// A plan without a refresh goes by the clock, and a saved one applies, also if the next
+// deadline has passed by then. A plan that changes nothing sends no request.
+func TestClockWithoutRefresh(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name        string
+		age, later  time.Duration
+		action      string
+		warning     string
+		retires     bool // the old token
+		withoutNews bool // the server was asked for nothing
+	}{
+		{"before the window", 20*day - time.Hour, 0, "no-op", "", false, true},
+		{"in the window", 21 * day, 0, "update", "its rotation has been due since", true, false},
+		{
+			"in the window, saved for hours", 21 * day, 5 * time.Hour, "update", "its rotation has been due since",
+			true, false,
+		},
+		{
+			"in the window, saved until it expired", 21 * day, 10 * day, "update", "its rotation has been due since",
+			false, false,
+		},
+		{"expired", 31 * day, time.Hour, "update", "it expired at", false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			onEveryProfile(t, func(t *testing.T, h *harness) {
+				config := overlapping.with(values{"service_account_id": h.account()})
+				o := h.created(tokenType, config)
+				old := get(o.state, "id")
+				h.clock.Advance(tc.age)
+				h.server.ClearRequests()
+				p := h.unrefreshed(o, config)
+				if p.action != tc.action || tc.warning == "" && len(p.diags) > 0 {
+					t.Fatalf("planned %s, warned %q", p.action, p.diags.warnings())
+				}
+				wantText(t, p.diags.warnings(), tc.warning)
+				if n := len(h.server.Requests()); tc.withoutNews && n > 0 {
+					t.Errorf("%d requests, want none", n)
+				}
+				h.clock.Advance(tc.later)
+				after := h.applied(p)
+				rotated := get(after.state, "id") != old
+				if rotated != (tc.action == "update") || !h.tokenWorks(after) {
+					t.Errorf("rotated %t, works %t", rotated, h.tokenWorks(after))
+				}
+				if tc.action == "update" {
+					want := []string{}
+					if tc.retires {
+						want = append(want, old)
+					}
+					wantRetiring(t, retiringTokens(after), want...)
+				}
+				h.clean(after, config)
+				if p := h.unrefreshed(after, config); p.action != "no-op" {
+					t.Errorf("the next plan without a refresh is %s", p.action)
+				}
+			})
+		})
+	}
+}
+
+// The end of an overlap by the clock. A token that is in use stays all the same, and the
+// runs that follow say so.
+func TestRetiringByClock(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		o, config, old := rotated(t, h, nil)
+		h.clock.Advance(5*day - time.Minute)
+		if p := h.unrefreshed(o, config); p.action != "no-op" {
+			t.Errorf("before retire_at: planned %s", p.action)
+		}
+		h.clock.Advance(2 * time.Minute)
+		h.use(parseInt(t, old), time.Minute)
+		p := h.unrefreshed(o, config)
+		wantText(t, p.diags.warnings(), "will be removed", "its overlap ended at")
+		after, diags := h.apply(p)
+		wantOK(t, diags)
+		wantText(t, diags.warnings(), "is still in use")
+		if p.action != "update" || !h.works(old) {
+			t.Errorf("planned %s, the used token works: %t", p.action, h.works(old))
+		}
+		*o = *after
+		p = h.unrefreshed(o, config) // it remembers the last use
+		if p.action != "no-op" {
+			t.Errorf("planned %s", p.action)
+		}
+		wantText(t, p.diags.warnings(), "is still in use")
+		h.clock.Advance(9 * day) // unused, and the current one is not due
+		*o = *h.applied(h.unrefreshed(o, config))
+		if h.works(old) {
+			t.Error("the unused token works")
+		}
+		h.clean(o, config)
+	})
+}
+
+// A saved plan that ends an overlap by the clock applies after the window has begun. The next
+// run rotates.
+func TestRetiringByClockBeforeAWindow(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	current := get(o.state, "id")
+	h.clock.Advance(10 * day)
+	p := h.unrefreshed(o, config)
+	wantText(t, p.diags.warnings(), "will be removed")
+	h.clock.Advance(12 * day)
+	after := h.applied(p)
+	if h.works(old) || get(after.state, "id") != current {
+		t.Errorf("the old token works: %t, the ID is %s", h.works(old), get(after.state, "id"))
+	}
+	after = h.applied(h.unrefreshed(after, config))
+	if get(after.state, "id") == current || !h.works(current) {
+		t.Errorf("not rotated, or the old token does not work: %t", h.works(current))
+	}
+	h.clean(after, config)
+}
+
+// After a refresh in the same process, the clock does not count: a saved plan would not apply
+// as it was planned.
+func TestClockAfterRefresh(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, _ := rotated(t, h, nil)
+	wantOK(t, h.refresh(o))
+	h.clock.Advance(40 * day)
+	if p := h.plan(o, config); p.action != "no-op" {
+		t.Errorf("planned %s", p.action)
+	}
+}
+
+// terraform plan -minimal-refresh plans from the state. What that changes is read, and planned
+// again; then what was read counts.
+func TestMinimalRefresh(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		minimal := func(o *object, config values) *plan {
+			p := h.unrefreshed(o, config)
+			if p.diags.errors() == "" && p.action != "no-op" {
+				wantOK(t, h.reread(o))
+				p = h.plan(o, config)
+			}
+			return p
+		}
+		config := overlapping.with(values{"service_account_id": h.account()})
+		o := h.created(tokenType, config)
+		old := get(o.state, "id")
+		h.server.ClearRequests()
+		if p := minimal(o, config); p.action != "no-op" || len(h.server.Requests()) > 0 {
+			t.Errorf("planned %s with %d requests", p.action, len(h.server.Requests()))
+		}
+		h.clock.Advance(21 * day)
+		*o = *h.applied(minimal(o, config))
+		if get(o.state, "id") == old || !h.works(old) {
+			t.Errorf("not rotated, or the old token does not work: %t", h.works(old))
+		}
+		h.clock.Advance(6 * day)
+		h.use(parseInt(t, old), time.Hour)
+		p := minimal(o, config)
+		wantText(t, p.diags.warnings(), "is still in use")
+		if p.action != "no-op" {
+			t.Errorf("planned %s although the token is in use", p.action)
+		}
+	})
+}
+
+// A fixed name has to be replaced, which requires a refresh. Without one, the plan says so,
+// and its apply changes nothing.
+func TestClockAndFixedName(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := values{"service_account_id": h.account(), "name": "ci", "expires_in_days": 30, "rotate_before_days": 7}
+	o := h.created(tokenType, config)
+	h.clock.Advance(24 * day)
+	h.server.ClearRequests()
+	p := h.unrefreshed(o, config)
+	wantText(t, p.diags.warnings(), "requires a plan with a refresh")
+	_, diags := h.apply(p)
+	wantText(t, diags.errors(), "Service token must be planned again", "Nothing was changed")
+	wantWrites(t, h)
+	wantText(t, h.unrefreshed(o, config.with(values{"expires_in_days": 60})).diags.errors(),
+		"Service token must be planned again", "with a refresh")
+	h.must(o, config, "replace")
+}
+
+// A rotation across "terraform apply -refresh-only": the refresh stores the status, and the
+// next run without a refresh rotates by it.
+func TestRotationAcrossRefreshOnly(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	current := get(o.state, "id")
+	h.clock.Advance(21 * day)
+	h.server.ClearRequests()
+	wantOK(t, h.refresh(o))
+	wantWrites(t, h)
+	if get(o.state, "status") != "rotation_due" {
+		t.Errorf("status %s", get(o.state, "status"))
+	}
+	wantRetiring(t, retiringTokens(o), old)
+	after := h.applied(h.unrefreshed(o, config))
+	wantRetiring(t, retiringTokens(after), current)
+	h.clean(after, config)
+}
+
+// A deployment without creation times that limits the lifetime to the window or less does not
+// rotate in every run.
+func TestLimitedLifetimeWithoutCreationTimes(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		h.server.EditProfile(func(p *qualyticstest.Profile) { p.MaxExpiryDays, p.NoTokenCreated = 7, true })
+		config := h.expiring(values{"rotate_before_days": 10})
+		o := h.created(tokenType, config)
+		for range 6 {
+			h.clean(o, config)
+			if p := h.unrefreshed(o, config); p.action != "no-op" {
+				t.Errorf("without a refresh: planned %s", p.action)
+			}
+			h.clock.Advance(day)
+		}
+		if n := len(h.server.Tokens()); n != 1 {
+			t.Errorf("%d tokens after 6 days, want 1", n)
+		}
+		h.clock.Advance(day)
+		h.must(o, config, "update")
+		h.clean(o, config)
+		if n := len(h.server.Tokens()); n != 1 {
+			t.Errorf("%d tokens after the expiry, want 1", n)
+		}
+	})
+}
+
+// The unknown secret of an imported token is mentioned at the import only.
+func TestWarningAtImportOnly(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	owner := h.account()
+	token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: parseInt(t, owner)})
+	o, diags := h.load(tokenType, formatted(token.ID))
+	wantText(t, diags.warnings(), "Secret of imported service token is unknown")
+	config := values{"service_account_id": owner, "name": "ci", "deletion_policy": "delete"}
+	for range 2 {
+		if diags := h.must(o, config, "no-op"); strings.Contains(diags.warnings(), "unknown") {
+			t.Errorf("a later run warns: %s", diags.warnings())
+		}
+	}
+}
