@@ -1,0 +1,513 @@
+// Copyright (c) Qualytics
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+)
+
+// The invariants. They are checked after each apply, and more of them when faults have
+// stopped and everything has been applied.
+
+// checkApply checks what an apply has done to tokens and accounts.
+func (s *simulation) checkApply(a *application) {
+	after := s.snapshot()
+	planned := a.c.diags.warnings()
+	a.c.diags = append(a.c.diags, a.diags...)
+	said := a.c.diags.warnings() + "\n" + a.c.diags.errors()
+	a.tell()
+	holders := s.holders()
+	for id, t := range a.before.tokens {
+		if s.record(id).leaked && after.tokens[id].Active {
+			s.violate("%s restores the token %d, which a person revoked", a.w.name, id)
+		}
+		if !a.before.works(id) || after.works(id) || t.Expiration != nil && !after.now.Before(*t.Expiration) {
+			s.record(id).ended = s.record(id).ended || !after.works(id) // before, or it has expired
+			continue
+		}
+		if id == a.w.credential {
+			s.violate("%s ends the token %d, with which the provider is configured", a.w.name, id)
+		}
+		recent := t.LastUsed != nil && a.before.now.Sub(*t.LastUsed) < 7*day
+		inUse := holders[id] != "" || recent
+		named := a.requested(id) || strings.Contains(planned, t.Name) ||
+			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID))
+		if inUse && recent && !named {
+			s.violate("%s ends the token %d, which is in use, and does not name it", a.w.name, id)
+		}
+		if why := a.mayEnd(id); inUse && why != "" {
+			s.violate("%s ends the token %d, last used %s by %s: %s", a.w.name, id, ago(a.before.now, t.LastUsed),
+				holders[id], why)
+		}
+		s.record(id).ended = true
+	}
+	for id, u := range a.before.accounts {
+		if u.Deleted == nil && after.accounts[id].Deleted != nil {
+			a.checkAccount(id, said)
+		}
+	}
+	a.markTokens(after)
+	for address, o := range a.w.state {
+		a.checkSecrets(address, o)
+	}
+}
+
+// requested reports whether a token is replaced by hand, which a provider cannot see while
+// planning, or was revoked according to the state.
+func (a *application) requested(id int64) bool {
+	return slices.ContainsFunc(a.c.list, func(ch *change) bool {
+		known := ch.kind == tokenType && get(ch.prior.state, "status") == "revoked" // and restored since
+		return (ch.reason != "" || known) && ch.prior.exists() && slices.Contains(idNumbers(ch.prior), id)
+	})
+}
+
+// tell adds the apply to the story.
+func (a *application) tell() {
+	var parts []string
+	for _, ch := range a.c.list {
+		if ch.action == "no-op" {
+			continue
+		}
+		part := ch.action + " " + ch.address
+		if ch.prior.exists() {
+			part += " (" + get(ch.prior.state, "id")
+			if o := a.w.state[ch.address]; o != nil && get(o.state, "id") != get(ch.prior.state, "id") {
+				part += " → " + get(o.state, "id")
+			}
+			part += ")"
+		}
+		parts = append(parts, part)
+	}
+	killed := ""
+	if a.killed {
+		killed = "; the process is killed"
+	}
+	if len(parts)+len(a.c.diags) == 0 && !a.killed {
+		return
+	}
+	a.w.s.tell("  apply: %s%s", strings.Join(append(parts, summaries(a.c.diags)...), "; "), killed)
+}
+
+// summaries returns the summaries of diagnostics, each once.
+func summaries(diags diagnostics) []string {
+	var out []string
+	for _, d := range diags {
+		text := "warning: " + d.Summary
+		if d.Severity == tfprotov6.DiagnosticSeverityError {
+			text = "ERROR: " + d.Summary
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func ago(now time.Time, at *time.Time) string {
+	if at == nil {
+		return "never"
+	}
+	return fmt.Sprintf("%d hours ago", int(now.Sub(*at).Hours()))
+}
+
+// mayEnd returns why an apply must not end a token, or "".
+func (a *application) mayEnd(id int64) string {
+	t, why := a.before.tokens[id], "no change of the plan has it"
+	for _, ch := range a.c.list {
+		switch {
+		case !ch.prior.exists():
+		case ch.kind == exclusiveType && ch.action == "update" &&
+			strings.Contains(ch.prior.state.String(), fmt.Sprintf("\"%d\"", id)):
+			return ""
+		case ch.kind == accountType && (ch.action == "delete" || ch.action == "replace") &&
+			get(ch.prior.state, "id") == fmt.Sprint(t.UserID) &&
+			get(ch.prior.state, "revoke_tokens_on_destroy") == "true":
+			return ""
+		case ch.kind == tokenType && slices.Contains(idNumbers(ch.prior), id):
+			why = a.mayEndBy(ch, id)
+		}
+	}
+	return why
+}
+
+func (a *application) mayEndBy(ch *change, id int64) string {
+	b, prior := a.c.config[ch.address], ch.prior.state
+	retiring := get(prior, "id") != fmt.Sprint(id)
+	switch {
+	case ch.deposed, ch.action == "delete" && b == nil:
+		return ""
+	case ch.action == "replace":
+		_, fixed := b.args["name"]
+		fixed = fixed && b.known("name") == get(prior, "name")
+		if ch.reason != "" || fixed || get(ch.planned, "service_account_id") != get(prior, "service_account_id") {
+			return ""
+		}
+		return "it could have been rotated in place"
+	case get(prior, "status") == "revoked", b.known("revoked") == true:
+		return ""
+	}
+	days, set := b.known("overlap_days").(int)
+	if !set {
+		days = 7
+	}
+	overlap := time.Duration(days) * day
+	used := a.before.tokens[id].LastUsed
+	switch {
+	case overlap == 0:
+		return ""
+	case !retiring:
+		return "a rotation ends it although it has an overlap"
+	case used != nil && a.before.now.Sub(*used) < overlap:
+		return fmt.Sprintf("it was used within overlap_days = %d", days)
+	case a.before.now.Sub(a.w.s.record(id).rotated) < overlap-time.Hour:
+		return fmt.Sprintf("overlap_days = %d have not passed", days)
+	}
+	return ""
+}
+
+// checkAccount checks a deactivation.
+func (a *application) checkAccount(id int64, said string) {
+	s, u := a.w.s, a.before.accounts[id]
+	for _, ch := range a.c.list {
+		if ch.kind != accountType || !ch.prior.exists() || get(ch.prior.state, "id") != fmt.Sprint(id) {
+			continue
+		}
+		b := a.c.config[ch.address]
+		switch {
+		case ch.action == "delete" && b == nil || ch.deposed:
+		case ch.action == "replace" && b.known("name") != get(ch.prior.state, "name"):
+		default:
+			s.violate("the account %d (%q) is deactivated by %s of %s, which the configuration does not ask for", id,
+				u.Name, ch.action, ch.address)
+		}
+		if ch.action == "replace" && a.w.state[ch.address] == nil && !s.faulty &&
+			strings.Contains(said, "Service account name already in use") {
+			s.violate("the account %d (%q) is deactivated, and its replacement cannot be created", id, u.Name)
+		}
+		return
+	}
+	s.violate("the account %d (%q) is deactivated, and no change of the plan has it", id, u.Name)
+}
+
+// markTokens records what happened to tokens during an apply.
+func (a *application) markTokens(after snapshot) {
+	s := a.w.s
+	current, retiring := a.w.managed()
+	for id := range after.tokens {
+		_, before := a.before.tokens[id]
+		if !before && current[id] == "" && retiring[id] == "" && (a.killed || s.record(id).reported) {
+			s.record(id).lost = true
+		}
+		if b := a.c.config[current[id]]; !before && b != nil && b.known("revoked") == true {
+			s.record(id).ended = true
+		}
+	}
+	for id := range current {
+		s.record(id).managed = true
+	}
+	for id := range retiring {
+		s.record(id).managed = true
+		if s.record(id).rotated.IsZero() {
+			s.record(id).rotated = after.now
+		}
+	}
+}
+
+// checkSecrets checks where the state of an object contains a bearer token.
+func (a *application) checkSecrets(address string, o *object) {
+	encrypted := o.kind == tokenType && !attributes(o.state)["encryption"].IsNull()
+	if strings.Contains(string(o.private), "eyJhb") || o.identity != nil &&
+		strings.Contains(string(o.identity.IdentityData.MsgPack), "eyJhb") {
+		a.w.s.violate("%s: private data or identity contain a secret", address)
+	}
+	for name, v := range attributes(o.state) {
+		if strings.Contains(v.String(), "eyJhb") && (encrypted || name != "token") {
+			a.w.s.violate("%s.%s contains a secret", address, name)
+		}
+	}
+}
+
+// settle ends all faults, lets a person follow the advice of errors, and checks that two
+// applies are enough for a world in order.
+func (s *simulation) settle() {
+	s.server.Heal()
+	s.faulty = false
+	for _, w := range s.spaces {
+		w.saved = nil
+		for _, st := range w.stores {
+			st.failing = false
+		}
+	}
+	const enough = 7
+	clean := 0
+	for round := 0; clean < 2*len(s.spaces); round++ {
+		if round > enough {
+			s.violate("errors remain after %d applies with everything that they advise", round)
+		}
+		for _, w := range s.spaces {
+			s.tell("%s: settle", w.name)
+			if c := w.run(options{refresh: "full"}, -1); c.diags.errors() == "" {
+				clean++
+			} else if clean = 0; !w.follow(c.diags) {
+				s.violate("the faults have ended, and apply fails: %s", c.diags.errors())
+			}
+		}
+	}
+	for _, w := range s.spaces {
+		for _, st := range w.stores {
+			st.heal()
+		}
+		for _, refresh := range []string{"full", "none", "minimal"} {
+			c := w.plan(options{refresh: refresh})
+			for _, ch := range c.list {
+				if ch.action != "no-op" && (ch.action != "update" || !w.isLate(ch.address)) {
+					s.violate(
+						"%s: after two applies, a plan (refresh: %s) is %s of %s: %s; %s",
+						w.name,
+						refresh,
+						ch.action,
+						ch.address,
+						difference(ch.prior.state, ch.planned),
+						strings.Join(summaries(c.diags), "; "),
+					)
+				}
+			}
+			if c.failed {
+				s.violate("%s: a plan (refresh: %s) fails after two applies: %s", w.name, refresh, c.diags.errors())
+			}
+			before := slices.Sorted(maps.Keys(s.snapshot().tokens))
+			w.apply(c, -1)
+			if after := slices.Sorted(maps.Keys(s.snapshot().tokens)); !slices.Equal(before, after) {
+				s.violate("%s: an apply of no change has changed the tokens %d to %d", w.name, before, after)
+			}
+		}
+	}
+	s.checkWorld()
+}
+
+// isLate reports whether a value of a block, or of what it refers to, is unknown while planning.
+func (w *workspace) isLate(address string) bool {
+	b := w.config[address]
+	if b == nil {
+		return false
+	}
+	for _, v := range b.args {
+		if _, ok := v.(late); ok {
+			return true
+		}
+	}
+	return slices.ContainsFunc(b.dependencies(), w.isLate)
+}
+
+// checkWorld checks that what is in a state works, and that what works is in a state.
+func (s *simulation) checkWorld() {
+	now, known := s.snapshot(), map[int64]bool{}
+	for _, w := range s.spaces {
+		for _, address := range sorted(w.state) {
+			o := w.state[address]
+			if o.kind != tokenType {
+				continue
+			}
+			for i, id := range idNumbers(o) {
+				known[id] = true
+				if works := now.works(id); works == (i == 0 && w.config[address].known("revoked") == true) {
+					s.violate("%s: the token %d in %s works: %t", w.name, id, address, works)
+				}
+			}
+			if get(o.state, "token") == "" && get(o.state, "encrypted_token") == "" &&
+				!s.record(idNumbers(o)[0]).person {
+				s.violate("%s: the secret of %s is lost", w.name, address)
+			}
+		}
+	}
+	for id, t := range now.tokens {
+		if r := s.record(id); now.works(id) && !known[id] && !r.person && !r.lost && (r.managed || !r.reported) {
+			s.violate("the token %d (%q) is orphaned", id, t.Name)
+		}
+	}
+}
+
+// follow is a person who does what an error says, and reports whether it says anything.
+func (w *workspace) follow(diags diagnostics) bool {
+	s, done := w.s, false
+	for _, d := range diags {
+		if d.Severity != tfprotov6.DiagnosticSeverityError {
+			continue
+		}
+		said := d.Summary + ": " + d.Detail
+		switch {
+		case strings.Contains(said, "must be planned again"):
+			w.makeKnown()
+			w.untaint()
+			done = true
+		case strings.Contains(said, "is only known after apply"): // a replacement, or a new name
+			done = w.makeKnown() || w.move() || done
+		case strings.Contains(said, "Rename and role in one apply"), strings.Contains(said, "Team not found"):
+			done = w.renameTo(said) || done
+		case strings.Contains(said, "untaint"):
+			done = done || w.untaint() || w.move() || w.renameTo(said)
+		case strings.Contains(said, "Address of service account changed"):
+			done = done || w.move() || w.renameTo(said)
+		case strings.Contains(said, "New service account name is in use"),
+			strings.Contains(said, "Service account name already in use"):
+			done = done || w.renameTo(said) || w.untaint() || w.makeKnown()
+		case strings.Contains(said, "two addresses"):
+			done = done || w.forgetTwin()
+		case strings.Contains(said, "Service token name already in use"):
+			done = done || s.removeUnmanaged(said) || w.usePrefixes()
+		case strings.Contains(said, "Unable to deactivate service account"):
+			done = done || s.revokeUnmanaged(said)
+		case strings.Contains(said, "lock out"):
+			w.credential, done = s.server.AdminTokenID(), true
+		case strings.Contains(said, "guardrails"):
+			w.guardrails, done = nil, true
+		case strings.Contains(said, "Provider has no access"), strings.Contains(said, "Use the token of an Admin"),
+			strings.Contains(said, "401 Unauthorized"):
+			w.credential, done = s.server.AdminTokenID(), true
+		case strings.Contains(said, "may not exist, may be deactivated"):
+			done = true // the next refresh finds what was deactivated
+		}
+	}
+	return done
+}
+
+// makeKnown uses known values, which is necessary if a value is unknown in each plan.
+func (w *workspace) makeKnown() (done bool) {
+	for _, address := range sorted(w.config) {
+		for name, v := range w.config[address].args {
+			if l, ok := v.(late); ok {
+				w.edit(address, values{name: l.value})
+				done = true
+			}
+		}
+	}
+	return done
+}
+
+// untaint is terraform untaint for all accounts.
+func (w *workspace) untaint() (done bool) {
+	for _, address := range sorted(w.state) {
+		if o := *w.state[address]; o.tainted && o.kind == accountType {
+			w.s.tell("%s: untaint %s", w.name, address)
+			o.tainted, done = false, true
+			w.state[address] = &o
+		}
+	}
+	return done
+}
+
+// usePrefixes replaces fixed names, which cannot be used with create_before_destroy.
+func (w *workspace) usePrefixes() (done bool) {
+	for _, address := range w.addresses(tokenType) {
+		if w.config[address].args["name"] != nil {
+			w.edit(address, values{"name": nil, "name_prefix": "ci-"})
+			done = true
+		}
+	}
+	return done
+}
+
+// move writes a moved block for an account whose address changed.
+func (w *workspace) move() bool {
+	for _, from := range sorted(w.state) {
+		o := w.state[from]
+		if w.config[from] != nil || o.kind != accountType {
+			continue
+		}
+		for _, to := range sorted(w.config) {
+			if w.state[to] == nil && w.config[to].known("name") == get(o.state, "name") {
+				w.s.tell("%s: moved block from %s to %s", w.name, from, to)
+				delete(w.state, from)
+				w.state[to] = o
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// renameTo follows what someone has renamed in the web app, and chooses other names for new
+// accounts.
+func (w *workspace) renameTo(said string) bool {
+	done := false
+	for _, address := range sorted(w.config) {
+		b := w.config[address]
+		name, _ := b.known("name").(string)
+		if b.kind != accountType || !strings.Contains(said, name) {
+			continue
+		}
+		current := w.s.freshName()
+		if o := w.state[address]; o != nil {
+			id, _ := strconv.ParseInt(get(o.state, "id"), 10, 64)
+			current = w.s.snapshot().accounts[id].Name
+		}
+		if current != name {
+			w.edit(address, values{"name": current})
+			done = true
+		}
+	}
+	return done
+}
+
+// forgetTwin removes one of two addresses of an account from the state.
+func (w *workspace) forgetTwin() bool {
+	for _, address := range sorted(w.state) {
+		if w.config[address] == nil && w.state[address].kind == accountType {
+			w.s.tell("%s: state rm %s", w.name, address)
+			delete(w.state, address)
+			return true
+		}
+	}
+	return false
+}
+
+// unmanaged calls f for each token that no state has.
+func (s *simulation) unmanaged(f func(id int64) bool) (done bool) {
+	known := map[int64]bool{}
+	for _, w := range s.spaces {
+		current, retiring := w.managed()
+		for id := range current {
+			known[id] = true
+		}
+		for id := range retiring {
+			known[id] = true
+		}
+	}
+	for _, t := range s.server.Tokens() {
+		if !known[t.ID] {
+			done = f(t.ID) || done
+		}
+	}
+	return done
+}
+
+// removeUnmanaged deletes the tokens that an error names and no state has.
+func (s *simulation) removeUnmanaged(said string) bool {
+	return s.unmanaged(func(id int64) bool {
+		if !strings.Contains(said, "ID "+strconv.FormatInt(id, 10)) {
+			return false
+		}
+		s.record(id).ended = true
+		s.server.RemoveToken(id)
+		return true
+	})
+}
+
+// revokeUnmanaged revokes the tokens that an error names and no state has.
+func (s *simulation) revokeUnmanaged(said string) bool {
+	return s.unmanaged(func(id int64) bool {
+		if !strings.Contains(said, "ID "+strconv.FormatInt(id, 10)) {
+			return false
+		}
+		s.personRevokes(id)
+		return true
+	})
+}
