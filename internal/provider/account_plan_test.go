@@ -294,24 +294,47 @@ func TestRenameNamesActiveTokens(t *testing.T) {
 	}
 }
 
+// gateway starts a gateway in front of deployments by path, and returns the provider
+// configuration for each.
+func gateway(t *testing.T, servers map[string]*qualyticstest.Server) func(string, *qualyticstest.Server) values {
+	t.Helper()
+	mux := http.NewServeMux()
+	for prefix, server := range servers {
+		target, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux.Handle("/"+prefix+"/", http.StripPrefix("/"+prefix, httputil.NewSingleHostReverseProxy(target)))
+	}
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return func(prefix string, server *qualyticstest.Server) values {
+		return values{"url": s.URL, "api_path": prefix + "/api", "token": server.AdminToken()}
+	}
+}
+
+// A copy of the deployment that lacks a retiring token does not empty retiring_tokens.
+func TestRetiringTokenOnACopyOfTheDeployment(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	behind := gateway(t, map[string]*qualyticstest.Server{"a": h.server, "copy": h.server})
+	h.connect(behind("a", h.server))
+	o, _, old := rotated(t, h, nil)
+	h.server.RemoveToken(parseInt(t, old))
+	h.connect(behind("copy", h.server))
+	wantText(t, h.reread(o).errors(), "Object not found on another deployment", "etiring service token", "/copy/api")
+	wantRetiring(t, retiringTokens(o), old)
+	h.connect(behind("a", h.server))
+	wantOK(t, h.reread(o))
+	wantRetiring(t, retiringTokens(o))
+}
+
 // Two deployments behind one gateway: another path of the same host does not empty a state.
 func TestAnotherPathOfTheSameHost(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	other := newHarness(t, qualyticstest.Build202609())
-	mux := http.NewServeMux()
-	for prefix, server := range map[string]*qualyticstest.Server{"/a": h.server, "/b": other.server} {
-		target, err := url.Parse(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mux.Handle(prefix+"/", http.StripPrefix(prefix, httputil.NewSingleHostReverseProxy(target)))
-	}
-	gateway := httptest.NewServer(mux)
-	t.Cleanup(gateway.Close)
-	behind := func(prefix string, s *qualyticstest.Server) values {
-		return values{"url": gateway.URL, "api_path": prefix + "/api", "token": s.AdminToken()}
-	}
+	behind := gateway(t, map[string]*qualyticstest.Server{"a": h.server, "b": other.server})
 	h.connect(behind("a", h.server))
 	account := h.created(accountType, values{"name": "x", "role": "Member"})
 	token := h.created(tokenType, values{"service_account_id": get(account.state, "id"), "name": "ci"})

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -215,6 +218,61 @@ func TestArgumentsOfImportedToken(t *testing.T) {
 		p := h.plan(o, config.with(values{"revoked": true}))
 		if w := p.diags.warnings(); w != "" || p.action != "update" {
 			t.Errorf("%s: the next plan is %s and warns %q", tc.name, p.action, w)
+		}
+	}
+}
+
+// Importing a token names the other live tokens of its account with the same prefix: during an
+// overlap, one of them may be the one that replaced it.
+func TestImportNamesSiblings(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	owner := parseInt(t, h.account())
+	add := func(name string, userID int64) int64 {
+		return h.server.AddToken(qualyticstest.Token{Name: name, UserID: userID}).ID
+	}
+	current := add("ci-202611261015304250a1b2c3d", owner)
+	sibling := add("ci-2026102610153042500000001", owner)
+	revoked := add("ci-2026092610153042500000002", owner)
+	h.server.EditToken(revoked, func(t *qualyticstest.Token) { t.Active = false })
+	others := []int64{
+		revoked, add("ci-by hand", owner), add("app-2026102610153042500000003", owner),
+		add("ci-2026102610153042500000004", parseInt(t, h.account())),
+	}
+	_, diags := h.load(tokenType, fmt.Sprint(current))
+	wantText(t, diags.warnings(), "Other service tokens have the prefix of", fmt.Sprintf("(ID %d)", sibling),
+		"revoke the others")
+	for _, other := range others {
+		if strings.Contains(diags.warnings(), fmt.Sprintf("(ID %d)", other)) {
+			t.Errorf("names the token %d: %s", other, diags.warnings())
+		}
+	}
+	_, diags = h.load(tokenType, fmt.Sprint(others[1])) // without a generated suffix
+	if strings.Contains(diags.warnings(), "Other service tokens") {
+		t.Errorf("warned: %s", diags.warnings())
+	}
+}
+
+// The host of an identity is compared without case.
+func TestImportByIdentityOfTheHost(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	s := newServer(t, qualyticstest.Options{}) // on 127.0.0.1, which has a name
+	port := s.URL[strings.LastIndex(s.URL, ":"):]
+	h.connect(values{"url": "http://localhost" + port, "api_path": s.APIPath(), "token": s.AdminToken()})
+	id := fmt.Sprint(s.AddUser(qualyticstest.User{Name: "x"}).ID)
+	typ := h.ids.IdentitySchemas[accountType].ValueType()
+	for host, want := range map[string]string{
+		"LocalHost" + port: "", "other.example.com": "Import from another deployment",
+	} {
+		req := importRequest(accountType, "")
+		req.Identity = &tfprotov6.ResourceIdentityData{IdentityData: h.dynamic(typ, tftypes.NewValue(typ,
+			map[string]tftypes.Value{
+				"id": tftypes.NewValue(tftypes.String, id), "host": tftypes.NewValue(tftypes.String, host),
+			}))}
+		_, diags := h.imported(req, !sameRun)
+		if wantText(t, diags.errors(), want); want == "" {
+			wantOK(t, diags)
 		}
 	}
 }
