@@ -43,8 +43,17 @@ type providerData struct {
 	// checked.
 	guardrails guardrailsModel
 	lookupEnv  func(key string) (string, bool)
-	now        func() time.Time
+	clock      func() time.Time // of this machine
 	random     io.Reader
+}
+
+// now returns the time of the server's clock, as far as a response has told it: expiry and
+// last use are times of that clock, and the one of this machine may be wrong.
+func (d *providerData) now() time.Time {
+	if d.client == nil {
+		return d.clock()
+	}
+	return d.client.ServerTime()
 }
 
 // call is what the steps of one call of Terraform share: the configured provider, the

@@ -59,7 +59,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	for _, t := range state.foreign(ctx, c) {
 		switch {
 		case containsString(plan.TokenIDs, t.ID):
-		case c.mayBeOwn(ctx, t):
+		case c.client != nil && c.mayBeOwn(ctx, t):
 			spared = append(spared, t)
 		default:
 			revoked = append(revoked, t)
@@ -72,7 +72,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 		later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
 		planned = foreignList(state.foreign(ctx, c))
 	}
-	if len(spared)+len(revoked) > 0 && hasUnknownElement(plan.TokenIDs) { // apply knows what they name
+	if len(spared)+len(revoked) > 0 && (hasUnknownElement(plan.TokenIDs) || c.client == nil) { // apply knows
 		planned = types.ListUnknown(foreignTokenType)
 	}
 	c.diags.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
@@ -91,17 +91,18 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	c.warnOfListedBefore(plan, history)
 }
 
-// mayBeOwn reports whether a token may be the one that the provider uses.
+// mayBeOwn reports whether a token may be the one that the provider uses. A failed request is
+// an error: the apply would otherwise decide differently.
 func (c call) mayBeOwn(ctx context.Context, t foreignToken) bool {
 	id, _ := parseID(t.ID.ValueString())
-	if c.client == nil {
-		return false // apply decides
-	}
+	own := qualytics.NotOwn
 	listed, found, err := c.client.CachedServiceToken(ctx, id)
-	if err != nil || !found {
-		return false
+	if err == nil && found {
+		own, err = c.client.TokenOwnership(ctx, listed, "")
 	}
-	own, _ := c.client.TokenOwnership(ctx, listed, "")
+	if err != nil {
+		c.fail(unableToListTokens, t.label(), err)
+	}
 	return own != qualytics.NotOwn
 }
 

@@ -472,8 +472,8 @@ func TestExclusiveWithoutList(t *testing.T) {
 	wantText(t, diags.errors(), "Unable to list service tokens")
 }
 
-// What a plan cannot request is left to the apply: with an unknown provider configuration,
-// or if the tokens cannot be listed.
+// With an unknown provider configuration, the apply decides which tokens are the provider's
+// own. If a request fails, the plan does: it could not agree with its apply.
 func TestExclusivePlanWithoutRequests(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -486,15 +486,54 @@ func TestExclusivePlanWithoutRequests(t *testing.T) {
 	h.connect(known)
 	wantText(t, h.plan(o, config).diags.warnings(), "will be revoked", "last used less than a minute ago")
 	h.connect(known.with(values{"token": unknown{}}))
-	wantText(t, h.plan(o, config).diags.warnings(), "will be revoked", "ID "+stray, "last use unknown")
+	p := h.plan(o, config)
+	wantText(t, p.diags.warnings(), "will be revoked", "ID "+stray, "last use unknown")
+	h.connect(known)
+	after, diags := h.apply(p)
+	wantOK(t, diags)
+	wantForeign(t, after.state)
 	h.connect(known)
 	h.server.Fail(qualyticstest.JSON(403, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service").
 		Repeat(qualyticstest.Forever))
-	p := h.plan(o, config)
-	wantText(t, p.diags.warnings(), "will be revoked", "last use unknown")
-	if p.diags.errors() != "" {
-		t.Errorf("the plan fails: %s", p.diags.errors())
-	}
+	wantText(t, h.plan(o, config).diags.errors(), "Unable to list service tokens", "403")
+}
+
+// The account of the provider's own token has a foreign token. Whether the requests that tell
+// them apart fail while planning or during apply, the apply agrees with the plan.
+func TestExclusiveWithFailingRequests(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+		h.server.AddToken(qualyticstest.Token{Name: "stray", UserID: self.ID})
+		config := values{"service_account_id": fmt.Sprint(self.ID), "token_ids": []string{fmt.Sprint(own.ID), "999"}}
+		o := h.created(exclusiveType, config)
+		wantOK(t, h.refresh(o))
+		config["token_ids"] = []string{fmt.Sprint(own.ID)}
+		for _, path := range []string{"/users/me", "/user-tokens"} {
+			fault := qualyticstest.JSON(500, `{"detail":"boom"}`).On(http.MethodGet, path).Repeat(qualyticstest.Forever)
+			h.connect(h.config)
+			h.server.Fail(fault)
+			failed := h.plan(o, config)
+			h.server.Heal()
+			if failed.diags.errors() == "" {
+				h.connect(h.config)
+				_, diags := h.apply(failed) // which fails the test if it does not agree
+				wantOK(t, diags)
+			}
+			h.connect(h.config)
+			p := h.plan(o, config)
+			wantOK(t, p.diags)
+			h.connect(h.config)
+			h.server.Fail(fault)
+			_, diags := h.apply(p)
+			h.server.Heal()
+			if text := diags.errors(); text != "" && !strings.Contains(text, "boom") {
+				t.Error(text)
+			}
+		}
+		if h.connect(h.config); !h.active(fmt.Sprint(own.ID)) {
+			t.Error("the provider revoked its own token")
+		}
+	})
 }
 
 // After the first change of an imported token_ids, its tokens count as listed before: the

@@ -140,7 +140,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 	data := &providerData{
 		open:       p.open,
 		lookupEnv:  p.env.LookupEnv,
-		now:        p.env.Now,
+		clock:      p.env.Now,
 		random:     p.env.Random,
 		unknown:    block.unknown(),
 		names:      &accountNames{},

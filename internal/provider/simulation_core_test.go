@@ -42,7 +42,7 @@ type process struct {
 // start starts a provider process and configures it.
 func (w *workspace) start() *process {
 	s := w.s
-	server, err := provider.NewServer("test", s.environment())
+	server, err := provider.NewServer("test", s.environment(w.skew))
 	must(err)
 	p := &process{harness: schemasOf(), w: w, p: server}
 	config := values{
@@ -116,7 +116,7 @@ type change struct {
 	planned  tftypes.Value
 	private  []byte
 	identity *tfprotov6.ResourceIdentityData
-	deposed  bool
+	deposed  string // where the old object is, "" if it is not deposed
 }
 
 // changes is a plan of a workspace.
@@ -131,7 +131,7 @@ type changes struct {
 }
 
 func (c *changes) of(address string) *change {
-	i := slices.IndexFunc(c.list, func(x *change) bool { return x.address == address && !x.deposed })
+	i := slices.IndexFunc(c.list, func(x *change) bool { return x.address == address && x.deposed == "" })
 	if i < 0 {
 		return nil
 	}

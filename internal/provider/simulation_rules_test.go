@@ -26,6 +26,9 @@ func (s *simulation) checkApply(a *application) {
 	a.tell()
 	holders := s.holders()
 	for id, t := range a.before.tokens {
+		if s.touched[id] {
+			continue
+		}
 		if s.record(id).leaked && after.tokens[id].Active {
 			s.violate("%s restores the token %d, which a person revoked", a.w.name, id)
 		}
@@ -36,7 +39,7 @@ func (s *simulation) checkApply(a *application) {
 		if id == a.w.credential {
 			s.violate("%s ends the token %d, with which the provider is configured", a.w.name, id)
 		}
-		recent := t.LastUsed != nil && a.before.now.Sub(*t.LastUsed) < 7*day
+		recent := t.LastUsed != nil && after.now.Sub(*t.LastUsed) < a.shortestUse(id)
 		inUse := holders[id] != "" || recent
 		named := a.requested(id) || strings.Contains(planned, t.Name) ||
 			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID))
@@ -50,7 +53,7 @@ func (s *simulation) checkApply(a *application) {
 		s.record(id).ended = true
 	}
 	for id, u := range a.before.accounts {
-		if u.Deleted == nil && after.accounts[id].Deleted != nil {
+		if u.Deleted == nil && after.accounts[id].Deleted != nil && !s.touched[id] {
 			a.checkAccount(id, said)
 		}
 	}
@@ -58,6 +61,29 @@ func (s *simulation) checkApply(a *application) {
 	for address, o := range a.w.state {
 		a.checkSecrets(address, o)
 	}
+}
+
+// shortestUse returns for how long a token counts as in use: a week, or the overlap of a
+// retiring token.
+func (a *application) shortestUse(id int64) time.Duration {
+	for _, ch := range a.c.list {
+		b := a.c.config[ch.address]
+		if ch.kind != tokenType || !ch.prior.exists() || b == nil || !slices.Contains(idNumbers(ch.prior)[1:], id) {
+			continue
+		}
+		if overlap := overlapOf(b); overlap > 0 {
+			return min(7*day, overlap)
+		}
+	}
+	return 7 * day
+}
+
+// overlapOf returns the overlap that a block of a token configures.
+func overlapOf(b *block) time.Duration {
+	if days, set := b.known("overlap_days").(int); set {
+		return time.Duration(days) * day
+	}
+	return 7 * day
 }
 
 // requested reports whether a token is replaced by hand, which a provider cannot see while
@@ -142,7 +168,7 @@ func (a *application) mayEndBy(ch *change, id int64) string {
 	b, prior := a.c.config[ch.address], ch.prior.state
 	retiring := get(prior, "id") != fmt.Sprint(id)
 	switch {
-	case ch.deposed, ch.action == "delete" && b == nil:
+	case ch.action == "delete" && (b == nil || ch.deposed != ""):
 		return ""
 	case ch.action == "replace":
 		_, fixed := b.args["name"]
@@ -154,21 +180,17 @@ func (a *application) mayEndBy(ch *change, id int64) string {
 	case get(prior, "status") == "revoked", b.known("revoked") == true:
 		return ""
 	}
-	days, set := b.known("overlap_days").(int)
-	if !set {
-		days = 7
-	}
-	overlap := time.Duration(days) * day
+	overlap := overlapOf(b)
 	used := a.before.tokens[id].LastUsed
 	switch {
 	case overlap == 0:
 		return ""
 	case !retiring:
 		return "a rotation ends it although it has an overlap"
-	case used != nil && a.before.now.Sub(*used) < overlap:
-		return fmt.Sprintf("it was used within overlap_days = %d", days)
+	case used != nil && a.before.now.Sub(*used) < overlap-time.Hour:
+		return fmt.Sprintf("it was used within its overlap of %d days", overlap/day)
 	case a.before.now.Sub(a.w.s.record(id).rotated) < overlap-time.Hour:
-		return fmt.Sprintf("overlap_days = %d have not passed", days)
+		return fmt.Sprintf("its overlap of %d days has not passed", overlap/day)
 	}
 	return ""
 }
@@ -182,7 +204,7 @@ func (a *application) checkAccount(id int64, said string) {
 		}
 		b := a.c.config[ch.address]
 		switch {
-		case ch.action == "delete" && b == nil || ch.deposed:
+		case ch.action == "delete" && (b == nil || ch.deposed != ""):
 		case ch.action == "replace" && b.known("name") != get(ch.prior.state, "name"):
 		default:
 			s.violate("the account %d (%q) is deactivated by %s of %s, which the configuration does not ask for", id,
@@ -265,8 +287,14 @@ func (s *simulation) settle() {
 		for _, st := range w.stores {
 			st.heal()
 		}
-		for _, refresh := range []string{"full", "none", "minimal"} {
+		modes := []string{"full", "none", "minimal"}
+		if w.skew.Abs() > time.Hour {
+			modes = modes[:1] // without a request, the wrong clock decides
+		}
+		for _, refresh := range modes {
+			s.server.ClearRequests()
 			c := w.plan(options{refresh: refresh})
+			w.checkRequests(c, refresh)
 			for _, ch := range c.list {
 				if ch.action != "no-op" && (ch.action != "update" || !w.isLate(ch.address)) {
 					s.violate(
@@ -291,6 +319,27 @@ func (s *simulation) settle() {
 		}
 	}
 	s.checkWorld()
+}
+
+// checkRequests checks the number of requests of a plan without a change: none without a
+// refresh, otherwise one per account, and up to four for all tokens, the guards, and deleted objects.
+func (w *workspace) checkRequests(c *changes, refresh string) {
+	limit := 0
+	for _, ch := range c.list {
+		if ch.action != "no-op" {
+			return
+		}
+		if ch.kind == accountType {
+			limit++
+		}
+	}
+	if limit += 4; refresh != "full" {
+		limit = 0
+	}
+	if requests := w.s.server.Requests(); len(requests) > limit {
+		w.s.violate("%s: a plan without a change (refresh: %s) has sent more than %d requests: %s", w.name, refresh,
+			limit, requests)
+	}
 }
 
 // isLate reports whether a value of a block, or of what it refers to, is unknown while planning.
@@ -318,6 +367,9 @@ func (s *simulation) checkWorld() {
 			}
 			for i, id := range idNumbers(o) {
 				known[id] = true
+				if i > 0 {
+					w.checkRetiring(address, id, now)
+				}
 				if works := now.works(id); works == (i == 0 && w.config[address].known("revoked") == true) {
 					s.violate("%s: the token %d in %s works: %t", w.name, id, address, works)
 				}
@@ -332,6 +384,19 @@ func (s *simulation) checkWorld() {
 		if r := s.record(id); now.works(id) && !known[id] && !r.person && !r.lost && (r.managed || !r.reported) {
 			s.violate("the token %d (%q) is orphaned", id, t.Name)
 		}
+	}
+}
+
+// checkRetiring checks that a retiring token has a reason to stay valid.
+func (w *workspace) checkRetiring(address string, id int64, now snapshot) {
+	overlap, used := overlapOf(w.config[address]), now.tokens[id].LastUsed
+	replaced := w.s.record(id).rotated
+	switch {
+	case id == w.credential, now.now.Sub(replaced) < overlap+time.Hour:
+	case used != nil && now.now.Sub(*used) < overlap+time.Hour:
+	default:
+		w.s.violate("%s: the token %d retires in %s for ever: replaced %s, last used %s", w.name, id, address,
+			ago(now.now, &replaced), ago(now.now, used))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -94,6 +95,7 @@ func (s *simulation) newWorld() {
 			s: s, name: fmt.Sprintf("w%d", i+1), config: map[string]*block{}, state: map[string]*object{},
 			deposed: map[string]*object{}, credential: server.AdminTokenID(), cbd: s.rng.IntN(3) == 0,
 			oldCLI: s.rng.IntN(5) == 0,
+			skew:   pick(s.rng, 0, 0, 0, 0, -3*time.Minute, 3*time.Minute, -50*time.Hour, 50*time.Hour),
 		}
 		s.spaces = append(s.spaces, w)
 		w.config["account.a"] = &block{kind: accountType, args: values{"name": s.freshName(), "role": "Member"}}
@@ -106,6 +108,9 @@ func (s *simulation) newWorld() {
 			}}
 		}
 		s.tell("%s: %s%s", w.name, w.describe(), map[bool]string{true: ", create_before_destroy"}[w.cbd])
+		if w.skew != 0 {
+			s.tell("the clock of %s is wrong by %s", w.name, w.skew)
+		}
 	}
 }
 
@@ -201,21 +206,31 @@ func (s *simulation) nightly(w *workspace) {
 			what += " -replace=" + o.replace
 		}
 	}
-	s.faulty = false
+	s.faulty, s.touched = false, map[int64]bool{}
 	switch s.rng.IntN(12) {
 	case 0, 1:
 		name, f := s.someFault()
 		f.Skip, s.faulty = s.rng.IntN(14), true
-		what += fmt.Sprintf("; %s at request %d", name, f.Skip+1)
+		if s.rng.IntN(2) == 0 { // on a request that comes rarely
+			f.Method, f.Path, _ = strings.Cut(pick(s.rng, "POST /users", "PUT /users/*", "DELETE /users/*",
+				"POST /user-tokens", "GET /user-tokens/service", "PUT /user-tokens/*", "DELETE /user-tokens/*",
+				"PUT /user-tokens/*", "DELETE /user-tokens/*"), " ")
+			f.Skip = s.rng.IntN(3)
+		}
+		what += fmt.Sprintf("; %s at %s request %d", name, f.Method+f.Path, f.Skip+1)
 		s.server.Fail(f)
 	case 2:
 		kill = s.rng.IntN(3)
 		what += fmt.Sprintf("; killed at operation %d", kill+1)
+	case 3:
+		n := s.rng.IntN(14)
+		what += fmt.Sprintf("; someone is at work at request %d", n+1)
+		s.server.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Skip: n, Do: func() { s.person(w) }})
 	}
 	s.tell("%s: %s, refresh: %s", w.name, what, o.refresh)
 	w.run(o, kill)
 	s.server.Heal()
-	s.faulty, s.cut = false, false
+	s.faulty, s.cut, s.touched = false, false, map[int64]bool{}
 }
 
 // someFault returns a fault and its name.
@@ -615,7 +630,7 @@ func (s *simulation) person(*workspace) {
 	case 2:
 		t := pick(s.rng, tokens...)
 		s.tell("someone deletes the token %d", t.ID)
-		s.record(t.ID).ended = true
+		s.record(t.ID).ended, s.touched[t.ID] = true, true
 		s.server.RemoveToken(t.ID)
 	case 3:
 		t := pick(s.rng, tokens...)
@@ -647,7 +662,7 @@ func (s *simulation) person(*workspace) {
 
 func (s *simulation) personRevokes(id int64) {
 	s.tell("someone revokes the token %d", id)
-	s.record(id).ended = true
+	s.record(id).ended, s.touched[id] = true, true
 	s.server.EditToken(id, func(t *qualyticstest.Token) {
 		s.record(id).leaked = s.record(id).leaked || t.Active
 		t.Active = false
@@ -658,10 +673,11 @@ func (s *simulation) personDeactivates(u qualyticstest.User) {
 	s.tell("someone deactivates the account %d", u.ID)
 	for _, t := range s.server.Tokens() {
 		if t.UserID == u.ID {
-			s.record(t.ID).ended = true
+			s.record(t.ID).ended, s.touched[t.ID] = true, true
 			s.server.EditToken(t.ID, func(t *qualyticstest.Token) { t.Active = false })
 		}
 	}
 	now := s.clock.Now()
+	s.touched[u.ID] = true
 	s.server.EditUser(u.ID, func(u *qualyticstest.User) { u.Deleted = &now })
 }

@@ -35,7 +35,7 @@ type outcome struct {
 // newSimulation returns a simulation without a deployment.
 func newSimulation(seed uint64) *simulation {
 	s := &simulation{
-		ctx: context.Background(), clock: &qualyticstest.Clock{}, tokens: map[int64]*record{},
+		ctx: context.Background(), clock: &qualyticstest.Clock{}, tokens: map[int64]*record{}, touched: map[int64]bool{},
 		rng: rand.New(rand.NewPCG(seed, 2)),
 	}
 	s.clock.Stop()
@@ -118,7 +118,7 @@ func simulate(t *testing.T, first uint64, years, workers int) {
 	seeds := func(yield func(uint64) bool) {
 		for {
 			mu.Lock()
-			seed, done := first+uint64(next), failed || next == years
+			seed, done := first+uint64(next), failed || next >= years
 			next++
 			mu.Unlock()
 			if done || !yield(seed) {

@@ -5,8 +5,11 @@ package provider_test
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
@@ -20,9 +23,10 @@ type workspace struct {
 	state      map[string]*object
 	deposed    map[string]*object
 	stores     []*store
-	cbd        bool  // create_before_destroy everywhere
-	oldCLI     bool  // one that knows no identity
-	credential int64 // token that the provider uses
+	cbd        bool          // create_before_destroy everywhere
+	oldCLI     bool          // one that knows no identity
+	skew       time.Duration // of the clock of its machine
+	credential int64         // token that the provider uses
 	guardrails any
 	saved      *changes
 	serial     int
@@ -203,13 +207,14 @@ func (w *workspace) plan(o options) *changes {
 			c.list = append(c.list, ch)
 		}
 	}
-	for _, address := range slices.Sorted(maps.Keys(w.deposed)) {
+	for _, key := range slices.Sorted(maps.Keys(w.deposed)) {
+		address, _, _ := strings.Cut(key, " ")
 		if len(o.targets) > 0 && !slices.Contains(o.targets, address) {
 			continue
 		}
-		prior, ok := p.current(w.deposed[address], o.refresh != "none")
+		prior, ok := p.current(w.deposed[key], o.refresh != "none")
 		if !prior.exists() {
-			delete(w.deposed, address)
+			delete(w.deposed, key)
 			continue
 		}
 		var ch *change
@@ -217,7 +222,7 @@ func (w *workspace) plan(o options) *changes {
 			ch, ok = p.plan(address, prior, tftypes.NewValue(prior.state.Type(), nil), false)
 		}
 		if failed[address] = failed[address] || !ok; ok {
-			ch.deposed = true
+			ch.deposed = key
 			c.list = append(c.list, ch)
 		}
 	}
@@ -343,10 +348,8 @@ func (a *application) run() {
 	slices.SortStableFunc(ends, func(x, y *change) int { return cmp.Compare(rank(y.kind), rank(x.kind)) })
 	slices.SortStableFunc(writes, func(x, y *change) int { return cmp.Compare(rank(x.kind), rank(y.kind)) })
 	for _, ch := range ends {
-		if ch.deposed {
-			a.end(ch, w.deposed)
-		} else if !w.cbd {
-			a.end(ch, w.state)
+		if !w.cbd {
+			a.end(ch)
 		}
 	}
 	for _, ch := range writes {
@@ -358,28 +361,28 @@ func (a *application) run() {
 		}
 	}
 	for _, ch := range ends {
-		switch {
-		case !w.cbd || ch.deposed:
-		case ch.action == "replace":
-			a.end(ch, w.deposed)
-		default:
-			a.end(ch, w.state)
+		if w.cbd {
+			a.end(ch)
 		}
 	}
 }
 
 // end destroys the old object of a change, unless something that it waits for has failed.
-func (a *application) end(ch *change, from map[string]*object) {
-	o := from[ch.address]
+func (a *application) end(ch *change) {
+	from, key := a.w.state, ch.address
+	if ch.deposed != "" {
+		from, key = a.w.deposed, ch.deposed
+	}
+	o, wasDeposed := from[key], ch.action == "delete" && ch.deposed != ""
 	if a.killed || o == nil || a.w.cbd && a.failed[ch.address] || a.blocked(o) {
-		a.failed[ch.address] = a.failed[ch.address] || !ch.deposed
+		a.failed[ch.address] = a.failed[ch.address] || !wasDeposed
 		return
 	}
-	after, ok := a.destroy(ch, o, ch.deposed || a.w.cbd && ch.action == "replace")
+	after, ok := a.destroy(ch, o, ch.deposed != "")
 	if a.done() {
-		a.store(from, ch.address, after)
+		a.store(from, key, after)
 	}
-	a.failed[ch.address] = a.failed[ch.address] || !ok && !ch.deposed
+	a.failed[ch.address] = a.failed[ch.address] || !ok && !wasDeposed
 }
 
 // blocked reports whether a token of an account could not be destroyed.
@@ -420,19 +423,17 @@ func (a *application) write(ch *change) {
 	}
 	old := a.w.state[ch.address]
 	if a.w.cbd && ch.action == "replace" && old != nil {
-		if a.failed[ch.address] = a.w.deposed[ch.address] != nil; a.failed[ch.address] {
-			return // this simulation has one deposed object per address
-		}
+		ch.deposed = fmt.Sprintf("%s (deposed %d)", ch.address, a.w.serial)
 		delete(a.w.state, ch.address)
-		a.w.deposed[ch.address] = old
+		a.w.deposed[ch.deposed] = old
 	}
 	after, ok := a.execute(ch, prior, config)
 	if a.done() {
 		a.store(a.w.state, ch.address, after)
 	}
-	if a.w.state[ch.address] == nil && a.w.deposed[ch.address] == old && old != nil { // nothing was created
+	if a.w.state[ch.address] == nil && ch.deposed != "" { // nothing was created
 		a.w.state[ch.address] = old
-		delete(a.w.deposed, ch.address)
+		delete(a.w.deposed, ch.deposed)
 	}
 	a.failed[ch.address] = !ok
 }

@@ -31,6 +31,8 @@ type simulation struct {
 	cut    bool // the fault of this run killed the process
 	faulty bool // this run has a fault
 	names  int
+	// touched contains the IDs of the tokens and accounts that people ended during this run.
+	touched map[int64]bool
 }
 
 // record is what is known of a token, beside what the server knows.
@@ -84,11 +86,12 @@ func (r randomBytes) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (s *simulation) environment() provider.Environment {
+// environment returns that of a machine whose clock is wrong by skew.
+func (s *simulation) environment(skew time.Duration) provider.Environment {
 	return provider.Environment{
 		LookupEnv: func(string) (string, bool) { return "", false },
 		HomeDir:   func() (string, error) { return "/nonexistent", nil },
-		Now:       s.clock.Now,
+		Now:       func() time.Time { return s.clock.Now().Add(skew) },
 		Random:    randomBytes{rand.New(rand.NewPCG(s.rng.Uint64(), 1))},
 		Sleep: func(ctx context.Context, _ time.Duration) error {
 			s.clock.Advance(5 * time.Second)

@@ -40,7 +40,7 @@ func (c call) issue(ctx context.Context, plan tokenModel, memory tokenMemory) (t
 		c.failCreateToken(ctx, accountID, name, err)
 		return plan, memory, false
 	}
-	issued := c.client.ServerTime().UTC()
+	issued := c.now().UTC()
 	memory = tokenMemory{IssuedAt: &issued, Retiring: memory.Retiring}
 	created := plan
 	created.applyCreated(&token.Token, c.now(), memory)
@@ -105,7 +105,7 @@ func (c call) rotate(ctx context.Context, l tokenLife) {
 	if plan.RetiringTokens.IsUnknown() && !l.state.Revoked.ValueBool() { // decided by the clock
 		l.state.Status = types.StringValue(l.state.statusAt(c.now(), memory))
 	}
-	old := l.state.retire(c.client.ServerTime(), plan.overlap())
+	old := l.state.retire(c.now(), plan.overlap())
 	stay, remove := d.stay, d.leave
 	if l.keepsOld() {
 		stay = append(stay, old)
@@ -232,7 +232,7 @@ func (c call) nameInUseText(ctx context.Context, accountID int64, name string) s
 		return fmt.Sprintf("The %s token with ID %d uses the name. %s\n\nTo manage that token with Terraform, import "+
 			"it; its secret remains unknown:%s\n\nIf it is not needed, revoke and delete it in Qualytics (Settings, "+
 			"Tokens).",
-			listStatus(t, c.client.Now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
+			listStatus(t, c.now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
 	}
 	return rule
 }

@@ -126,7 +126,7 @@ func (c call) warnOfSiblings(ctx context.Context, t *qualytics.Token) {
 	for i := range tokens {
 		o := &tokens[i]
 		suffix, hasPrefix := strings.CutPrefix(o.Name, prefix)
-		if err == nil && o.ID != t.ID && o.User.ID == t.User.ID && o.Usable(c.client.ServerTime()) &&
+		if err == nil && o.ID != t.ID && o.User.ID == t.User.ID && o.Usable(c.now()) &&
 			hasPrefix && generatedSuffix.MatchString(suffix) {
 			lines = append(lines, fmt.Sprintf("  - %s, %s", tokenLabel(o), c.lastUseText(ctx, formatID(o.ID))))
 		}

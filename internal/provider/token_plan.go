@@ -428,7 +428,7 @@ func retiringEndText(d tokenDecision) string {
 }
 
 // agoText returns how long ago a time was, by the server's clock.
-func (c call) agoText(t time.Time) string { return agoText(c.client.ServerTime().Sub(t)) }
+func (c call) agoText(t time.Time) string { return agoText(c.now().Sub(t)) }
 
 // refuseOwnRetiring says that the provider uses a retiring token of a resource that would
 // be removed.

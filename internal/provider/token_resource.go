@@ -238,8 +238,9 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	}
 	c.identify(ctx, state.ID) // also if it is then removed: an older Terraform stores no identity
 	c.readTokens.Store(state.ID.ValueString(), true)
-	now, before := c.now(), state
+	before := state
 	token, found, err := c.client.CachedServiceToken(ctx, id)
+	now := c.now()
 	switch {
 	case err != nil:
 		c.fail("Unable to read service token", state.label(), err)

@@ -184,7 +184,7 @@ func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenM
 			}
 			continue
 		}
-		now := c.client.ServerTime()
+		now := c.now()
 		t.memory.LastUsed = nil
 		switch {
 		case !listed.Active && !listed.Expired(now):
@@ -220,7 +220,7 @@ func (c call) isOwn(ctx context.Context, m tokenModel, t retiringToken) (bool, e
 		return c.client.IsOwnSecretHash(t.memory.Hash), nil
 	}
 	listed, found, err := c.client.CachedServiceToken(ctx, t.number())
-	if err != nil || !found || !listed.Usable(c.client.ServerTime()) {
+	if err != nil || !found || !listed.Usable(c.now()) {
 		return false, err
 	}
 	own, err := c.client.TokenOwnership(ctx, listed, "")
@@ -247,7 +247,7 @@ func (c call) removeOne(ctx context.Context, m tokenModel, t retiringToken, forc
 	if err == nil && !found {
 		return t, true
 	}
-	now := c.client.ServerTime()
+	now := c.now()
 	if err == nil && token.Usable(now) {
 		var own bool
 		own, err = c.isOwn(ctx, m, t)

@@ -41,7 +41,7 @@ func (c call) warnOfAccount(ctx context.Context, account accountModel, summary, 
 		tokens = "1 active token"
 	}
 	c.warn(summary, "The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
-		agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
+		c.agoText(*last.LastUsed), effect)
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
@@ -50,7 +50,7 @@ func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) 
 	if last != nil {
 		c.warn(fmt.Sprintf("Service token %s is in use", token.title()), "The %s was last used %s. %s",
 			token.label(),
-			agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
+			c.agoText(*last.LastUsed), effect)
 	}
 }
 
@@ -63,7 +63,7 @@ func (c call) lastUseText(ctx context.Context, id string) string {
 		case t.LastUsed == nil:
 			return "never used, as far as the server reports"
 		default:
-			return "last used " + agoText(c.client.ServerTime().Sub(*t.LastUsed))
+			return "last used " + c.agoText(*t.LastUsed)
 		}
 	}
 	return "last use unknown"
@@ -72,7 +72,7 @@ func (c call) lastUseText(ctx context.Context, id string) string {
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (c call) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, now := c.planTokens.get(ctx, c.client), c.client.ServerTime()
+	tokens, now := c.planTokens.get(ctx, c.client), c.now()
 	for i := range tokens {
 		t := &tokens[i]
 		if !selects(t) || !t.Usable(now) {
