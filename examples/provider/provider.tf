@@ -7,7 +7,5 @@ terraform {
   }
 }
 
-# The token is taken from the environment variable QUALYTICS_TOKEN.
-provider "qualytics" {
-  url = "https://example.qualytics.io"
-}
+# The URL and the token are taken from QUALYTICS_URL and QUALYTICS_TOKEN. The url may be set here instead.
+provider "qualytics" {}

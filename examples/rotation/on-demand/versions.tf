@@ -1,4 +1,6 @@
 terraform {
+  required_version = ">= 1.4" # terraform_data
+
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"

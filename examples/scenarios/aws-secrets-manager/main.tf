@@ -1,4 +1,5 @@
-# AWS_REGION and the usual sources of AWS credentials configure the AWS provider.
+# The team in Qualytics must exist. AWS_REGION and the usual sources of AWS credentials configure the
+# AWS provider.
 resource "qualytics_service_account" "dbt" {
   name  = "dbt"
   role  = "Member"

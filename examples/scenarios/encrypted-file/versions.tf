@@ -8,7 +8,7 @@ terraform {
     }
     qualytics = {
       source  = "qualytics/qualytics"
-      version = "~> 0.1"
+      version = "~> 0.1.0"
     }
   }
 }

@@ -1,5 +1,5 @@
-# The repository must exist. GITHUB_OWNER contains its organization, and GITHUB_TOKEN a token that
-# may write secrets.
+# The team in Qualytics and the repository must exist. GITHUB_OWNER contains its organization, and
+# GITHUB_TOKEN a token that may write secrets.
 resource "qualytics_service_account" "ci" {
   name  = "CI"
   role  = "Member"

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"
-      version = "~> 0.1"
+      version = "~> 0.1.0"
     }
     github = {
       source  = "integrations/github"

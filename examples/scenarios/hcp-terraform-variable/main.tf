@@ -1,6 +1,7 @@
-# The token with which this workspace logs in to Qualytics, rotated by the workspace itself. TFE_TOKEN
-# contains a token that may write the variables of the workspace. For the first run, set a QUALYTICS_TOKEN
-# of an Admin in a variable set: the variable of the workspace takes precedence over it.
+# The token with which this workspace logs in to Qualytics, rotated by the workspace itself. The
+# workspace must exist, and TFE_TOKEN contains a token that may write its variables. For the first
+# run, set a QUALYTICS_TOKEN of an Admin in a variable set: the variable of the workspace takes
+# precedence over it.
 data "tfe_workspace" "this" {
   organization = "example"
   name         = "qualytics"

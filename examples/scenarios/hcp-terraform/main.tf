@@ -1,4 +1,5 @@
-# QUALYTICS_URL and QUALYTICS_TOKEN are environment variables of the workspace.
+# The team in Qualytics must exist. QUALYTICS_URL and QUALYTICS_TOKEN are environment variables of the
+# workspace, and "terraform login" provides the token of HCP Terraform.
 resource "qualytics_service_account" "reports" {
   name  = "Reports"
   role  = "Member"

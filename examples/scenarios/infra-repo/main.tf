@@ -1,4 +1,5 @@
 # All clients of Qualytics in one table: each line is a service account with a token.
+# The teams must exist.
 locals {
   clients = {
     airflow = { role = "Member", teams = ["Data Engineering"] }

@@ -2,7 +2,7 @@ terraform {
   required_providers {
     qualytics = {
       source  = "qualytics/qualytics"
-      version = "~> 0.1"
+      version = "~> 0.1.0"
     }
   }
 }

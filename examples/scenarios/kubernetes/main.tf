@@ -1,4 +1,5 @@
-# The namespace must exist. KUBE_CONFIG_PATH names the file with the credentials of the cluster.
+# The team in Qualytics and the namespace must exist. KUBE_CONFIG_PATH names the file with the
+# credentials of the cluster.
 resource "qualytics_service_account" "airflow" {
   name  = "Airflow"
   role  = "Member"

@@ -19,6 +19,7 @@ data "github_actions_public_key" "client" {
   repository = each.value
 }
 
+# Outside of this repository: github.com/qualytics/terraform-provider-qualytics//examples/modules/service-account
 module "client" {
   source   = "../../modules/service-account"
   for_each = local.clients

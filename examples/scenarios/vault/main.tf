@@ -1,5 +1,5 @@
-# A KV secrets engine of version 2 must be mounted at "secret". VAULT_ADDR and VAULT_TOKEN contain
-# the address and the credentials.
+# The team in Qualytics must exist, and a KV secrets engine of version 2 must be mounted at "secret".
+# VAULT_ADDR and VAULT_TOKEN contain the address and the credentials.
 resource "qualytics_service_account" "airflow" {
   name  = "Airflow"
   role  = "Member"
