@@ -181,9 +181,9 @@ func (p accountPlan) checkNew(ctx context.Context) {
 	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
 	if len(using) > 0 {
 		p.markUnchecked(ctx, true)
-		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s cannot "+
-			"be created if the server still finds its name in use during apply. The name is used by the %s. %s",
-			p.plan.label(), holderLabel(&using[0]), p.manageText(&using[0]))
+		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s will "+
+			"not be created, because its name is used by the %s. %s", p.plan.label(), holderLabel(&using[0]),
+			p.manageText(&using[0]))
 	}
 }
 

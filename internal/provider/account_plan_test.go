@@ -322,7 +322,7 @@ func TestRetiringTokenOnACopyOfTheDeployment(t *testing.T) {
 	o, _, old := rotated(t, h, nil)
 	h.server.RemoveToken(parseInt(t, old))
 	h.connect(behind("copy", h.server))
-	wantText(t, h.reread(o).errors(), "Object not found on another deployment", "etiring service token", "/copy/api")
+	wantText(t, h.reread(o).errors(), "State is of another deployment", "etiring service token", "/copy/api")
 	wantRetiring(t, retiringTokens(o), old)
 	h.connect(behind("a", h.server))
 	wantOK(t, h.reread(o))
@@ -340,7 +340,7 @@ func TestAnotherPathOfTheSameHost(t *testing.T) {
 	token := h.created(tokenType, values{"service_account_id": get(account.state, "id"), "name": "ci"})
 	h.connect(behind("b", other.server))
 	for _, o := range []*object{account, token} {
-		wantText(t, h.reread(o).errors(), "Object not found on another deployment", "/a/api", "/b/api")
+		wantText(t, h.reread(o).errors(), "State is of another deployment", "/a/api", "/b/api")
 		if !o.exists() {
 			t.Errorf("%s was removed from the state", o.kind)
 		}

@@ -43,9 +43,8 @@ func (c call) mayWrite(ctx context.Context, object string) bool {
 	if host != "" {
 		c.refuse("Object was read from another deployment", "%s\n\nThe object was last read from %s, and the provider "+
 			"is configured for %s. Nothing is changed, because the ID may be that of another object there. Check url "+
-			"and api_path in the provider configuration. If the deployment moved, run a refresh first.",
-			sentence(object), host,
-			c.deployment())
+			"and api_path in the provider configuration. If the deployment moved, run \"%s apply -refresh-only\" first.",
+			sentence(object), host, c.deployment(), c.cli)
 	}
 	return host == ""
 }
@@ -55,7 +54,7 @@ func (c call) mayWrite(ctx context.Context, object string) bool {
 func (c call) onSameHost(ctx context.Context, object string) bool {
 	host := c.otherHost(ctx)
 	if host != "" {
-		c.refuse("Object not found on another deployment", "%s\n\nThe object was last read from %s, and the provider "+
+		c.refuse("State is of another deployment", "%s\n\nThe object was last read from %s, and the provider "+
 			"is configured for %s, which does not have it. The state is unchanged. Check url and api_path in the "+
 			"provider configuration. If the deployment moved and the object is really gone, remove it from the state "+
 			"with \"%s state rm ADDRESS\".", sentence(object), host, c.deployment(), c.cli)

@@ -59,7 +59,7 @@ func TestMissingOnAnotherDeployment(t *testing.T) {
 		token := h.created(tokenType, tokenConfig)
 		other := newHarness(t, h.server.Profile)
 		for _, o := range []*object{account, token} {
-			wantText(t, other.refresh(o).errors(), "Object not found on another deployment", h.host(), other.host())
+			wantText(t, other.refresh(o).errors(), "State is of another deployment", h.host(), other.host())
 			if !o.exists() {
 				t.Fatalf("%s was removed from the state", o.kind)
 			}

@@ -321,20 +321,23 @@ func (s *simulation) settle() {
 	s.checkWorld()
 }
 
-// checkRequests checks the number of requests of a plan without a change: none without a
-// refresh, otherwise one per account, and up to four for all tokens, the guards, and deleted objects.
+// checkRequests checks the number of requests of a plan without a change: with a refresh, one
+// per account, and up to four for all tokens, the guards, and deleted objects; without one,
+// none, or two that tell retiring tokens and the provider's own apart.
 func (w *workspace) checkRequests(c *changes, refresh string) {
-	limit := 0
+	accounts, limit := 0, 0
 	for _, ch := range c.list {
-		if ch.action != "no-op" {
+		switch {
+		case ch.action != "no-op":
 			return
-		}
-		if ch.kind == accountType {
-			limit++
+		case ch.kind == accountType:
+			accounts++
+		case ch.kind == tokenType && len(idNumbers(ch.prior)) > 1:
+			limit = 2
 		}
 	}
-	if limit += 4; refresh != "full" {
-		limit = 0
+	if refresh == "full" {
+		limit = accounts + 4
 	}
 	if requests := w.s.server.Requests(); len(requests) > limit {
 		w.s.violate("%s: a plan without a change (refresh: %s) has sent more than %d requests: %s", w.name, refresh,

@@ -188,9 +188,8 @@ func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewT
 	switch e := asError(err); {
 	case err == nil:
 		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also "+
-			"works outside of the SCIM endpoints, with all permissions of its account. It is in the state; if you do "+
-			"not want that, destroy it.",
-			sentenceStart(tokenLabel(&t.Token)))
+			"works outside of the SCIM endpoints, with all permissions of its account. It is in the state. Destroy "+
+			"it, or accept these permissions.", sentenceStart(tokenLabel(&t.Token)))
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
 		c.warnAt("scim_endpoints_only", "Unable to verify SCIM restriction", "The API does not report whether a token "+
 			"is limited to SCIM, and the attempt to use the token elsewhere failed. %s To verify it yourself, call "+

@@ -54,7 +54,7 @@ func (w *writer) cleanUp(ctx context.Context) {
 func (w *writer) remains() []string {
 	var out []string
 	if len(w.accounts) > 0 {
-		out = append(out, "The accounts named "+w.name+"… stay as deactivated.")
+		out = append(out, "The accounts named "+w.name+"… remain as deactivated accounts.")
 	}
 	if w.createsTeams {
 		out = append(out, "The team "+w.team()+" was created by the server and stays.")
