@@ -86,6 +86,28 @@ func overlapOf(b *block) time.Duration {
 	return 7 * day
 }
 
+// checkDue checks that an apply of everything, without a fault, leaves no token due for
+// rotation, whether it has refreshed or not.
+func (w *workspace) checkDue(c *changes) {
+	now := w.s.snapshot()
+	for _, address := range w.addresses(tokenType) {
+		b, o := w.config[address], w.state[address]
+		if o == nil || w.isLate(address) || b.known("revoked") == true {
+			continue
+		}
+		if ch := c.of(address); ch == nil || ch.action == "update" && !ch.planned.IsFullyKnown() {
+			continue // a plan that changes something decides from the state
+		}
+		days, _ := b.known("rotate_before_days").(int)
+		t, window := now.tokens[idNumbers(o)[0]], time.Duration(days)*day
+		if t.Expiration == nil || t.Expiration.Sub(now.now) > window || t.Expiration.Sub(t.Created) <= window {
+			continue
+		}
+		w.s.violate("%s: the token %d in %s is due, and an apply has not rotated it: %s", w.name, t.ID, address,
+			strings.Join(summaries(c.diags), "; "))
+	}
+}
+
 // requested reports whether a token is replaced by hand, which a provider cannot see while
 // planning, or was revoked according to the state.
 func (a *application) requested(id int64) bool {

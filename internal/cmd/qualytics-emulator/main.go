@@ -24,8 +24,8 @@ While the emulator runs, this moves its clock forward by 77 days, and without -d
   curl -d 77d "$QUALYTICS_URL` + qualyticstest.ClockPath + `"
 This path is not part of the API, and it works on this machine only. To see a rotation, start with
 -age 77d, apply a token with expires_in_days = 90 and rotate_before_days = 14, move the clock by 77d,
-and apply again. Move it by 8d to see the end of the overlap. The provider compares expirations with
-the clock of its own machine, and overlaps with that of the emulator.`
+and apply again. Move it by 8d to see the end of the overlap. The provider goes by this clock once it
+has an answer; with -refresh=false it has none, and goes by that of its own machine.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
