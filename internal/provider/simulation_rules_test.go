@@ -42,7 +42,8 @@ func (s *simulation) checkApply(a *application) {
 		recent := t.LastUsed != nil && after.now.Sub(*t.LastUsed) < a.shortestUse(id)
 		inUse := holders[id] != "" || recent
 		named := a.requested(id) || strings.Contains(planned, t.Name) ||
-			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID))
+			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) ||
+			a.destroysAccount(t.UserID) && strings.Contains(planned, "Use of service tokens is unknown")
 		if inUse && recent && !named {
 			s.violate("%s ends the token %d, which is in use, and does not name it", a.w.name, id)
 		}
@@ -88,14 +89,14 @@ func overlapOf(b *block) time.Duration {
 
 // checkDue checks that an apply of everything, without a fault, leaves no token due for
 // rotation, whether it has refreshed or not.
-func (w *workspace) checkDue(c *changes) {
+func (w *workspace) checkDue(c *changes, refresh string) {
 	now := w.s.snapshot()
 	for _, address := range w.addresses(tokenType) {
 		b, o := w.config[address], w.state[address]
 		if o == nil || w.isLate(address) || b.known("revoked") == true {
 			continue
 		}
-		if ch := c.of(address); ch == nil || ch.action == "update" && !ch.planned.IsFullyKnown() {
+		if ch := c.of(address); ch == nil || refresh == "none" && ch.action == "update" {
 			continue // a plan that changes something decides from the state
 		}
 		days, _ := b.known("rotate_before_days").(int)
@@ -164,6 +165,13 @@ func ago(now time.Time, at *time.Time) string {
 		return "never"
 	}
 	return fmt.Sprintf("%d hours ago", int(now.Sub(*at).Hours()))
+}
+
+// destroysAccount reports whether the plan destroys an account, as the configuration asks for.
+func (a *application) destroysAccount(id int64) bool {
+	return slices.ContainsFunc(a.c.list, func(ch *change) bool {
+		return ch.kind == accountType && ch.action == "delete" && get(ch.prior.state, "id") == fmt.Sprint(id)
+	})
 }
 
 // mayEnd returns why an apply must not end a token, or "".

@@ -231,7 +231,7 @@ func (s *simulation) nightly(w *workspace) {
 	c := w.run(o, kill)
 	calm := what == "apply" && w.skew.Abs() < time.Hour && c.diags.errors() == ""
 	if calm {
-		w.checkDue(c)
+		w.checkDue(c, o.refresh)
 	}
 	s.server.Heal()
 	s.faulty, s.cut, s.touched = false, false, map[int64]bool{}

@@ -15,16 +15,24 @@ import (
 // recentUse is how long a token counts as in use after its last use.
 const recentUse = 7 * day
 
-// planTokens is the token list for warnings about tokens that are in use. It is requested once per run and not
-// again after a write, because Terraform plans again during apply.
+// planTokens is the token list for warnings about tokens that are in use. It is requested once
+// per run and not again after a write, because Terraform plans again during apply.
 type planTokens struct {
 	once   sync.Once
 	tokens []qualytics.Token // none if they cannot be listed
 }
 
-func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualytics.Token {
-	p.once.Do(func() { p.tokens, _ = client.CachedServiceTokens(ctx) })
-	return p.tokens
+// usedTokens returns the tokens with their last use. If they cannot be listed, it warns once,
+// and returns none.
+func (c call) usedTokens(ctx context.Context) []qualytics.Token {
+	c.planTokens.once.Do(func() {
+		var err error
+		if c.planTokens.tokens, err = c.client.CachedServiceTokens(ctx); err != nil {
+			c.warn("Use of service tokens is unknown", "%s", detailOf("", err, "The plan cannot say whether the tokens "+
+				"that it ends are in use."))
+		}
+	})
+	return c.planTokens.tokens
 }
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
@@ -57,7 +65,7 @@ func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) 
 // lastUseText returns when a token was last used: "last used 2 hours ago", "never used", or
 // "last use unknown".
 func (c call) lastUseText(ctx context.Context, id string) string {
-	for _, t := range c.planTokens.get(ctx, c.client) {
+	for _, t := range c.usedTokens(ctx) {
 		switch {
 		case formatID(t.ID) != id:
 		case t.LastUsed == nil:
@@ -72,7 +80,7 @@ func (c call) lastUseText(ctx context.Context, id string) string {
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (c call) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, now := c.planTokens.get(ctx, c.client), c.now()
+	tokens, now := c.usedTokens(ctx), c.now()
 	for i := range tokens {
 		t := &tokens[i]
 		if !selects(t) || !t.Usable(now) {

@@ -12,6 +12,21 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// If the tokens cannot be listed, a plan that ends some says once that their use is unknown.
+func TestUseOfTokensIsUnknown(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	account := h.created(accountType, values{"name": "x", "role": "Member", "revoke_tokens_on_destroy": true})
+	h.connect(h.config)
+	wantOK(t, h.reread(account))
+	h.server.Fail(qualyticstest.JSON(400, `{"detail":"no"}`).On(http.MethodGet, "/user-tokens/service").
+		Repeat(qualyticstest.Forever))
+	wantText(t, h.plan(account, nil).diags.warnings(), "Use of service tokens is unknown", "400")
+	if w := h.plan(account, nil).diags.warnings(); w != "" {
+		t.Errorf("the same run warns again: %s", w)
+	}
+}
+
 // A plan that takes something away from tokens in use says so, once per object.
 func TestTokensInUse(t *testing.T) {
 	t.Parallel()
