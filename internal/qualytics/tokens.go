@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -56,10 +57,8 @@ func (w *wireToken) token() (Token, error) {
 	}
 	t := Token{
 		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
-		Created: w.Created.pointer(), Expiration: w.Expiration.pointer(), LastUsed: timestamp(w.LastUsed).pointer(),
-	}
-	if t.Created == nil {
-		t.Created = w.CreatedAt.pointer()
+		Created:    cmp.Or(w.Created.pointer(), w.CreatedAt.pointer()),
+		Expiration: w.Expiration.pointer(), LastUsed: timestamp(w.LastUsed).pointer(),
 	}
 	if w.User != nil {
 		t.User = w.User.user()

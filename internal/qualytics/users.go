@@ -76,13 +76,11 @@ func (w *wireUser) user() User {
 	u := User{
 		UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
 		Name: w.Name, Email: w.Email, Role: w.Role,
-		Created: w.Created.pointer(), LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
+		Created:   cmp.Or(w.Created.pointer(), w.CreatedAt.pointer()),
+		LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
 	}
 	if w.ID != nil {
 		u.ID = *w.ID
-	}
-	if u.Created == nil {
-		u.Created = w.CreatedAt.pointer()
 	}
 	if slices.Contains(w.Teams, "") {
 		return u
@@ -188,22 +186,22 @@ func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User
 // needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
-		total, found, requests, changed := -1, 0, 0, false
+		var last *page[User]
+		requests := 0
 		for p, err := range pages[User](ctx, c, filter.list()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			found, requests = found+len(p.items), requests+1
-			total, changed = p.total, changed || p.changed
+			last, requests = p, requests+1
 			for i := range p.items {
 				if !yield(&p.items[i], nil) {
 					return
 				}
 			}
 		}
-		if found < total || changed {
-			yield(nil, incompleteList(c, filter.list(), requests, total, found))
+		if !last.complete() {
+			yield(nil, incompleteList(c, filter.list(), requests, last))
 		}
 	}
 }
@@ -273,17 +271,15 @@ func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
 func (c *Client) AccountsUpTo(
 	ctx context.Context, filter UserFilter, maxPages int,
 ) (accounts []User, requests int, complete bool, err error) {
-	total, changed := 0, false
 	for p, err := range pages[User](ctx, c, filter.list()) {
 		requests++
 		if err != nil {
 			return nil, requests, false, err
 		}
-		accounts = append(accounts, p.items...)
-		total, changed = p.total, changed || p.changed
+		accounts, complete = append(accounts, p.items...), p.complete()
 		if p.count() > maxPages || requests == maxPages && !p.last(len(accounts)) {
 			return nil, requests, false, nil
 		}
 	}
-	return accounts, requests, len(accounts) >= total && !changed, nil
+	return accounts, requests, complete, nil
 }
