@@ -191,14 +191,13 @@ type request struct {
 // contain the only copy of a secret: do waits for it within the timeout of one
 // request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	body, e := c.prepare(ctx, r)
-	if e != nil {
+	if e := c.admit(ctx, r); e != nil {
 		return e
 	}
 	c.contact.begin(c.Now())
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
-		e := c.attempt(ctx, r, body)
+		e := c.attempt(ctx, r)
 		if e == nil || e.isAnswer() {
 			c.contact.answer()
 		}
@@ -245,9 +244,9 @@ func call[T any](ctx context.Context, c *Client, r request) (*T, error) {
 
 // attempt sends a request once. It returns nil if the response is a success and
 // was decoded.
-func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
-	return c.exchange(ctx, r, body, func(resp *http.Response) error {
-		if !success(resp.StatusCode) {
+func (c *Client) attempt(ctx context.Context, r request) *Error {
+	return c.exchange(ctx, r, func(resp *http.Response) error {
+		if resp.StatusCode < 200 || resp.StatusCode > 299 {
 			return c.statusError(resp)
 		}
 		if err := decode(resp, r.out); err != nil {
@@ -257,28 +256,21 @@ func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 	})
 }
 
-// prepare returns the body of a request when the request may be sent.
-func (c *Client) prepare(ctx context.Context, r request) ([]byte, *Error) {
-	var body []byte
-	if r.in != nil {
-		var err error
-		if body, err = json.Marshal(r.in); err != nil {
-			return nil, c.failure(ctx, r, &Error{Problem: "the request could not be encoded", cause: err})
-		}
-	}
+// admit waits until a request may be sent.
+func (c *Client) admit(ctx context.Context, r request) *Error {
 	if err := c.waitForRate(ctx, false); err != nil {
-		return nil, c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+		return c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
 	}
-	return body, nil
+	return nil
 }
 
 // exchange sends a request once, and returns nil if read accepts the response.
-func (c *Client) exchange(ctx context.Context, r request, body []byte, read func(*http.Response) error) *Error {
+func (c *Client) exchange(ctx context.Context, r request, read func(*http.Response) error) *Error {
 	sendCtx := ctx
 	if r.method != http.MethodGet {
 		sendCtx = context.WithoutCancel(ctx)
 	}
-	req, err := c.newRequest(sendCtx, r, body)
+	req, err := c.newRequest(sendCtx, r)
 	if err != nil {
 		return c.failure(ctx, r, &Error{Problem: "the request could not be created", cause: err})
 	}
@@ -286,11 +278,14 @@ func (c *Client) exchange(ctx context.Context, r request, body []byte, read func
 	resp, err := c.http.Do(req)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
-		c.observe(resp)
-		status, err = resp.StatusCode, read(resp)
-	}
-	if err == nil {
-		return nil
+		status = resp.StatusCode
+		c.clock.observe(resp.Header, c.Now())
+		if status == http.StatusTooManyRequests {
+			c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
+		}
+		if err = read(resp); err == nil {
+			return nil
+		}
 	}
 	e, ok := err.(*Error) //nolint:errorlint // A canceled request wraps the error that canceled it.
 	if !ok {
@@ -303,14 +298,6 @@ func (c *Client) exchange(ctx context.Context, r request, body []byte, read func
 	return c.failure(ctx, r, e)
 }
 
-// observe records what the headers of a response say about clock and rate.
-func (c *Client) observe(resp *http.Response) {
-	c.clock.observe(resp.Header, c.Now())
-	if resp.StatusCode == http.StatusTooManyRequests {
-		c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
-	}
-}
-
 // failure completes e with the request, and marks it if ctx has ended.
 func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	e.Method, e.URL = r.method, c.base.String()+r.path
@@ -321,15 +308,19 @@ func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	return e
 }
 
-func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	target := *c.base
 	target.Path += r.path
 	target.RawQuery = r.query.Encode()
-	var reader io.Reader
-	if body != nil {
-		reader = bytes.NewReader(body)
+	var body io.Reader
+	if r.in != nil {
+		text, err := json.Marshal(r.in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), reader)
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +329,7 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 	}
 	req.Header.Set("Authorization", "Bearer "+string(c.config.Token))
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	if r.in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.config.UserAgent != "" {
@@ -350,18 +341,15 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 // decode reads a successful response into out. If out is nil, the body may be
 // anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
-	limited := limitedBody(resp)
-	err := decodeBody(bufio.NewReader(limited), isHTML(resp.Header), out)
+	body := limitedBody(resp)
+	err := decodeBody(bufio.NewReader(body), isHTML(resp.Header), out)
 	switch {
-	case limited.err != nil: // whatever the decoder reported
-		return &bodyError{limited.err}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &bodyError{io.ErrUnexpectedEOF}
-	case err == nil:
-		return nil
-	default:
-		return jsonError(err)
+	case body.N <= 0: // whatever the decoder reported
+		return errTooLarge
+	case err != nil:
+		return decodeError(err)
 	}
+	return nil
 }
 
 // streamed is an object that decodes itself from a stream: in every variant, and a list
@@ -418,37 +406,12 @@ func firstByte(body *bufio.Reader) (byte, error) {
 	}
 }
 
-func success(status int) bool { return status >= 200 && status < 300 }
-
 func isHTML(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && strings.HasSuffix(kind, "html")
 }
 
-// limitedBody returns the body of a response, which may not be too large.
-func limitedBody(resp *http.Response) *limitedReader {
-	return &limitedReader{r: resp.Body, left: MaxResponseBytes}
-}
-
-// limitedReader returns an error, rather than EOF, after left bytes.
-type limitedReader struct {
-	r    io.Reader
-	left int64
-	err  error // the last error other than EOF
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		l.err = errTooLarge
-		return 0, l.err
-	}
-	if int64(len(p)) > l.left {
-		p = p[:l.left]
-	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		l.err = err
-	}
-	return n, err
+// limitedBody returns the body of a response. If nothing is left of N, it is too large.
+func limitedBody(resp *http.Response) *io.LimitedReader {
+	return &io.LimitedReader{R: resp.Body, N: MaxResponseBytes}
 }

@@ -152,8 +152,8 @@ func TestClassify(t *testing.T) {
 		if !strings.Contains(got.Problem, tc.problem) || got.transient != tc.transient || got.MaybeDone != tc.received {
 			t.Errorf("%s: %+v, want %q, transient %t, received %t", tc.name, got, tc.problem, tc.transient, tc.received)
 		}
-		if IsConfiguration(got) != (!tc.transient && !tc.received) {
-			t.Errorf("%s: configuration %t", tc.name, IsConfiguration(got))
+		if got.Configuration != (!tc.transient && !tc.received) {
+			t.Errorf("%s: configuration %t", tc.name, got.Configuration)
 		}
 	}
 }

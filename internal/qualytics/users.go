@@ -24,12 +24,8 @@ const (
 	RoleMember  = "Member"
 )
 
-// Types of users.
-const (
-	UserTypeHuman    = "Human"
-	UserTypeService  = "Service"
-	UserTypeInternal = "Internal"
-)
+// UserTypeService is the type of service accounts.
+const UserTypeService = "Service"
 
 // MaxName is the longest name of an account or a token, in characters.
 const MaxName = 255
