@@ -237,18 +237,16 @@ func (c *Client) chooseSingleRead(ctx context.Context, since time.Time) bool {
 	return false
 }
 
-// listed starts counting again after a download.
-func (r *accountReads) listed() {
+// downloaded starts counting again after a download. If that failed, all further reads are
+// single.
+func (r *accountReads) downloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.single = 0
-}
-
-// stopListing makes all further reads single, because a list request failed.
-func (r *accountReads) stopListing() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listFailed = true
+	if err != nil {
+		r.listFailed = true
+	} else {
+		r.single = 0
+	}
 }
 
 // loadFirstPage requests the first page of all service accounts, including
@@ -276,13 +274,11 @@ func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, err
 		return c.FindUser(ctx, id)
 	}
 	list, err := c.users.get(ctx, since)
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return nil, err
-	case err != nil:
-		c.accountReads.stopListing()
-	default:
-		c.accountReads.listed()
+	}
+	c.accountReads.downloaded(err)
+	if err == nil {
 		// A response without any team does not report teams: everyone is in Public.
 		if user, ok := c.users.item(list, id); ok && !user.Deactivated() && len(user.Teams) > 0 {
 			return &user, nil
@@ -376,7 +372,7 @@ func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, 
 		if err != nil {
 			return nil, err
 		}
-		c.accountReads.listed()
+		c.accountReads.downloaded(nil)
 		if found := withName(accounts, name); len(found) > 0 {
 			return found, nil
 		}

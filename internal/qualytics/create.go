@@ -25,6 +25,9 @@ type Candidate struct {
 	Created *time.Time // nil if the deployment does not report it
 }
 
+func (u User) candidate() Candidate  { return Candidate{u.ID, u.Name, u.Created} }
+func (t Token) candidate() Candidate { return Candidate{t.ID, t.Name, t.Created} }
+
 // createAttempt describes the state before a create.
 type createAttempt struct {
 	start    time.Time      // by the server's clock
@@ -72,13 +75,9 @@ func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, other := errors.AsType[*otherObjectError](err)
-	if !ok || other || attempt > c.config.MaxRetries || ctx.Err() != nil {
-		return false
-	}
-	if e.FromAPI && !e.transient && !IsConflict(err) {
-		return false
-	}
-	if e.retryAfter > retryAfterBudget {
+	switch {
+	case !ok, other, attempt > c.config.MaxRetries, ctx.Err() != nil, e.retryAfter > retryAfterBudget,
+		e.FromAPI && !e.transient && !IsConflict(err):
 		return false
 	}
 	return c.config.Sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
@@ -104,11 +103,28 @@ func withCandidates(err error, candidates []Candidate, lookup error) error {
 	return &copied
 }
 
-// reportsCreation reports whether this deployment shows when users were created:
-// whether it does for the client's own user.
-func (c *Client) reportsCreation(ctx context.Context) (bool, error) {
-	me, err := c.Me(ctx)
-	return err == nil && me.Created != nil, err
+// beforeCreate describes the state before a create. named returns the objects with its
+// name: if this deployment does not show when objects were created, as it does not for the
+// client's own user, they tell later which one is new.
+func beforeCreate[T object](
+	ctx context.Context, c *Client, unique bool, named func() ([]T, error),
+) (createAttempt, error) {
+	a := createAttempt{unique: unique}
+	if !unique {
+		me, err := c.Me(ctx)
+		if err != nil {
+			return a, err
+		}
+		if me.Created == nil {
+			found, err := named()
+			if err != nil {
+				return a, err
+			}
+			a.existing = idsOf(found)
+		}
+	}
+	a.start = c.startOfAttempt()
+	return a, nil
 }
 
 // CreateServiceAccount creates a service account: POST /users. If the response is
@@ -116,18 +132,10 @@ func (c *Client) reportsCreation(ctx context.Context) (bool, error) {
 // since; an account that may belong to someone else is one of the error's
 // Candidates.
 func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
-	var existing map[int64]bool
-	reports, err := c.reportsCreation(ctx)
-	if err == nil && !reports {
-		var sameName []User
-		if sameName, err = c.accountsNamed(ctx, in.Name); err == nil {
-			existing = idsOf(sameName)
-		}
-	}
+	a, err := beforeCreate(ctx, c, false, func() ([]User, error) { return c.accountsNamed(ctx, in.Name) })
 	if err != nil {
 		return nil, err
 	}
-	a := createAttempt{start: c.startOfAttempt(), existing: existing}
 	for attempt := 1; ; attempt++ {
 		user, err := c.postServiceAccount(ctx, in)
 		if err == nil || !mayHaveTakenEffect(err, attempt, false) {
@@ -145,8 +153,7 @@ func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCrea
 			}
 		}
 		if len(found) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(err,
-				candidates(found, func(u User) Candidate { return Candidate{u.ID, u.Name, u.Created} }), nil)
+			return nil, withCandidates(err, candidates(found), nil)
 		}
 	}
 }
@@ -175,11 +182,10 @@ func (in ServiceAccountCreate) matches(u *User) bool {
 // another one is created. A token that may belong to someone else is one of the
 // error's Candidates.
 func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique bool) (*NewToken, error) {
-	existing, err := c.existingTokens(ctx, in, unique)
+	a, err := beforeCreate(ctx, c, unique, func() ([]Token, error) { return c.tokensNamed(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	a := createAttempt{start: c.startOfAttempt(), existing: existing, unique: unique}
 	for attempt := 1; ; attempt++ {
 		token, err := c.postServiceToken(ctx, in)
 		if err == nil || !mayHaveTakenEffect(err, attempt, unique) {
@@ -189,23 +195,9 @@ func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique 
 		left, lookupErr := c.removeLostToken(lookup, a, in, err)
 		cancel()
 		if lookupErr != nil || len(left) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(err,
-				candidates(left, func(t Token) Candidate { return Candidate{t.ID, t.Name, t.Created} }), lookupErr)
+			return nil, withCandidates(err, candidates(left), lookupErr)
 		}
 	}
-}
-
-// existingTokens returns the IDs of the tokens with the same name, if neither
-// the name nor a creation time can tell later which one is new.
-func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool) (map[int64]bool, error) {
-	if unique {
-		return nil, nil
-	}
-	if reports, err := c.reportsCreation(ctx); err != nil || reports {
-		return nil, err
-	}
-	found, err := c.tokensNamed(ctx, in)
-	return idsOf(found), err
 }
 
 // removeLostToken revokes and deletes the token that an attempt with a lost
@@ -272,10 +264,10 @@ func idsOf[T object](items []T) map[int64]bool {
 	return ids
 }
 
-func candidates[T any](items []T, convert func(T) Candidate) []Candidate {
+func candidates[T interface{ candidate() Candidate }](items []T) []Candidate {
 	out := make([]Candidate, len(items))
 	for i, item := range items {
-		out[i] = convert(item)
+		out[i] = item.candidate()
 	}
 	return out
 }

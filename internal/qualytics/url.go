@@ -65,22 +65,9 @@ func IsLoopback(host string) bool {
 // reservedHeaders are set by the client, or describe a single connection and the
 // encoding on it.
 var reservedHeaders = []string{
-	"Accept",
-	"Accept-Encoding",
-	"Connection",
-	"Content-Encoding",
-	"Content-Length",
-	"Content-Type",
-	"Expect",
-	"Host",
-	"Keep-Alive",
-	"Proxy-Authenticate",
-	"Proxy-Authorization",
-	"Proxy-Connection",
-	"Te",
-	"Trailer",
-	"Transfer-Encoding",
-	"Upgrade",
+	"Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
 }
 
 // CheckHeader returns an error for a header that is not valid in HTTP or that the
