@@ -81,12 +81,6 @@ type download[T object] struct {
 	writes int // that happened before it started
 }
 
-// startLists makes the shared lists of a new client usable.
-func (c *Client) startLists() {
-	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
-	c.users.now, c.users.load = c.Now, c.downloadAccounts
-}
-
 // wrote records a write to an object, after it was sent.
 func (l *sharedList[T]) wrote(id int64) {
 	l.mu.Lock()

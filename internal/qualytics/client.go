@@ -132,7 +132,8 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		config: cfg, base: base, mask: newMasker(cfg), http: httpClient(cfg), pace: &pace{}, contact: &contact{},
 	}
-	c.startLists()
+	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
+	c.users.now, c.users.load = c.Now, c.downloadAccounts
 	return c, nil
 }
 
@@ -199,7 +200,7 @@ func (c *Client) do(ctx context.Context, r request) error {
 	for attempt := 1; ; attempt++ {
 		e := c.attempt(ctx, r)
 		if e == nil || e.isAnswer() {
-			c.contact.answer()
+			c.contact.answered.Store(true)
 		}
 		if e == nil {
 			c.config.Log(ctx, "Qualytics API request",

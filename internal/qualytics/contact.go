@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,33 +13,21 @@ import (
 // budget for retries, so that a wrong host is reported once and soon; when it is used up,
 // each request is sent once. Clients of the same deployment share one.
 type contact struct {
-	mu       sync.Mutex
-	answered bool
-	until    time.Time // end of the budget; zero before the first request
+	first    sync.Once
+	until    time.Time // end of the budget, from the first request on
+	answered atomic.Bool
 }
 
 // begin records that a request is sent.
 func (k *contact) begin(now time.Time) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.until.IsZero() {
-		k.until = now.Add(firstContactBudget)
-	}
-}
-
-// answer records that the deployment has answered.
-func (k *contact) answer() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.answered = true
+	k.first.Do(func() { k.until = now.Add(firstContactBudget) })
 }
 
 // limit returns how much of a wait the budget allows, and false if none is left.
 func (k *contact) limit(wait time.Duration, now time.Time) (time.Duration, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.answered {
-		wait = min(wait, k.until.Sub(now))
+	if k.answered.Load() {
+		return wait, true
 	}
-	return wait, k.answered || wait > 0
+	wait = min(wait, k.until.Sub(now))
+	return wait, wait > 0
 }

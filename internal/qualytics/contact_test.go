@@ -184,8 +184,8 @@ func TestAnswers(t *testing.T) {
 		c, _ := newClient(t, s, func(cfg *Config) { cfg.MaxRetries = 0 })
 		s.Fail(tc.fault)
 		_, _ = c.CurrentUser(t.Context())
-		if c.contact.answered != tc.want {
-			t.Errorf("%s: answered %t, want %t", tc.name, c.contact.answered, tc.want)
+		if c.contact.answered.Load() != tc.want {
+			t.Errorf("%s: answered %t, want %t", tc.name, c.contact.answered.Load(), tc.want)
 		}
 	}
 }

@@ -160,7 +160,9 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		return e
 	}
 	e.FromAPI = true
-	e.Detail = c.mask.clean(flattenDetail(response.Detail))
+	var detail any
+	_ = json.Unmarshal(response.Detail, &detail) // it was decoded before
+	e.Detail = c.mask.clean(flatten(detail))
 	var fault struct {
 		Title     string `json:"title"`
 		Hint      string `json:"hint"`
@@ -206,16 +208,8 @@ func (c *Client) gatewayProblem(resp *http.Response, text string) (problem strin
 	}
 }
 
-// flattenDetail returns an error's detail as one line, whatever its shape: a
-// string, a list of strings, a list of {loc, msg}, or an object.
-func flattenDetail(raw json.RawMessage) string {
-	var value any
-	if json.Unmarshal(raw, &value) != nil {
-		return ""
-	}
-	return flatten(value)
-}
-
+// flatten returns an error's detail as one line, whatever its shape: a string, a list of
+// strings, a list of {loc, msg}, or an object.
 func flatten(value any) string {
 	switch v := value.(type) {
 	case nil:

@@ -22,8 +22,9 @@ func TestNextWait(t *testing.T) {
 	t.Parallel()
 	c := &Client{
 		config:  Config{MaxRetries: 2, Jitter: func() float64 { return 1 }, Now: time.Now},
-		contact: &contact{answered: true},
+		contact: &contact{},
 	}
+	c.contact.answered.Store(true)
 	get := func(after time.Duration) *Error {
 		return &Error{Method: http.MethodGet, transient: true, retryAfter: after}
 	}

@@ -175,9 +175,7 @@ func (c *Client) checkAbsence(tokens []Token) error {
 // SetTokenRevoked revokes a token, or restores a revoked one:
 // PUT /user-tokens/{id}. It takes effect immediately.
 func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*Token, error) {
-	in := struct {
-		Revoke bool `json:"revoke"`
-	}{revoke}
+	in := map[string]bool{"revoke": revoke}
 	defer c.tokens.wrote(id)
 	asked := subject{id: id}
 	return call[Token](ctx, c, request{method: http.MethodPut, path: tokenPath(id), in: in, asked: asked})

@@ -109,23 +109,16 @@ func (u *User) read(dec *json.Decoder) error {
 type teamName string
 
 func (t *teamName) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		var object struct {
-			Name        string `json:"name"`
-			DisplayName string `json:"display_name"`
-		}
-		if err := json.Unmarshal(data, &object); err != nil {
-			return err
-		}
-		*t = teamName(cmp.Or(object.Name, object.DisplayName))
-		return nil
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return json.Unmarshal(data, (*string)(t))
 	}
-	var name string
-	if err := json.Unmarshal(data, &name); err != nil {
-		return err
+	var object struct {
+		Name        string `json:"name"`
+		DisplayName string `json:"display_name"`
 	}
-	*t = teamName(name)
-	return nil
+	err := json.Unmarshal(data, &object)
+	*t = teamName(cmp.Or(object.Name, object.DisplayName))
+	return err
 }
 
 // ServiceAccountCreate is the request for a new service account.
