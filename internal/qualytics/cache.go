@@ -61,8 +61,7 @@ func (c *cached[T]) invalidate() {
 	c.loaded = false
 }
 
-// sharedList is a list of objects that concurrent and successive reads download
-// together.
+// sharedList is a list of objects that concurrent and successive reads download together.
 type sharedList[T object] struct {
 	now    func() time.Time
 	load   func(context.Context) ([]T, error) // by ID
@@ -168,9 +167,8 @@ func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
 	return d.items, nil
 }
 
-// CachedServiceToken returns a service token from a list that is at most
-// listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
-// false if neither contains it.
+// CachedServiceToken returns a service token from a list that is at most listMaxAge old, or
+// else from a new one: GET /user-tokens/service. It reports false if neither contains it.
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	called := c.Now()
 	var list *download[Token]

@@ -1,9 +1,8 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Package qualytics is a client for the part of the Qualytics API that manages
-// service accounts, their tokens, and the teams they belong to. It knows nothing
-// of Terraform.
+// Package qualytics is a client for the part of the Qualytics API that manages service
+// accounts, their tokens, and the teams they belong to. It knows nothing of Terraform.
 //
 // A method that names a verb and a path sends that request through [Client.do], which
 // repeats it if that is safe. Methods whose names begin with Cached share downloaded lists
@@ -61,8 +60,7 @@ type Config struct {
 	InsecureSkipVerify bool
 	// RootCAs replaces the system's root certificates if it is not nil.
 	RootCAs *x509.CertPool
-	// Timeout of one request, including the body of the response. 0 means
-	// [DefaultTimeout].
+	// Timeout of one request, including the body of the response. 0 means [DefaultTimeout].
 	Timeout time.Duration
 	// MaxRetries is the maximum number of retries of a request. 0 means none.
 	MaxRetries int
@@ -393,8 +391,7 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 	return errNoJSON // more data after the response
 }
 
-// firstByte returns the first byte of a body that is not white space, without
-// consuming it.
+// firstByte returns the first byte of a body that is not white space, without consuming it.
 func firstByte(body *bufio.Reader) (byte, error) {
 	for {
 		first, err := body.ReadByte()

@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// A POST whose response is lost may have created an object. It is never repeated
-// blindly: the client first looks for what the attempt created. Objects of other
-// users are left alone, and if ownership is uncertain, the error names the
-// candidates.
+// A POST whose response is lost may have created an object. It is never repeated blindly:
+// the client first looks for what the attempt created. Objects of other users are left
+// alone, and if ownership is uncertain, the error names the candidates.
 
 // Candidate is an object that a create whose response was lost may have created.
 type Candidate struct {
@@ -59,19 +58,17 @@ func (c *Client) lookupContext(ctx context.Context) (context.Context, context.Ca
 	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.config.Timeout)
 }
 
-// mayHaveTakenEffect reports whether a create may have succeeded although it
-// returned an error. A conflict may be with the object of an earlier attempt, or
-// of an earlier copy of the request that a gateway replayed: a name that no one
-// else uses proves it.
+// mayHaveTakenEffect reports whether a create may have succeeded although it returned an
+// error. A conflict may be with the object of an earlier attempt, or of an earlier copy of
+// the request that a gateway replayed: a name that no one else uses proves it.
 func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (e.MaybeDone || (attempt > 1 || unique) && IsConflict(err))
 }
 
-// waitToCreateAgain waits before another attempt at a create that is known to
-// have created nothing. It reports false if there is none: the API itself
-// refused, the response described another object, the retries are used up, or ctx
-// ended.
+// waitToCreateAgain waits before another attempt at a create that is known to have created
+// nothing. It reports false if there is none: the API itself refused, the response
+// described another object, the retries are used up, or ctx ended.
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, other := errors.AsType[*otherObjectError](err)
@@ -127,10 +124,9 @@ func beforeCreate[T object](
 	return a, nil
 }
 
-// CreateServiceAccount creates a service account: POST /users. If the response is
-// lost, it returns the account with that name, role, and teams that was created
-// since; an account that may belong to someone else is one of the error's
-// Candidates.
+// CreateServiceAccount creates a service account: POST /users. If the response is lost, it
+// returns the account with that name, role, and teams that was created since; an account
+// that may belong to someone else is one of the error's Candidates.
 func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
 	a, err := beforeCreate(ctx, c, false, func() ([]User, error) { return c.accountsNamed(ctx, in.Name) })
 	if err != nil {
@@ -176,11 +172,10 @@ func (in ServiceAccountCreate) matches(u *User) bool {
 	return u.Role == "" || u.Role == in.Role
 }
 
-// CreateServiceToken creates a token for a service account: POST /user-tokens.
-// unique means that no one else uses the name. If the response is lost, so is the
-// secret: the token that this attempt created is revoked and deleted, and
-// another one is created. A token that may belong to someone else is one of the
-// error's Candidates.
+// CreateServiceToken creates a token for a service account: POST /user-tokens. unique means
+// that no one else uses the name. If the response is lost, so is the secret: the token that
+// this attempt created is revoked and deleted, and another one is created. A token that may
+// belong to someone else is one of the error's Candidates.
 func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique bool) (*NewToken, error) {
 	a, err := beforeCreate(ctx, c, unique, func() ([]Token, error) { return c.tokensNamed(ctx, in) })
 	if err != nil {
@@ -220,11 +215,10 @@ func (c *Client) removeLostToken(ctx context.Context, a createAttempt, in TokenC
 	return left, nil
 }
 
-// owns reports whether it is certain that an attempt whose response was lost
-// created a token. A unique name is proof. Otherwise the token must be new, of
-// the requested lifetime, and never used, and the error must not be a gateway's:
-// then the request may never have arrived, and the token may belong to another
-// run that uses the same name.
+// owns reports whether it is certain that an attempt whose response was lost created a
+// token. A unique name is proof. Otherwise the token must be new, of the requested
+// lifetime, and never used, and the error must not be a gateway's: then the request may
+// never have arrived, and the token may belong to another run that uses the same name.
 func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
 	if a.unique {
 		return true

@@ -25,8 +25,7 @@ const (
 	Own
 )
 
-// claimTolerance is how far a claim, in whole seconds, may differ from the time
-// in a list.
+// claimTolerance is how far a claim, in whole seconds, may differ from the time in a list.
 const claimTolerance = 2 * time.Second
 
 // TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with

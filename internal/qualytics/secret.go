@@ -82,8 +82,7 @@ func (m *masker) add(secret string) {
 	}
 }
 
-// clean returns a server's text without secrets, in one line, and of limited
-// length.
+// clean returns a server's text without secrets, in one line, and of limited length.
 func (m *masker) clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
 	// Control characters go first, and without a replacement within a line: they

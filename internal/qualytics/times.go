@@ -36,8 +36,7 @@ func (t *timestamp) UnmarshalText(text []byte) error {
 	return &shapeError{"the response has an invalid time, which the API does not document"}
 }
 
-// lenientTime decodes a time that nothing depends on. An invalid one is the zero
-// time.
+// lenientTime decodes a time that nothing depends on. An invalid one is the zero time.
 type lenientTime timestamp
 
 func (t *lenientTime) UnmarshalJSON(data []byte) error {
