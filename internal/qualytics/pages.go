@@ -121,12 +121,8 @@ func (p *page[T]) readItems(dec *json.Decoder, start json.Token) error {
 		return &shapeError{"the response is not a list, but the API documents one"}
 	}
 	for dec.More() {
-		n := len(p.items)
-		if n == cap(p.items) {
-			p.items = slices.Grow(p.items, max(n, 1)) // append copies a long list more often
-		}
-		p.items = p.items[:n+1]
-		if err := decodeNext(dec, &p.items[n]); err != nil {
+		p.items = append(p.items, *new(T))
+		if err := decodeNext(dec, &p.items[len(p.items)-1]); err != nil {
 			return err
 		}
 	}
@@ -242,17 +238,18 @@ func incompleteList[T object](c *Client, l list, attempts int, last *page[T]) *E
 	if last.found >= last.total {
 		problem = "the number of entries changed while the list was read"
 	}
-	return c.listError(l, attempts, problem)
+	return c.oddSuccess(http.MethodGet, l.path, attempts, problem)
 }
 
 // endlessList returns the error for a list with more than maxPages pages.
 func endlessList(c *Client, l list) *Error {
-	return c.listError(l, 1, fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
+	return c.oddSuccess(http.MethodGet, l.path, 1,
+		fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
 }
 
-func (c *Client) listError(l list, attempts int, problem string) *Error {
+// oddSuccess returns the error for a success that does not do, or contain, what it should.
+func (c *Client) oddSuccess(method, path string, attempts int, problem string) *Error {
 	return &Error{
-		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK,
-		Attempts: attempts, Problem: problem,
+		Method: method, URL: c.base.String() + path, Status: http.StatusOK, Attempts: attempts, Problem: problem,
 	}
 }

@@ -57,8 +57,7 @@ func (w *wireToken) token() (Token, error) {
 	}
 	t := Token{
 		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
-		Created:    cmp.Or(w.Created.pointer(), w.CreatedAt.pointer()),
-		Expiration: w.Expiration.pointer(), LastUsed: timestamp(w.LastUsed).pointer(),
+		Created: cmp.Or(w.Created.at, w.CreatedAt.at), Expiration: w.Expiration.at, LastUsed: w.LastUsed.at,
 	}
 	if w.User != nil {
 		t.User = w.User.user()
@@ -169,7 +168,8 @@ func (c *Client) checkAbsence(tokens []Token) error {
 	if tokens != nil {
 		return nil
 	}
-	return c.listError(serviceTokens, 1, "the list is null, which does not prove that the token is gone")
+	return c.oddSuccess(http.MethodGet, serviceTokens.path, 1,
+		"the list is null, which does not prove that the token is gone")
 }
 
 // SetTokenRevoked revokes a token, or restores a revoked one:
@@ -195,10 +195,8 @@ func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 	case err == nil && !response.Usable(c.ServerTime()):
 		return nil
 	case err == nil: // ignored, or the response lacks the field
-		err = &Error{
-			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
-			Problem: "the server accepted the revocation, but the token is still active",
-		}
+		err = c.oddSuccess(http.MethodPut, tokenPath(id), 1,
+			"the server accepted the revocation, but the token is still active")
 	case !IsRefused(err):
 		return err
 	}

@@ -72,8 +72,7 @@ func (w *wireUser) user() User {
 	u := User{
 		UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
 		Name: w.Name, Email: w.Email, Role: w.Role,
-		Created:   cmp.Or(w.Created.pointer(), w.CreatedAt.pointer()),
-		LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
+		Created: cmp.Or(w.Created.at, w.CreatedAt.at), LastLogin: w.LastLogin.at, DeletedAt: w.DeletedAt.at,
 	}
 	if w.ID != nil {
 		u.ID = *w.ID
