@@ -90,31 +90,29 @@ func (s *Server) signature(unsigned string) string {
 }
 
 // authenticate returns the caller, or a problem if it lacks the role.
-func (s *Server) authenticate(r *http.Request, role string) (*User, *Token, *problem) {
+func (s *Server) authenticate(r *http.Request, role string) (*User, *problem) {
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	token := s.tokenOf(bearer)
 	now := s.Clock.Now()
 	if token == nil {
-		return nil, nil, s.fail(http.StatusUnauthorized, "Could not validate credentials")
+		return nil, s.fail(http.StatusUnauthorized, "Could not validate credentials")
 	}
 	if !token.Active || token.expired(now) {
-		return nil, nil, s.fail(http.StatusUnauthorized, "Token is expired or revoked")
+		return nil, s.fail(http.StatusUnauthorized, "Token is expired or revoked")
 	}
 	user := s.userByID(token.UserID)
 	if user.Deleted != nil {
-		return nil, nil, s.fail(http.StatusUnauthorized, "User is deactivated")
+		return nil, s.fail(http.StatusUnauthorized, "User is deactivated")
 	}
 	switch {
 	case token.SCIMOnly && role != scimRole:
-		return nil, nil, s.fail(s.Profile.SCIMOnlyStatus, "Token is limited to SCIM endpoints")
+		return nil, s.fail(s.Profile.SCIMOnlyStatus, "Token is limited to SCIM endpoints")
 	case role == "Admin" && user.Role != "Admin",
 		role == "Manager" && user.Role != "Admin" && user.Role != "Manager":
 		p := s.fail(http.StatusForbidden, "User does not have the required role: %s", role)
 		p.hint = "Ask an administrator."
-		return nil, nil, p
+		return nil, p
 	}
-	token.LastUsed, user.LastLogin = stampNow(now), stampNow(now)
-	return user, token, nil
+	token.LastUsed, user.LastLogin = &now, &now
+	return user, nil
 }
-
-func stampNow(now time.Time) *time.Time { return &now }

@@ -37,11 +37,11 @@ type Server struct {
 	Clock   *Clock
 	Profile Profile
 
-	mux      *http.ServeMux
-	patterns []string // of the routes, without prefix
-	latency  time.Duration
-	key      []byte
-	data     string
+	mux        *http.ServeMux
+	operations []operation
+	latency    time.Duration
+	key        []byte
+	data       string
 
 	rate, burst int
 

@@ -221,45 +221,45 @@ func (s *Server) teamNames(names []string) ([]string, *problem) {
 	return out, nil
 }
 
-func (s *Server) createUser(c *call) (int, any, *problem) {
+func (s *Server) createUser(c *call) (any, *problem) {
 	in, p := s.readAccount(c)
 	switch {
 	case p != nil:
-		return 0, nil, p
+		return nil, p
 	case in.Name == nil || *in.Name == "" || utf8.RuneCountInString(*in.Name) > 255:
-		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
+		return nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
 	case in.Role == nil:
-		return 0, nil, invalid("field required", "body", "role")
+		return nil, invalid("field required", "body", "role")
 	}
 	userID := s.userID(*in.Name)
 	for _, u := range s.users {
 		if u.UserID == userID && (u.Deleted == nil || !s.Profile.DeactivatedFreesUserID) {
-			return 0, nil, s.fail(http.StatusConflict, "A user with the id %s already exists", userID)
+			return nil, s.fail(http.StatusConflict, "A user with the id %s already exists", userID)
 		}
 	}
 	u := User{Name: *in.Name, Role: *in.Role}
 	if in.Teams != nil && !s.Profile.IgnoreTeams {
 		if u.Teams, p = s.teamNames(*in.Teams); p != nil {
-			return 0, nil, p
+			return nil, p
 		}
 	}
 	if s.Profile.IgnoreRole {
 		u.Role = "Member"
 	}
-	return s.Profile.CreateStatus, s.userResponse(s.newUser(u), false), nil
+	return s.userResponse(s.newUser(u), false), nil
 }
 
 var userQuery = []string{"type", "name", "role", "team", "include_deleted", "sort", "sort_dir", "page", "size"}
 
-func (s *Server) listUsers(c *call) (int, any, *problem) {
+func (s *Server) listUsers(c *call) (any, *problem) {
 	q := c.URL.Query()
 	for key := range q {
 		if !slices.Contains(userQuery, key) || key == "include_deleted" && s.Profile.NoIncludeDeleted {
-			return 0, nil, invalid("unexpected query parameter", "query", key)
+			return nil, invalid("unexpected query parameter", "query", key)
 		}
 	}
 	if t := q.Get("type"); t != "" && !slices.Contains([]string{"Human", "Service", "Internal"}, t) {
-		return 0, nil, invalid("value is not a valid enumeration member", "query", "type")
+		return nil, invalid("value is not a valid enumeration member", "query", "type")
 	}
 	items := []any{}
 	for _, u := range s.users {
@@ -276,8 +276,8 @@ func (s *Server) listUsers(c *call) (int, any, *problem) {
 	return s.pageOf(c, items)
 }
 
-func (s *Server) currentUser(c *call) (int, any, *problem) {
-	return http.StatusOK, s.userResponse(c.user, false), nil
+func (s *Server) currentUser(c *call) (any, *problem) {
+	return s.userResponse(c.user, false), nil
 }
 
 func (s *Server) findUser(c *call) (*User, *problem) {
@@ -292,34 +292,34 @@ func (s *Server) findUser(c *call) (*User, *problem) {
 	return u, nil
 }
 
-func (s *Server) getUser(c *call) (int, any, *problem) {
+func (s *Server) getUser(c *call) (any, *problem) {
 	u, p := s.findUser(c)
 	if p != nil {
-		return 0, nil, p
+		return nil, p
 	}
-	return http.StatusOK, s.userResponse(u, s.Profile.OmitTeams), nil
+	return s.userResponse(u, s.Profile.OmitTeams), nil
 }
 
-func (s *Server) updateUser(c *call) (int, any, *problem) {
+func (s *Server) updateUser(c *call) (any, *problem) {
 	u, p := s.findUser(c)
 	if p != nil {
-		return 0, nil, p
+		return nil, p
 	}
 	in, p := s.readAccount(c)
 	switch {
 	case p != nil:
-		return 0, nil, p
+		return nil, p
 	case u.Deleted != nil:
-		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+		return nil, s.fail(http.StatusBadRequest, "User is deactivated")
 	case in.Name == nil && s.Profile.PutRequiresName:
-		return 0, nil, invalid("field required", "body", "name")
+		return nil, invalid("field required", "body", "name")
 	case in.Role == nil && !s.Profile.MergePut:
-		return 0, nil, invalid("field required", "body", "role")
+		return nil, invalid("field required", "body", "role")
 	}
 	var teams []string
 	if in.Teams != nil {
 		if teams, p = s.teamNames(*in.Teams); p != nil {
-			return 0, nil, p
+			return nil, p
 		}
 	}
 	if in.Role != nil && !s.Profile.IgnoreRole {
@@ -328,13 +328,13 @@ func (s *Server) updateUser(c *call) (int, any, *problem) {
 	if (in.Teams != nil || !s.Profile.MergePut) && !s.Profile.IgnoreTeams {
 		u.Teams = teams
 	}
-	return http.StatusOK, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }
 
-func (s *Server) deactivateUser(c *call) (int, any, *problem) {
+func (s *Server) deactivateUser(c *call) (any, *problem) {
 	u, p := s.findUser(c)
 	if p != nil {
-		return 0, nil, p
+		return nil, p
 	}
 	now := s.Clock.Now()
 	active := 0
@@ -344,22 +344,19 @@ func (s *Server) deactivateUser(c *call) (int, any, *problem) {
 		}
 	}
 	if active > 0 && !s.Profile.DeactivateWithTokens {
-		return 0, nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
+		return nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
 	}
 	if u.Deleted == nil {
 		u.Deleted = &now
 	}
-	if s.Profile.DeleteStatus == http.StatusNoContent {
-		return http.StatusNoContent, nil, nil
-	}
-	return s.Profile.DeleteStatus, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }
 
-func (s *Server) reactivateUser(c *call) (int, any, *problem) {
+func (s *Server) reactivateUser(c *call) (any, *problem) {
 	u, p := s.findUser(c)
 	if p != nil {
-		return 0, nil, p
+		return nil, p
 	}
 	u.Deleted = nil
-	return http.StatusOK, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }
