@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"bytes"
 	"net"
 	"net/http"
 	"strings"
@@ -55,7 +54,14 @@ func (p Profile) toHTTPS(r *http.Request) Fault {
 	return f
 }
 
-// limits reports whether the rate limit of the ingress refuses a request.
+// bucket is what is left of the rate limit for a client. It uses the real clock.
+type bucket struct {
+	level float64 // requests
+	at    time.Time
+}
+
+// limits reports whether the rate limit of the ingress refuses a request: rate requests per
+// second, plus a burst.
 func (s *Server) limits(r *http.Request) bool {
 	if s.rate <= 0 {
 		return false
@@ -65,13 +71,16 @@ func (s *Server) limits(r *http.Request) bool {
 		client, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
 	s.mu.Lock()
-	b := s.buckets[client]
-	if b == nil {
-		b = newBucket(s.rate, s.burst)
-		s.buckets[client] = b
+	defer s.mu.Unlock()
+	last, now, size := s.buckets[client], time.Now(), float64(s.burst)+1
+	// A new bucket is full, because its last request was in the year 1.
+	level := min(size, last.level+float64(s.rate)*now.Sub(last.at).Seconds())
+	if level < 1 {
+		s.buckets[client] = bucket{level, now}
+		return true
 	}
-	s.mu.Unlock()
-	return !b.take()
+	s.buckets[client] = bucket{level - 1, now}
+	return false
 }
 
 // maxBody is the limit of nginx for the body of a request.
@@ -96,16 +105,14 @@ func (p Profile) tries(method string) int {
 // each try; one that is not Upstream is between the client and the ingress.
 func (s *Server) forward(r *http.Request, path string, body []byte) *recorder {
 	for left := s.Profile.tries(r.Method) - 1; ; left-- {
-		rec := &recorder{header: http.Header{}, status: http.StatusOK}
 		fault := s.faultFor(r.Method, path)
 		if fault == nil {
-			s.application(rec, r, body)
-			return rec
+			return s.application(r, body)
 		}
-		s.applyFault(fault, rec, r, body)
-		noResponse := rec.cut && rec.body.Len() == 0
+		rec := s.withFault(fault, r, body)
+		noResponse := rec.cut && rec.Body.Len() == 0
 		switch {
-		case !fault.Upstream, !noResponse && rec.status != http.StatusServiceUnavailable:
+		case !fault.Upstream, !noResponse && rec.Code != http.StatusServiceUnavailable:
 			return rec
 		case left > 0:
 		case noResponse:
@@ -118,14 +125,12 @@ func (s *Server) forward(r *http.Request, path string, body []byte) *recorder {
 
 // unreachable returns the response of the ingress if the application does not respond.
 func (s *Server) unreachable() *recorder {
-	rec := &recorder{header: http.Header{}}
 	status := http.StatusBadGateway
 	if s.Profile.Ingress == Envoy {
 		status = http.StatusServiceUnavailable
 	}
-	s.Profile.response(status, "upstream connect error or disconnect/reset before headers. reset reason: "+
-		"connection termination").write(rec)
-	return rec
+	return s.Profile.response(status, "upstream connect error or disconnect/reset before headers. reset reason: "+
+		"connection termination").response()
 }
 
 // Upgrade replaces a deployment in place: the server refuses connections until its clock
@@ -165,9 +170,4 @@ func (s *Server) state() (down, starting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.down, s.Clock.Now().Before(s.ready)
-}
-
-// lost returns a closed connection.
-func lost() *recorder {
-	return &recorder{header: http.Header{}, cut: true, body: bytes.Buffer{}}
 }

@@ -57,7 +57,7 @@ type Server struct {
 	adminID int64
 	log     []Request
 	faults  []*Fault
-	buckets map[string]*bucket // by client
+	buckets map[string]bucket // by client
 }
 
 // NewServer starts a server with the teams Public, "Data Engineering", and "Data
@@ -71,7 +71,7 @@ func NewServer(opts Options) (*Server, error) {
 		nextID:  100,
 		rate:    opts.Rate,
 		burst:   opts.Burst,
-		buckets: map[string]*bucket{},
+		buckets: map[string]bucket{},
 	}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
