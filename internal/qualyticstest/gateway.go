@@ -63,7 +63,7 @@ type bucket struct {
 // limits reports whether the rate limit of the ingress refuses a request: rate requests per
 // second, plus a burst.
 func (s *Server) limits(r *http.Request) bool {
-	if s.rate <= 0 {
+	if s.opts.Rate <= 0 {
 		return false
 	}
 	client := ""
@@ -72,9 +72,9 @@ func (s *Server) limits(r *http.Request) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, now, size := s.buckets[client], time.Now(), float64(s.burst)+1
+	last, now, size := s.buckets[client], time.Now(), float64(s.opts.Burst)+1
 	// A new bucket is full, because its last request was in the year 1.
-	level := min(size, last.level+float64(s.rate)*now.Sub(last.at).Seconds())
+	level := min(size, last.level+float64(s.opts.Rate)*now.Sub(last.at).Seconds())
 	if level < 1 {
 		s.buckets[client] = bucket{level, now}
 		return true

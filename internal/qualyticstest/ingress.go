@@ -27,9 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry := Request{
 		Method: r.Method, Path: inside, Query: r.URL.Query(), Header: r.Header.Clone(), Body: string(body),
 	}
-	if s.latency > 0 {
-		time.Sleep(s.latency)
-	}
+	time.Sleep(s.opts.Latency)
 	rec := s.respond(r, inside, body)
 	if down, _ := s.state(); down {
 		rec = lost()

@@ -4,6 +4,7 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -97,14 +98,12 @@ func (s *Server) schemas() map[string]any {
 		return schema
 	}
 	list := func(items any) map[string]any { return map[string]any{"type": "array", "items": items} }
-	var teams map[string]any
+	teams := list(text)
 	switch {
 	case p.TeamIDs:
 		teams = list(number)
 	case p.TeamObjects:
 		teams = list(reference("Team"))
-	default:
-		teams = list(text)
 	}
 	user := map[string]any{
 		"id": number, "user_id": text, "user_name": text, "user_type": text, "name": optional(), "email": optional(),
@@ -141,41 +140,24 @@ func (s *Server) schemas() map[string]any {
 		"GetUserToken": map[string]any{"allOf": []any{
 			reference("UserToken"), object([]string{"bearer_token"}, map[string]any{"bearer_token": text}),
 		}},
-		"UserCreate": object(
-			[]string{"name", "role"},
-			map[string]any{"name": text, "role": text, "teams": list(text)},
-		),
+		"UserCreate": object([]string{"name", "role"}, map[string]any{
+			"name": text, "role": text, "teams": list(text),
+		}),
 		"UserUpdate":      object(required, map[string]any{"role": text, "teams": list(text)}),
 		"UserTokenUpdate": object(nil, map[string]any{"revoke": map[string]any{"type": "boolean", "default": true}}),
 		"UserTokenCreate": object([]string{"name", "user_id"}, map[string]any{
 			"name": text, "user_id": number, "expires_in_days": s.nullableSchema(days),
 			"scim_endpoints_only": map[string]any{"type": "boolean"},
 		}),
-		"Team": object(
-			[]string{"id", "name"},
-			map[string]any{"id": number, "name": text, "permission": optional()},
-		),
+		"Team": object([]string{"id", "name"}, map[string]any{
+			"id": number, "name": text, "permission": optional(),
+		}),
 		"ErrorResponse": object(nil, map[string]any{"detail": map[string]any{}}),
 	}
 }
 
-func (s *Server) maxPageSize() int {
-	if s.Profile.MaxPageSize > 0 {
-		return s.Profile.MaxPageSize
-	}
-	return 100
-}
+func (s *Server) maxPageSize() int { return cmp.Or(s.Profile.MaxPageSize, 100) }
 
-func (s *Server) maxExpiresInDays() int {
-	if s.Profile.MaxExpiresInDays > 0 {
-		return s.Profile.MaxExpiresInDays
-	}
-	return 365
-}
+func (s *Server) maxExpiresInDays() int { return cmp.Or(s.Profile.MaxExpiresInDays, 365) }
 
-func (s *Server) expirationField() string {
-	if s.Profile.ExpirationField != "" {
-		return s.Profile.ExpirationField
-	}
-	return "expiration"
-}
+func (s *Server) expirationField() string { return cmp.Or(s.Profile.ExpirationField, "expiration") }

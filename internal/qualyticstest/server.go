@@ -39,11 +39,7 @@ type Server struct {
 
 	mux        *http.ServeMux
 	operations []operation
-	latency    time.Duration
-	key        []byte
-	data       string
-
-	rate, burst int
+	opts       Options
 
 	mu      sync.Mutex
 	http    *httptest.Server
@@ -63,16 +59,7 @@ type Server struct {
 // NewServer starts a server with the teams Public, "Data Engineering", and "Data
 // Quality", and a person with the role Admin.
 func NewServer(opts Options) (*Server, error) {
-	s := &Server{
-		Clock:   opts.Clock,
-		latency: opts.Latency,
-		data:    opts.Data,
-		key:     []byte("qualyticstest signing key, not a secret"),
-		nextID:  100,
-		rate:    opts.Rate,
-		burst:   opts.Burst,
-		buckets: map[string]bucket{},
-	}
+	s := &Server{Clock: opts.Clock, opts: opts, nextID: 100, buckets: map[string]bucket{}}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
 	}
@@ -85,16 +72,9 @@ func NewServer(opts Options) (*Server, error) {
 		{ID: 1, Name: "Data Engineering", Description: "Pipelines", Permission: "Editor"},
 		{ID: 2, Name: "Data Quality", Permission: "Author"},
 	}
-	admin := s.newUser(
-		User{
-			Name:     "Ada Admin",
-			UserID:   "auth0|ada",
-			UserName: "ada",
-			Email:    "ada@example.com",
-			Role:     "Admin",
-			Type:     "Human",
-		},
-	)
+	admin := s.newUser(User{
+		Name: "Ada Admin", UserID: "auth0|ada", UserName: "ada", Email: "ada@example.com", Role: "Admin", Type: "Human",
+	})
 	s.adminID = s.newToken(Token{Name: "terraform", UserID: admin.ID}).ID
 	s.routes()
 	if err := s.load(); err != nil {

@@ -143,10 +143,7 @@ func (s *Server) createToken(c *call) (any, *problem) {
 		delete(response, "created")
 		delete(response, "last_used")
 		response["user"] = map[string]any{
-			"id":        owner.ID,
-			"user_id":   owner.UserID,
-			"name":      owner.Name,
-			"user_type": owner.Type,
+			"id": owner.ID, "user_id": owner.UserID, "name": owner.Name, "user_type": owner.Type,
 		}
 	}
 	response["bearer_token"] = s.sign(created)
@@ -154,12 +151,7 @@ func (s *Server) createToken(c *call) (any, *problem) {
 }
 
 func (s *Server) listServiceTokens(c *call) (any, *problem) {
-	items := []any{}
-	for _, t := range s.tokens {
-		if s.userByID(t.UserID).Type == "Service" {
-			items = append(items, s.tokenResponse(t))
-		}
-	}
+	items := s.tokensOf(func(owner *User) bool { return owner.Type == "Service" })
 	if s.Profile.TokenPages {
 		return s.pageOf(c, items)
 	}
@@ -170,13 +162,18 @@ func (s *Server) listServiceTokens(c *call) (any, *problem) {
 }
 
 func (s *Server) listOwnTokens(c *call) (any, *problem) {
+	return s.tokensOf(func(owner *User) bool { return owner == c.user }), nil
+}
+
+// tokensOf returns the tokens of the owners that match.
+func (s *Server) tokensOf(match func(owner *User) bool) []any {
 	items := []any{}
 	for _, t := range s.tokens {
-		if t.UserID == c.user.ID {
+		if match(s.userByID(t.UserID)) {
 			items = append(items, s.tokenResponse(t))
 		}
 	}
-	return items, nil
+	return items
 }
 
 func (s *Server) findToken(c *call) (*Token, *problem) {

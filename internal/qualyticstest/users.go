@@ -150,21 +150,15 @@ func (s *Server) userResponse(u *User, stub bool) map[string]any {
 	}
 	teams := []any{}
 	for _, name := range append([]string{publicTeam}, u.Teams...) {
-		if s.Profile.TeamIDs {
-			teams = append(teams, s.teamByName(name).ID)
-		} else if s.Profile.TeamObjects {
-			t := s.teamByName(name)
-			teams = append(
-				teams,
-				map[string]any{
-					"id":            t.ID,
-					"name":          t.Name,
-					"display_name":  nil,
-					"display_label": t.Name,
-					"permission":    t.Permission,
-				},
-			)
-		} else {
+		t := s.teamByName(name)
+		switch {
+		case s.Profile.TeamIDs:
+			teams = append(teams, t.ID)
+		case s.Profile.TeamObjects:
+			teams = append(teams, map[string]any{
+				"id": t.ID, "name": t.Name, "display_name": nil, "display_label": t.Name, "permission": t.Permission,
+			})
+		default:
 			teams = append(teams, name)
 		}
 	}
