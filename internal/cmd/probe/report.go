@@ -99,6 +99,20 @@ func (p *prober) redact(observed string) string {
 	return observed
 }
 
+// expect records an observation that should be one of several.
+func (p *prober) expect(id, topic string, accepts []string, observed, effect string) {
+	assumed := strings.Join(accepts, " or ")
+	if last := len(accepts) - 1; last > 1 {
+		assumed = strings.Join(accepts[:last], ", ") + ", or " + accepts[last]
+	}
+	p.check(assumption{id, topic, assumed, accepts, effect}, observed)
+}
+
+// note records an observation that the provider does not depend on.
+func (p *prober) note(id, topic, assumed, observed string) {
+	p.check(assumption{id, topic, assumed, nil, ""}, observed)
+}
+
 // profiles are the features of the builds that the emulator knows.
 var profiles = []struct {
 	name     string
