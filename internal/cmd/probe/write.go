@@ -108,13 +108,8 @@ func (w *writer) userIDRule(userID string) string {
 // trimming examines names with spaces around them.
 func (w *writer) trimming(ctx context.Context) {
 	a := w.post(ctx, "/users", object{"name": " " + w.name + " b ", "role": "Member"})
-	observed := a.outcome()
-	if a.ok() {
-		observed = "kept"
-		if name := asObject(a.value).text("name"); name == strings.TrimSpace(name) {
-			observed = "trimmed"
-		}
-	}
+	name := asObject(a.value).text("name")
+	observed := a.either(name == strings.TrimSpace(name), "trimmed", "kept")
 	w.note("trimming", "Name with spaces around it", "unknown", observed)
 }
 
@@ -123,46 +118,28 @@ func (w *writer) updates(ctx context.Context, account object) {
 	path := "/users/" + account.text("id")
 	put := func(body object) response { return w.send(ctx, http.MethodPut, path, nil, body) }
 	unknown := w.post(ctx, "/users", object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
-	observed := unknown.outcome()
-	if unknown.ok() {
-		observed = "ignored"
-		before, _ := account["teams"].([]any)
-		if after, _ := asObject(unknown.value)["teams"].([]any); len(after) > len(before) {
-			observed, w.createsTeams = "created", true
-		}
-	}
+	teams := func(o object) int { list, _ := o["teams"].([]any); return len(list) }
+	more := func(a response) bool { return teams(asObject(a.value)) > teams(account) }
+	observed := unknown.either(more(unknown), "created", "ignored")
+	w.createsTeams = observed == "created"
 	w.expect("unknown_team", "Team that does not exist", []string{"400", "404", "422", "ignored"}, observed,
 		"The provider checks names of teams before it writes them.")
 	both := put(object{"role": "Manager", "teams": []string{}})
 	w.expect("update", "Update with role and teams", []string{"200"}, both.outcome(),
 		"Accounts cannot be updated.")
 	partial := put(object{"teams": []string{}})
-	observed = partial.outcome()
-	if partial.ok() {
-		observed = "role reset"
-		if asObject(partial.value).text("role") == "Manager" {
-			observed = "role kept"
-		}
-	}
 	w.check(assumption{
 		"partial_update", "Update with teams only", "role kept, or 422",
 		[]string{"role kept", "role reset", "422"},
 		"The provider always sends both.",
-	}, observed)
+	}, partial.either(asObject(partial.value).text("role") == "Manager", "role kept", "role reset"))
 	team := w.anyTeam(ctx)
 	if team == "" || w.createsTeams { // it would create another one
 		return
 	}
 	lower := put(object{"role": "Member", "teams": []string{strings.ToLower(team)}})
-	observed = lower.outcome()
-	if lower.ok() {
-		observed = "ignored"
-		before, _ := account["teams"].([]any)
-		if after, _ := asObject(lower.value)["teams"].([]any); len(after) > len(before) {
-			observed = "case-insensitive"
-		}
-	}
-	w.note("team_case", "Name of a team in lower case", "unknown", observed)
+	w.note("team_case", "Name of a team in lower case", "unknown",
+		lower.either(more(lower), "case-insensitive", "ignored"))
 }
 
 // anyTeam returns the name of a team other than Public that is not in lower case.
@@ -254,13 +231,7 @@ func (w *writer) afterwards(ctx context.Context, account object) {
 		"Accounts cannot be destroyed.",
 	}, gone.outcome())
 	a := w.get(ctx, path, nil)
-	observed := a.outcome()
-	if a.ok() {
-		observed = "active"
-		if asObject(a.value).text("deleted_at") != "" {
-			observed = "deleted_at"
-		}
-	}
+	observed := a.either(asObject(a.value).text("deleted_at") != "", "deleted_at", "active")
 	w.expect("deactivated", "A deactivated account", []string{"deleted_at", "404"}, observed,
 		"A deactivated account is not noticed, and stays in the state.")
 	list := w.get(ctx, "/users", url.Values{"type": {"Service"}, "name": {w.name}, "include_deleted": {"true"}})
