@@ -103,19 +103,12 @@ func ParseDuration(text string) (time.Duration, error) {
 		return time.ParseDuration(text)
 	}
 	n, err := strconv.ParseUint(days, 10, 15)
-	if err != nil {
+	d, restErr := time.ParseDuration(fmt.Sprintf("%dh%s", n*24, rest))
+	switch {
+	case err != nil || restErr != nil:
 		return 0, fmt.Errorf("%q is not a duration such as 77d or 1d12h", text)
-	}
-	d := time.Duration(n) * 24 * time.Hour
-	if rest != "" {
-		part, err := time.ParseDuration(rest)
-		if err != nil || part < 0 {
-			return 0, fmt.Errorf("%q is not a duration such as 77d or 1d12h", text)
-		}
-		d += part
-	}
-	if negative {
-		d = -d
+	case negative:
+		return -d, nil
 	}
 	return d, nil
 }

@@ -63,22 +63,41 @@ func (s *Server) documented() []operation {
 		{"POST /users", "Admin", s.createUser, "UserCreate", "User", nil},
 		{"GET /users", "Admin", s.listUsers, "", "PageUser", userQuery},
 		{"GET /users/me", "", s.currentUser, "", "User", nil},
-		{"GET /users/{id}", "Admin", s.getUser, "", "User", nil},
-		{"PUT /users/{id}", "Admin", s.updateUser, "UserUpdate", "User", nil},
-		{"DELETE /users/{id}", "Admin", s.deactivateUser, "", "", nil},
+		{"GET /users/{id}", "Admin", with(s.findUser, s.getUser), "", "User", nil},
+		{"PUT /users/{id}", "Admin", with(s.findUser, s.updateUser), "UserUpdate", "User", nil},
+		{"DELETE /users/{id}", "Admin", with(s.findUser, s.deactivateUser), "", "", nil},
 		{"POST /user-tokens", "Admin", s.createToken, "UserTokenCreate", "GetUserToken", nil},
 		{"GET /user-tokens/service", "Admin", s.listServiceTokens, "", "UserToken", nil},
 		{"GET /user-tokens", "", s.listOwnTokens, "", "UserToken", nil},
-		{"PUT /user-tokens/{id}", "Admin", s.updateToken, "UserTokenUpdate", "UserToken", nil},
-		{"DELETE /user-tokens/{id}", "Admin", s.deleteToken, "", "", nil},
+		{"PUT /user-tokens/{id}", "Admin", with(s.findToken, s.updateToken), "UserTokenUpdate", "UserToken", nil},
+		{"DELETE /user-tokens/{id}", "Admin", with(s.findToken, s.deleteToken), "", "", nil},
 		{"GET /teams", "Manager", s.listTeams, "", "Team", []string{"name", "page", "size"}},
 		{"GET /teams/listing", "", s.teamListing, "", "Team", nil},
-		{"GET /teams/{id}", "Manager", s.getTeam, "", "Team", nil},
+		{"GET /teams/{id}", "Manager", with(s.findTeam, s.getTeam), "", "Team", nil},
 	}
 	if s.Profile.ReactivatePath {
-		list = append(list, operation{"POST /users/{id}/reactivate", "Admin", s.reactivateUser, "", "User", nil})
+		list = append(list, operation{
+			"POST /users/{id}/reactivate", "Admin", with(s.findUser, s.reactivateUser), "", "User", nil,
+		})
 	}
 	return list
+}
+
+// with finds the object with the ID in the path, and handles the request.
+func with[T any](
+	find func(id int64) (*T, *problem), handle func(*call, *T) (any, *problem),
+) func(*call) (any, *problem) {
+	return func(c *call) (any, *problem) {
+		id, err := strconv.ParseInt(c.PathValue("id"), 10, 64)
+		if err != nil {
+			return nil, invalid("value is not a valid integer", "path", "id")
+		}
+		object, p := find(id)
+		if p != nil {
+			return nil, p
+		}
+		return handle(c, object)
+	}
 }
 
 // success returns the status of a success.
@@ -164,15 +183,6 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 		}
 	}
 	writeJSON(w, p.status, body)
-}
-
-// id returns the {id} in the path.
-func (c *call) id() (int64, *problem) {
-	id, err := strconv.ParseInt(c.PathValue("id"), 10, 64)
-	if err != nil {
-		return 0, invalid("value is not a valid integer", "path", "id")
-	}
-	return id, nil
 }
 
 // pageOf returns a page of items.

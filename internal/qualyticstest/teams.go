@@ -67,15 +67,13 @@ func (s *Server) teamListing(*call) (any, *problem) {
 	return items, nil
 }
 
-func (s *Server) getTeam(c *call) (any, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) findTeam(id int64) (*Team, *problem) {
 	for _, t := range s.teams {
 		if t.ID == id {
-			return s.teamResponse(t), nil
+			return t, nil
 		}
 	}
 	return nil, s.fail(http.StatusNotFound, "Team not found")
 }
+
+func (s *Server) getTeam(_ *call, t *Team) (any, *problem) { return s.teamResponse(t), nil }

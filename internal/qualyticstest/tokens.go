@@ -176,22 +176,14 @@ func (s *Server) tokensOf(match func(owner *User) bool) []any {
 	return items
 }
 
-func (s *Server) findToken(c *call) (*Token, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) findToken(id int64) (*Token, *problem) {
 	if t := s.tokenByID(id); t != nil {
 		return t, nil
 	}
 	return nil, s.fail(http.StatusNotFound, "Token not found")
 }
 
-func (s *Server) updateToken(c *call) (any, *problem) {
-	t, p := s.findToken(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) updateToken(c *call, t *Token) (any, *problem) {
 	in := struct {
 		Revoke bool `json:"revoke"`
 	}{Revoke: true}
@@ -210,11 +202,7 @@ func (s *Server) updateToken(c *call) (any, *problem) {
 	return s.tokenResponse(t), nil
 }
 
-func (s *Server) deleteToken(c *call) (any, *problem) {
-	t, p := s.findToken(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) deleteToken(_ *call, t *Token) (any, *problem) {
 	if t.Active && s.Profile.DeleteActiveToken >= http.StatusBadRequest {
 		return nil, s.fail(s.Profile.DeleteActiveToken, "Token must be revoked before it is deleted")
 	}

@@ -274,11 +274,7 @@ func (s *Server) currentUser(c *call) (any, *problem) {
 	return s.userResponse(c.user, false), nil
 }
 
-func (s *Server) findUser(c *call) (*User, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) findUser(id int64) (*User, *problem) {
 	u := s.userByID(id)
 	if u == nil || (u.Deleted != nil && s.Profile.DeactivatedIsNotFound) {
 		return nil, s.fail(http.StatusNotFound, "User not found")
@@ -286,19 +282,11 @@ func (s *Server) findUser(c *call) (*User, *problem) {
 	return u, nil
 }
 
-func (s *Server) getUser(c *call) (any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) getUser(_ *call, u *User) (any, *problem) {
 	return s.userResponse(u, s.Profile.OmitTeams), nil
 }
 
-func (s *Server) updateUser(c *call) (any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) updateUser(c *call, u *User) (any, *problem) {
 	in, p := s.readAccount(c)
 	switch {
 	case p != nil:
@@ -325,11 +313,7 @@ func (s *Server) updateUser(c *call) (any, *problem) {
 	return s.userResponse(u, false), nil
 }
 
-func (s *Server) deactivateUser(c *call) (any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) deactivateUser(_ *call, u *User) (any, *problem) {
 	now := s.Clock.Now()
 	active := 0
 	for _, t := range s.tokens {
@@ -346,11 +330,7 @@ func (s *Server) deactivateUser(c *call) (any, *problem) {
 	return s.userResponse(u, false), nil
 }
 
-func (s *Server) reactivateUser(c *call) (any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) reactivateUser(_ *call, u *User) (any, *problem) {
 	u.Deleted = nil
 	return s.userResponse(u, false), nil
 }
