@@ -103,7 +103,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Token == "" {
 		return nil, errors.New("the token is empty")
 	}
-	if !validHeaderValue(string(cfg.Token)) {
+	if strings.ContainsFunc(string(cfg.Token), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, errors.New(
 			"the token contains a space or a control character; it was probably copied together with other text")
 	}
@@ -213,12 +213,8 @@ func (c *Client) do(ctx context.Context, r request) error {
 			return e
 		}
 		c.config.Log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
-			"method":      r.method,
-			"path":        r.path,
-			"status":      e.Status,
-			"attempt":     attempt,
-			"wait":        wait.String(),
-			"retry_after": e.retryAfter.String(),
+			"method": r.method, "path": r.path, "status": e.Status, "attempt": attempt,
+			"wait": wait.String(), "retry_after": e.retryAfter.String(),
 		})
 		err := c.config.Sleep(ctx, wait)
 		if err == nil {

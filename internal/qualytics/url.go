@@ -92,10 +92,6 @@ func tokenRune(r rune) bool {
 	return letter || r >= '0' && r <= '9' || r < 0x7f && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
-func validHeaderValue(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-}
-
 // maxRedirects is how many redirects of a GET are followed.
 const maxRedirects = 5
 
