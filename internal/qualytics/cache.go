@@ -9,6 +9,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,9 +67,9 @@ type sharedList[T object] struct {
 	now    func() time.Time
 	load   func(context.Context) ([]T, error) // by ID
 	flight singleflight.Group
+	latest atomic.Pointer[download[T]]
 
 	mu      sync.Mutex
-	latest  *download[T]
 	writes  int           // through this client so far
 	written map[int64]int // the number of the last write to an object, by ID
 }
@@ -93,12 +94,10 @@ func (l *sharedList[T]) wrote(id int64) {
 
 // fresh returns the latest download if it started at since or later, else nil.
 func (l *sharedList[T]) fresh(since time.Time) *download[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.latest == nil || l.latest.start.Before(since) {
-		return nil
+	if d := l.latest.Load(); d != nil && !d.start.Before(since) {
+		return d
 	}
-	return l.latest
+	return nil
 }
 
 // get returns a download that started at since or later. Concurrent callers
@@ -119,9 +118,7 @@ func (l *sharedList[T]) get(ctx context.Context, since time.Time) (*download[T],
 			if d.items, err = l.load(ctx); err != nil {
 				return nil, err
 			}
-			l.mu.Lock()
-			l.latest = d
-			l.mu.Unlock()
+			l.latest.Store(d)
 			return nil, nil
 		})
 		if e, ok := errors.AsType[*Error](err); ok && e.Stopped && ctx.Err() == nil {

@@ -88,10 +88,7 @@ func (m *masker) clean(text string) string {
 	// Control characters go first, and without a replacement within a line: they
 	// could split a secret.
 	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+		if !unicode.IsSpace(r) && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
 			return -1
 		}
 		return r

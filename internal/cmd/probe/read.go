@@ -61,20 +61,10 @@ func (p *prober) connection(ctx context.Context) object {
 		p.expect("clock", "Server time against local time", []string{"within a minute"}, observed,
 			"Rotation windows and overlaps move by this difference. Correct the clock.")
 	}
-	var limits, ids []string
-	for name := range a.Header {
-		switch lower := strings.ToLower(name); {
-		case strings.Contains(lower, "ratelimit"), strings.Contains(lower, "rate-limit"), lower == "retry-after":
-			limits = append(limits, name)
-		case strings.Contains(lower, "request-id"), strings.Contains(lower, "trace"),
-			strings.Contains(lower, "correlation"):
-			ids = append(ids, name)
-		}
-	}
-	slices.Sort(limits)
-	slices.Sort(ids)
-	p.note("rate_limit_headers", "Headers about the rate limit", "none", strings.Join(limits, ", "))
-	p.note("request_id_headers", "Headers that identify a request", "none", strings.Join(ids, ", "))
+	p.note("rate_limit_headers", "Headers about the rate limit", "none",
+		headers(a.Header, "ratelimit", "rate-limit", "retry-after"))
+	p.note("request_id_headers", "Headers that identify a request", "none",
+		headers(a.Header, "request-id", "trace", "correlation"))
 	me := asObject(a.value)
 	if !a.ok() {
 		return nil
@@ -85,6 +75,15 @@ func (p *prober) connection(ctx context.Context) object {
 	p.expect("own_type", "Type of the token's owner", []string{"Human", "Service"}, me.text("user_type"),
 		"The provider does not know this type of user.")
 	return me
+}
+
+// headers returns the names of the headers that contain one of the parts.
+func headers(h http.Header, parts ...string) string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(h)), func(name string) bool {
+		has := func(part string) bool { return strings.Contains(strings.ToLower(name), part) }
+		return !slices.ContainsFunc(parts, has)
+	})
+	return strings.Join(names, ", ")
 }
 
 func orNone(text string) string {
@@ -401,8 +400,10 @@ func (p *prober) tokens(ctx context.Context, me object) {
 	tokens := a.items()
 	p.printf("  tokens         %d\n", len(tokens))
 	p.expect("token_expiration", "Field with the expiry of a token", []string{"expiration"},
-		firstKey(tokens, "expiration", "expires_at", "expires"), "Every token seems to never expire, so none is rotated.")
-	p.note("token_created", "Time of creation of a token", "created or none", firstKey(tokens, "created", "created_at"))
+		firstKey(tokens, "expiration", "expires_at", "expires"),
+		"Every token seems to never expire, so none is rotated.")
+	p.note("token_created", "Time of creation of a token", "created or none",
+		firstKey(tokens, "created", "created_at"))
 	used := ""
 	if slices.ContainsFunc(tokens, func(t object) bool { return t.text("last_used") != "" }) {
 		used = "reported"

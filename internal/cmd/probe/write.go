@@ -173,7 +173,8 @@ func (w *writer) tokens(ctx context.Context, account object) {
 	limited, scim := create(w.name+" scim", true)
 	if limited.ok() {
 		w.expect("scim_only", "SCIM-only token on another endpoint", []string{"401", "403"},
-			w.as(ctx, scim.text("bearer_token")), "scim_endpoints_only has no effect here, and the provider warns about it.")
+			w.as(ctx, scim.text("bearer_token")),
+			"scim_endpoints_only has no effect here, and the provider warns about it.")
 	}
 	active := w.send(ctx, http.MethodDelete, "/users/"+account.text("id"), nil, nil)
 	w.expect("deactivate_with_tokens", "Deactivate an account with active tokens", []string{"400"}, active.outcome(),
@@ -240,8 +241,8 @@ func (w *writer) afterwards(ctx context.Context, account object) {
 		if slices.Contains(values(list.items(), "id"), account.text("id")) {
 			observed = "listed"
 		}
-		w.expect("deactivated_list", "A deactivated account in the list with include_deleted", []string{"listed"}, observed,
-			"Names of deactivated accounts are not found before apply.")
+		w.expect("deactivated_list", "A deactivated account in the list with include_deleted", []string{"listed"},
+			observed, "Names of deactivated accounts are not found before apply.")
 	}
 	again := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
 	w.note("name_reuse", "Name of a deactivated account", "unknown", again.outcome())
