@@ -129,7 +129,10 @@ func (s *Server) serveClock(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 100))
 		d, err := ParseDuration(strings.TrimSpace(string(text)))
 		if err == nil {
-			err = s.moveClock(d)
+			s.Clock.Advance(d)
+			s.mu.Lock()
+			err = s.save()
+			s.mu.Unlock()
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -142,12 +145,4 @@ func (s *Server) serveClock(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock.Now()
 	w.Header().Set("Date", now.Format(http.TimeFormat))
 	_, _ = fmt.Fprintln(w, now.Format(time.RFC3339))
-}
-
-// moveClock moves the clock, and saves that.
-func (s *Server) moveClock(d time.Duration) error {
-	s.Clock.Advance(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.save()
 }

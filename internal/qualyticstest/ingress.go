@@ -46,17 +46,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // respond returns the response to a request whose path inside the API is given.
 func (s *Server) respond(r *http.Request, inside string, body []byte) *recorder {
 	down, starting := s.state()
+	gateway := s.Profile.ingress()
 	switch {
 	case down:
 		return lost()
 	case s.Profile.RequireHTTPS && r.TLS == nil:
-		return s.Profile.toHTTPS(r).response()
+		return gateway.toHTTPS(r)
 	case s.limits(r):
-		return s.Profile.response(http.StatusTooManyRequests, "local_rate_limited").response()
-	case s.Profile.tooLarge(len(body)):
-		return HTML(http.StatusRequestEntityTooLarge).response()
+		return gateway.response(http.StatusTooManyRequests, "local_rate_limited")
+	case gateway.maxBody > 0 && len(body) > gateway.maxBody:
+		return gateway.response(http.StatusRequestEntityTooLarge, "")
 	case starting:
-		return s.Profile.response(http.StatusServiceUnavailable, "no healthy upstream").response()
+		return gateway.response(http.StatusServiceUnavailable, "no healthy upstream")
 	default:
 		return s.forward(r, inside, body)
 	}
