@@ -46,11 +46,8 @@ func (p *prober) connection(ctx context.Context) object {
 	case outcome == "":
 		outcome = strconv.Itoa(a.Status)
 	}
-	p.check(assumption{
-		"login", "Login (GET /users/me)", "200 and JSON",
-		[]string{"200"},
-		"Check url, api_path, and token: nothing else can be examined without them.",
-	}, outcome)
+	p.check("login", "Login (GET /users/me)", "200 and JSON", []string{"200"}, outcome,
+		"Check url, api_path, and token: nothing else can be examined without them.")
 	p.printf("  latency        %s\n  encryption     %s\n", a.Took.Round(time.Millisecond), orNone(a.TLS))
 	if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
 		difference := date.Sub(p.client.Now()).Round(time.Second)
@@ -175,11 +172,8 @@ func (p *prober) schemas(d document) {
 		if schema != nil {
 			observed = listOr("lacks ", without(s.fields, slices.Collect(maps.Keys(d.properties(schema)))), "complete")
 		}
-		p.check(assumption{
-			s.id, "Schema " + s.names[0], "has " + strings.Join(s.fields, ", "),
-			[]string{"complete"},
-			"The provider treats missing fields as null, or reports a response that it cannot read.",
-		}, observed)
+		p.check(s.id, "Schema "+s.names[0], "has "+strings.Join(s.fields, ", "), []string{"complete"}, observed,
+			"The provider treats missing fields as null, or reports a response that it cannot read.")
 	}
 	roles := d.enum(d.schema("UserRoleType", "RoleType"))
 	if len(roles) == 0 {
@@ -197,30 +191,23 @@ func (p *prober) roles(id, topic string, roles []string) {
 	if len(unknown) > 0 {
 		accepts = []string{}
 	}
-	p.check(assumption{
-		id, topic, strings.Join(knownRoles, ", "), accepts,
-		"Configurations cannot use " + strings.Join(unknown, ", ") + ": the argument role does not accept it.",
-	}, observed)
+	p.check(id, topic, strings.Join(knownRoles, ", "), accepts, observed,
+		"Configurations cannot use "+strings.Join(unknown, ", ")+": the argument role does not accept it.")
 }
 
 // requests compares the documented requests with what the provider sends.
 func (p *prober) requests(d document) {
 	body := d.body(d.operation("POST /user-tokens"))
 	days := asObject(d.properties(body)["expires_in_days"])
-	p.check(assumption{
-		"lifetime_limits", "Limits of expires_in_days", "1 to 365",
-		[]string{"1 to 365", "up to 365", "from 1"},
-		"expires_in_days accepts 1 to 365, and the server refuses what is outside of its own limits.",
-	}, d.limits(days))
+	p.check("lifetime_limits", "Limits of expires_in_days", "1 to 365", []string{"1 to 365", "up to 365", "from 1"},
+		d.limits(days), "expires_in_days accepts 1 to 365, and the server refuses what is outside of its own limits.")
 	required := ""
 	if update := d.operation("PUT /users/{id}"); update != nil {
 		required = listOr("", d.required(d.body(update)), "none")
 	}
-	p.check(assumption{
-		"put_required", "Required fields of PUT /users/{id}", "none, role, or role and teams",
-		[]string{"none", "role", "role, teams", "teams"},
-		"The provider sends role and teams only, so updates may fail with 422.",
-	}, required)
+	p.check("put_required", "Required fields of PUT /users/{id}", "none, role, or role and teams",
+		[]string{"none", "role", "role, teams", "teams"}, required,
+		"The provider sends role and teams only, so updates may fail with 422.")
 	for _, s := range []struct {
 		id, operation string
 		accepts       []string
@@ -235,10 +222,8 @@ func (p *prober) requests(d document) {
 		if len(without(success, s.accepts)) == 0 {
 			s.accepts = append(s.accepts, observed)
 		}
-		p.check(assumption{
-			s.id, "Documented success of " + s.operation, strings.Join(s.accepts, " or "), s.accepts,
-			"The provider accepts any status from 200 to 299.",
-		}, observed)
+		p.check(s.id, "Documented success of "+s.operation, strings.Join(s.accepts, " or "), s.accepts, observed,
+			"The provider accepts any status from 200 to 299.")
 		p.note(s.id+"_errors", "Documented errors of "+s.operation, "unknown", strings.Join(failures, ", "))
 	}
 	p.bodies(d)
@@ -252,11 +237,8 @@ func (p *prober) requests(d document) {
 		sent := []string{"include_deleted", "name", "page", "size", "type"}
 		observed = listOr("lacks ", without(sent, parameters), "complete")
 	}
-	p.check(assumption{
-		"user_query", "Query parameters of GET /users", "include_deleted, name, page, size, type",
-		[]string{"complete"},
-		"Lists of accounts may fail with 422, or be incomplete.",
-	}, observed)
+	p.check("user_query", "Query parameters of GET /users", "include_deleted, name, page, size, type",
+		[]string{"complete"}, observed, "Lists of accounts may fail with 422, or be incomplete.")
 }
 
 // bodies checks that the requests of the provider contain every required field.
@@ -275,11 +257,8 @@ func (p *prober) bodies(d document) {
 		if operation := d.operation(s.operation); operation != nil {
 			observed = listOr("also ", without(d.required(d.body(operation)), s.sends), "complete")
 		}
-		p.check(assumption{
-			s.id, "Required fields of " + s.operation, strings.Join(s.sends, ", "),
-			[]string{"complete"},
-			"The provider does not send them, so the request fails with 422.",
-		}, observed)
+		p.check(s.id, "Required fields of "+s.operation, strings.Join(s.sends, ", "), []string{"complete"}, observed,
+			"The provider does not send them, so the request fails with 422.")
 	}
 }
 
@@ -299,9 +278,8 @@ func (p *prober) users(ctx context.Context) {
 	}
 	p.printf("  users          %d on the first page, %s in total\n", len(users),
 		orNone(page.text("total")+page.text("total_count")))
-	p.check(assumption{
-		"user_list", "List of users", "items", []string{"items", "array"}, "Accounts cannot be listed.",
-	}, listShape(a))
+	p.check("user_list", "List of users", "items", []string{"items", "array"}, listShape(a),
+		"Accounts cannot be listed.")
 	p.expect("page_total", "Field with the number of users", []string{"total", "total_count"},
 		fieldOf(page, "total", "total_count"), "The provider requests pages until one is short.")
 	p.note("page_count", "Field with the number of pages", "pages or none", fieldOf(page, "pages"))

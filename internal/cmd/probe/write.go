@@ -76,11 +76,9 @@ func (w *writer) examine(ctx context.Context) {
 		return
 	}
 	account := asObject(created.value)
-	w.check(assumption{
-		"user_id", "user_id of the name \"tfprobe-… Probe\"", "lower case, spaces as _, hyphens kept or dropped",
-		[]string{"hyphens kept", "hyphens dropped"},
-		"Plans do not find every account whose name is in use; apply reports the conflict.",
-	}, w.userIDRule(account.text("user_id")))
+	w.check("user_id", "user_id of the name \"tfprobe-… Probe\"", "lower case, spaces as _, hyphens kept or dropped",
+		[]string{"hyphens kept", "hyphens dropped"}, w.userIDRule(account.text("user_id")),
+		"Plans do not find every account whose name is in use; apply reports the conflict.")
 	again := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
 	w.expect("duplicate_account", "Second account with the same name", []string{"409"}, again.outcome(),
 		"Two accounts may have the same name, and an import by name finds the wrong one.")
@@ -128,11 +126,9 @@ func (w *writer) updates(ctx context.Context, account object) {
 	w.expect("update", "Update with role and teams", []string{"200"}, both.outcome(),
 		"Accounts cannot be updated.")
 	partial := put(object{"teams": []string{}})
-	w.check(assumption{
-		"partial_update", "Update with teams only", "role kept, or 422",
-		[]string{"role kept", "role reset", "422"},
-		"The provider always sends both.",
-	}, partial.either(asObject(partial.value).text("role") == "Manager", "role kept", "role reset"))
+	w.check("partial_update", "Update with teams only", "role kept, or 422", []string{"role kept", "role reset", "422"},
+		partial.either(asObject(partial.value).text("role") == "Manager", "role kept", "role reset"),
+		"The provider always sends both.")
 	team := w.anyTeam(ctx)
 	if team == "" || w.createsTeams { // it would create another one
 		return
@@ -226,11 +222,8 @@ func (w *writer) afterwards(ctx context.Context, account object) {
 	}
 	path := "/users/" + account.text("id")
 	gone := w.send(ctx, http.MethodDelete, path, nil, nil)
-	w.check(assumption{
-		"deactivate", "Deactivate an account", "200, 202, or 204",
-		[]string{"200", "202", "204", "404"},
-		"Accounts cannot be destroyed.",
-	}, gone.outcome())
+	w.check("deactivate", "Deactivate an account", "200, 202, or 204", []string{"200", "202", "204", "404"},
+		gone.outcome(), "Accounts cannot be destroyed.")
 	a := w.get(ctx, path, nil)
 	observed := a.either(asObject(a.value).text("deleted_at") != "", "deleted_at", "active")
 	w.expect("deactivated", "A deactivated account", []string{"deleted_at", "404"}, observed,
