@@ -117,7 +117,10 @@ func beforeCreate[T object](
 			if err != nil {
 				return a, err
 			}
-			a.existing = idsOf(found)
+			a.existing = map[int64]bool{}
+			for _, item := range found {
+				a.existing[item.id()] = true
+			}
 		}
 	}
 	a.start = c.startOfAttempt()
@@ -248,14 +251,6 @@ func (t *Token) hasLifetime(days *int64) bool {
 		return true
 	}
 	return (t.Expiration.Sub(*t.Created) - time.Duration(*days)*24*time.Hour).Abs() < 24*time.Hour
-}
-
-func idsOf[T object](items []T) map[int64]bool {
-	ids := make(map[int64]bool, len(items))
-	for _, item := range items {
-		ids[item.id()] = true
-	}
-	return ids
 }
 
 func candidates[T interface{ candidate() Candidate }](items []T) []Candidate {

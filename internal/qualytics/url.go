@@ -119,10 +119,6 @@ func sameDeployment(from, to *url.URL) bool {
 // Host returns the host of the deployment in lower case, with its port unless
 // that is the default.
 func (c *Client) Host() string {
-	host := strings.ToLower(c.base.Host)
-	defaultPort := ":443"
-	if c.base.Scheme == "http" {
-		defaultPort = ":80"
-	}
-	return strings.TrimSuffix(host, defaultPort)
+	defaultPort := map[string]string{"http": ":80", "https": ":443"}[c.base.Scheme]
+	return strings.TrimSuffix(strings.ToLower(c.base.Host), defaultPort)
 }
