@@ -8,8 +8,10 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +56,15 @@ type Server struct {
 	log     []Request
 	faults  []*Fault
 	buckets map[string]bucket // by client
+}
+
+// byID returns the element with an ID, or nil. The elements are sorted by ID.
+func byID[T any](list []*T, id int64, idOf func(*T) int64) *T {
+	at, found := slices.BinarySearchFunc(list, id, func(x *T, id int64) int { return cmp.Compare(idOf(x), id) })
+	if !found {
+		return nil
+	}
+	return list[at]
 }
 
 // NewServer starts a server with the teams Public, "Data Engineering", and "Data

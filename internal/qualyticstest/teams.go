@@ -68,10 +68,8 @@ func (s *Server) teamListing(*call) (any, *problem) {
 }
 
 func (s *Server) findTeam(id int64) (*Team, *problem) {
-	for _, t := range s.teams {
-		if t.ID == id {
-			return t, nil
-		}
+	if t := byID(s.teams, id, func(t *Team) int64 { return t.ID }); t != nil {
+		return t, nil
 	}
 	return nil, s.fail(http.StatusNotFound, "Team not found")
 }

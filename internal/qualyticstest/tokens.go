@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -71,13 +70,8 @@ func (s *Server) newToken(t Token) *Token {
 	return &t
 }
 
-// tokenByID returns a token or nil. The tokens are sorted by ID.
 func (s *Server) tokenByID(id int64) *Token {
-	at, found := slices.BinarySearchFunc(s.tokens, id, func(t *Token, id int64) int { return cmp.Compare(t.ID, id) })
-	if !found {
-		return nil
-	}
-	return s.tokens[at]
+	return byID(s.tokens, id, func(t *Token) int64 { return t.ID })
 }
 
 func (s *Server) tokenResponse(t *Token) map[string]any {

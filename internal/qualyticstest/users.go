@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -126,13 +125,8 @@ func (s *Server) userID(name string) string {
 	return id + "@service"
 }
 
-// userByID returns a user or nil. The users are sorted by ID.
 func (s *Server) userByID(id int64) *User {
-	at, found := slices.BinarySearchFunc(s.users, id, func(u *User, id int64) int { return cmp.Compare(u.ID, id) })
-	if !found {
-		return nil
-	}
-	return s.users[at]
+	return byID(s.users, id, func(u *User) int64 { return u.ID })
 }
 
 // userResponse returns a user in the format of this build. A stub has no teams.
