@@ -35,9 +35,8 @@ const listMaxAge = 10 * time.Second
 
 // cached is a value that is loaded once. The zero value is empty.
 type cached[T any] struct {
-	mu     sync.Mutex
-	loaded bool
-	value  T
+	mu    sync.Mutex
+	value *T
 }
 
 // get returns the value, and loads it if there is none. Concurrent callers wait
@@ -45,21 +44,21 @@ type cached[T any] struct {
 func (c *cached[T]) get(load func() (T, error)) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loaded {
-		return c.value, nil
+	if c.value == nil {
+		value, err := load()
+		if err != nil {
+			return value, err
+		}
+		c.value = &value
 	}
-	value, err := load()
-	if err == nil {
-		c.value, c.loaded = value, true
-	}
-	return value, err
+	return *c.value, nil
 }
 
 // invalidate removes the value.
 func (c *cached[T]) invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.loaded = false
+	c.value = nil
 }
 
 // sharedList is a list of objects that concurrent and successive reads download together.

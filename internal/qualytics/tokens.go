@@ -39,44 +39,34 @@ func (t *Token) Expired(now time.Time) bool {
 // Usable reports whether the token is neither revoked nor expired at now.
 func (t *Token) Usable(now time.Time) bool { return t.Active && !t.Expired(now) }
 
-// wireToken is the JSON of a token in every variant.
-type wireToken struct {
-	ID         *int64      `json:"id"`
-	Name       string      `json:"name"`
-	Active     *bool       `json:"active"`
-	Created    timestamp   `json:"created"`
-	CreatedAt  timestamp   `json:"created_at"`
-	Expiration timestamp   `json:"expiration"`
-	LastUsed   lenientTime `json:"last_used"`
-	User       *wireUser   `json:"user"`
-}
-
-func (w *wireToken) token() (Token, error) {
-	if w.ID == nil {
-		return Token{}, &shapeError{"the response has a token without an ID, which the API does not document"}
-	}
-	t := Token{
-		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
-		Created: cmp.Or(w.Created.at, w.CreatedAt.at), Expiration: w.Expiration.at, LastUsed: w.LastUsed.at,
-	}
-	if w.User != nil {
-		t.User = w.User.user()
-	}
-	return t, nil
-}
-
 func (t Token) id() int64 { return t.ID }
 
 func (t *Token) subject() subject { return subject{id: t.ID, name: t.Name, owner: t.User.ID} }
 
 // read decodes every variant of a token.
 func (t *Token) read(dec *json.Decoder) error {
-	var wire wireToken
-	err := dec.Decode(&wire)
-	if err == nil {
-		*t, err = wire.token()
+	var wire struct {
+		ID         *int64      `json:"id"`
+		Name       string      `json:"name"`
+		Active     *bool       `json:"active"`
+		Created    timestamp   `json:"created"`
+		CreatedAt  timestamp   `json:"created_at"`
+		Expiration timestamp   `json:"expiration"`
+		LastUsed   lenientTime `json:"last_used"`
+		User       wireUser    `json:"user"`
 	}
-	return err
+	if err := dec.Decode(&wire); err != nil {
+		return err
+	}
+	if wire.ID == nil {
+		return &shapeError{"the response has a token without an ID, which the API does not document"}
+	}
+	*t = Token{
+		ID: *wire.ID, Name: wire.Name, Active: wire.Active == nil || *wire.Active,
+		Created: cmp.Or(wire.Created.at, wire.CreatedAt.at), Expiration: wire.Expiration.at,
+		LastUsed: wire.LastUsed.at, User: wire.User.user(),
+	}
+	return nil
 }
 
 // NewToken is a token with its secret, which the API returns once.
