@@ -139,7 +139,7 @@ func decodeError(err error) error {
 	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return errNoJSON
 	}
-	return &bodyError{err}
+	return &bodyError{err} // the reader's: a decoder has no other errors
 }
 
 // statusError returns the error for a response that is not a success.
