@@ -9,6 +9,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,9 +35,8 @@ const listMaxAge = 10 * time.Second
 
 // cached is a value that is loaded once. The zero value is empty.
 type cached[T any] struct {
-	mu     sync.Mutex
-	loaded bool
-	value  T
+	mu    sync.Mutex
+	value *T
 }
 
 // get returns the value, and loads it if there is none. Concurrent callers wait
@@ -44,32 +44,31 @@ type cached[T any] struct {
 func (c *cached[T]) get(load func() (T, error)) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loaded {
-		return c.value, nil
+	if c.value == nil {
+		value, err := load()
+		if err != nil {
+			return value, err
+		}
+		c.value = &value
 	}
-	value, err := load()
-	if err == nil {
-		c.value, c.loaded = value, true
-	}
-	return value, err
+	return *c.value, nil
 }
 
 // invalidate removes the value.
 func (c *cached[T]) invalidate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.loaded = false
+	c.value = nil
 }
 
-// sharedList is a list of objects that concurrent and successive reads download
-// together.
+// sharedList is a list of objects that concurrent and successive reads download together.
 type sharedList[T object] struct {
 	now    func() time.Time
 	load   func(context.Context) ([]T, error) // by ID
 	flight singleflight.Group
+	latest atomic.Pointer[download[T]]
 
 	mu      sync.Mutex
-	latest  *download[T]
 	writes  int           // through this client so far
 	written map[int64]int // the number of the last write to an object, by ID
 }
@@ -79,12 +78,6 @@ type download[T object] struct {
 	items  []T // by ID
 	start  time.Time
 	writes int // that happened before it started
-}
-
-// startLists makes the shared lists of a new client usable.
-func (c *Client) startLists() {
-	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
-	c.users.now, c.users.load = c.Now, c.downloadAccounts
 }
 
 // wrote records a write to an object, after it was sent.
@@ -100,12 +93,10 @@ func (l *sharedList[T]) wrote(id int64) {
 
 // fresh returns the latest download if it started at since or later, else nil.
 func (l *sharedList[T]) fresh(since time.Time) *download[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.latest == nil || l.latest.start.Before(since) {
-		return nil
+	if d := l.latest.Load(); d != nil && !d.start.Before(since) {
+		return d
 	}
-	return l.latest
+	return nil
 }
 
 // get returns a download that started at since or later. Concurrent callers
@@ -126,9 +117,7 @@ func (l *sharedList[T]) get(ctx context.Context, since time.Time) (*download[T],
 			if d.items, err = l.load(ctx); err != nil {
 				return nil, err
 			}
-			l.mu.Lock()
-			l.latest = d
-			l.mu.Unlock()
+			l.latest.Store(d)
 			return nil, nil
 		})
 		if e, ok := errors.AsType[*Error](err); ok && e.Stopped && ctx.Err() == nil {
@@ -174,9 +163,8 @@ func (l *sharedList[T]) all(ctx context.Context) ([]T, error) {
 	return d.items, nil
 }
 
-// CachedServiceToken returns a service token from a list that is at most
-// listMaxAge old, or else from a new one: GET /user-tokens/service. It reports
-// false if neither contains it.
+// CachedServiceToken returns a service token from a list that is at most listMaxAge old, or
+// else from a new one: GET /user-tokens/service. It reports false if neither contains it.
 func (c *Client) CachedServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	called := c.Now()
 	var list *download[Token]
@@ -237,18 +225,16 @@ func (c *Client) chooseSingleRead(ctx context.Context, since time.Time) bool {
 	return false
 }
 
-// listed starts counting again after a download.
-func (r *accountReads) listed() {
+// downloaded starts counting again after a download. If that failed, all further reads are
+// single.
+func (r *accountReads) downloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.single = 0
-}
-
-// stopListing makes all further reads single, because a list request failed.
-func (r *accountReads) stopListing() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listFailed = true
+	if err != nil {
+		r.listFailed = true
+	} else {
+		r.single = 0
+	}
 }
 
 // loadFirstPage requests the first page of all service accounts, including
@@ -276,13 +262,11 @@ func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, err
 		return c.FindUser(ctx, id)
 	}
 	list, err := c.users.get(ctx, since)
-	switch {
-	case err != nil && ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return nil, err
-	case err != nil:
-		c.accountReads.stopListing()
-	default:
-		c.accountReads.listed()
+	}
+	c.accountReads.downloaded(err)
+	if err == nil {
 		// A response without any team does not report teams: everyone is in Public.
 		if user, ok := c.users.item(list, id); ok && !user.Deactivated() && len(user.Teams) > 0 {
 			return &user, nil
@@ -376,7 +360,7 @@ func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, 
 		if err != nil {
 			return nil, err
 		}
-		c.accountReads.listed()
+		c.accountReads.downloaded(nil)
 		if found := withName(accounts, name); len(found) > 0 {
 			return found, nil
 		}

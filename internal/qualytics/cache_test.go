@@ -7,9 +7,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -150,9 +152,7 @@ func TestWriteDuringADownload(t *testing.T) {
 
 func TestListExpires(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.Seed(3, 1)
-	c, _ := newClient(t, s, nil)
+	s, c, _ := seeded(t, 3)
 	token := s.Tokens()[0]
 	for i, advance := range []time.Duration{0, listMaxAge / 2, listMaxAge} {
 		s.Clock.Advance(advance)
@@ -181,7 +181,7 @@ func TestInterruptedDownload(t *testing.T) {
 	c, _ := newClient(t, s, nil)
 	first, cancel := context.WithCancel(t.Context())
 	arrived := make(chan struct{})
-	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 50 * time.Millisecond, Do: func() { close(arrived) }})
+	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Minute, Do: func() { close(arrived) }})
 	var wait sync.WaitGroup
 	wait.Add(1)
 	go func() {
@@ -458,18 +458,18 @@ func TestParallelPages(t *testing.T) {
 		now += d
 		most = max(most, now)
 	}
-	transport := c.http.Transport
+	send := direct(s)
 	c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
 		step(1)
 		defer step(-1)
-		if r.URL.Query().Get("page") != "1" {
-			time.Sleep(20 * time.Millisecond) // until others have arrived
-		}
-		return transport.RoundTrip(r)
+		time.Sleep(time.Second) // until all others have arrived
+		return send(r)
 	})
-	if accounts, err := c.CachedServiceAccounts(t.Context()); err != nil || len(accounts) != 12*PageSize {
-		t.Fatalf("%d accounts, %v", len(accounts), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		if accounts, err := c.CachedServiceAccounts(t.Context()); err != nil || len(accounts) != 12*PageSize {
+			t.Fatalf("%d accounts, %v", len(accounts), err)
+		}
+	})
 	if most != parallelPages {
 		t.Errorf("%d requests at the same time, want %d", most, parallelPages)
 	}
@@ -481,3 +481,14 @@ func TestParallelPages(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// direct calls a server without a network, for a bubble of synctest, where waits take no time.
+func direct(s *qualyticstest.Server) roundTripper {
+	return func(r *http.Request) (*http.Response, error) {
+		received := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), http.NoBody)
+		received.Header = r.Header
+		recorder := httptest.NewRecorder()
+		s.ServeHTTP(recorder, received)
+		return recorder.Result(), nil
+	}
+}

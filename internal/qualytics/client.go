@@ -1,9 +1,8 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Package qualytics is a client for the part of the Qualytics API that manages
-// service accounts, their tokens, and the teams they belong to. It knows nothing
-// of Terraform.
+// Package qualytics is a client for the part of the Qualytics API that manages service
+// accounts, their tokens, and the teams they belong to. It knows nothing of Terraform.
 //
 // A method that names a verb and a path sends that request through [Client.do], which
 // repeats it if that is safe. Methods whose names begin with Cached share downloaded lists
@@ -61,8 +60,7 @@ type Config struct {
 	InsecureSkipVerify bool
 	// RootCAs replaces the system's root certificates if it is not nil.
 	RootCAs *x509.CertPool
-	// Timeout of one request, including the body of the response. 0 means
-	// [DefaultTimeout].
+	// Timeout of one request, including the body of the response. 0 means [DefaultTimeout].
 	Timeout time.Duration
 	// MaxRetries is the maximum number of retries of a request. 0 means none.
 	MaxRetries int
@@ -105,7 +103,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Token == "" {
 		return nil, errors.New("the token is empty")
 	}
-	if !validHeaderValue(string(cfg.Token)) {
+	if strings.ContainsFunc(string(cfg.Token), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, errors.New(
 			"the token contains a space or a control character; it was probably copied together with other text")
 	}
@@ -132,7 +130,8 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		config: cfg, base: base, mask: newMasker(cfg), http: httpClient(cfg), pace: &pace{}, contact: &contact{},
 	}
-	c.startLists()
+	c.tokens.now, c.tokens.load = c.Now, c.ServiceTokens
+	c.users.now, c.users.load = c.Now, c.downloadAccounts
 	return c, nil
 }
 
@@ -191,16 +190,15 @@ type request struct {
 // contain the only copy of a secret: do waits for it within the timeout of one
 // request, and does not repeat it after that.
 func (c *Client) do(ctx context.Context, r request) error {
-	body, e := c.prepare(ctx, r)
-	if e != nil {
+	if e := c.admit(ctx, r); e != nil {
 		return e
 	}
 	c.contact.begin(c.Now())
 	var asked time.Duration
 	for attempt := 1; ; attempt++ {
-		e := c.attempt(ctx, r, body)
+		e := c.attempt(ctx, r)
 		if e == nil || e.isAnswer() {
-			c.contact.answer()
+			c.contact.answered.Store(true)
 		}
 		if e == nil {
 			c.config.Log(ctx, "Qualytics API request",
@@ -215,12 +213,8 @@ func (c *Client) do(ctx context.Context, r request) error {
 			return e
 		}
 		c.config.Log(ctx, "Qualytics API request: waiting before the next attempt", map[string]any{
-			"method":      r.method,
-			"path":        r.path,
-			"status":      e.Status,
-			"attempt":     attempt,
-			"wait":        wait.String(),
-			"retry_after": e.retryAfter.String(),
+			"method": r.method, "path": r.path, "status": e.Status, "attempt": attempt,
+			"wait": wait.String(), "retry_after": e.retryAfter.String(),
 		})
 		err := c.config.Sleep(ctx, wait)
 		if err == nil {
@@ -245,9 +239,9 @@ func call[T any](ctx context.Context, c *Client, r request) (*T, error) {
 
 // attempt sends a request once. It returns nil if the response is a success and
 // was decoded.
-func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
-	return c.exchange(ctx, r, body, func(resp *http.Response) error {
-		if !success(resp.StatusCode) {
+func (c *Client) attempt(ctx context.Context, r request) *Error {
+	return c.exchange(ctx, r, func(resp *http.Response) error {
+		if resp.StatusCode < 200 || resp.StatusCode > 299 {
 			return c.statusError(resp)
 		}
 		if err := decode(resp, r.out); err != nil {
@@ -257,28 +251,21 @@ func (c *Client) attempt(ctx context.Context, r request, body []byte) *Error {
 	})
 }
 
-// prepare returns the body of a request when the request may be sent.
-func (c *Client) prepare(ctx context.Context, r request) ([]byte, *Error) {
-	var body []byte
-	if r.in != nil {
-		var err error
-		if body, err = json.Marshal(r.in); err != nil {
-			return nil, c.failure(ctx, r, &Error{Problem: "the request could not be encoded", cause: err})
-		}
-	}
+// admit waits until a request may be sent.
+func (c *Client) admit(ctx context.Context, r request) *Error {
 	if err := c.waitForRate(ctx, false); err != nil {
-		return nil, c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
+		return c.failure(ctx, r, &Error{Problem: "stopped before it was sent", Stopped: true, cause: err})
 	}
-	return body, nil
+	return nil
 }
 
 // exchange sends a request once, and returns nil if read accepts the response.
-func (c *Client) exchange(ctx context.Context, r request, body []byte, read func(*http.Response) error) *Error {
+func (c *Client) exchange(ctx context.Context, r request, read func(*http.Response) error) *Error {
 	sendCtx := ctx
 	if r.method != http.MethodGet {
 		sendCtx = context.WithoutCancel(ctx)
 	}
-	req, err := c.newRequest(sendCtx, r, body)
+	req, err := c.newRequest(sendCtx, r)
 	if err != nil {
 		return c.failure(ctx, r, &Error{Problem: "the request could not be created", cause: err})
 	}
@@ -286,11 +273,14 @@ func (c *Client) exchange(ctx context.Context, r request, body []byte, read func
 	resp, err := c.http.Do(req)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
-		c.observe(resp)
-		status, err = resp.StatusCode, read(resp)
-	}
-	if err == nil {
-		return nil
+		status = resp.StatusCode
+		c.clock.observe(resp.Header, c.Now())
+		if status == http.StatusTooManyRequests {
+			c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
+		}
+		if err = read(resp); err == nil {
+			return nil
+		}
 	}
 	e, ok := err.(*Error) //nolint:errorlint // A canceled request wraps the error that canceled it.
 	if !ok {
@@ -303,14 +293,6 @@ func (c *Client) exchange(ctx context.Context, r request, body []byte, read func
 	return c.failure(ctx, r, e)
 }
 
-// observe records what the headers of a response say about clock and rate.
-func (c *Client) observe(resp *http.Response) {
-	c.clock.observe(resp.Header, c.Now())
-	if resp.StatusCode == http.StatusTooManyRequests {
-		c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
-	}
-}
-
 // failure completes e with the request, and marks it if ctx has ended.
 func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	e.Method, e.URL = r.method, c.base.String()+r.path
@@ -321,15 +303,19 @@ func (c *Client) failure(ctx context.Context, r request, e *Error) *Error {
 	return e
 }
 
-func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	target := *c.base
 	target.Path += r.path
 	target.RawQuery = r.query.Encode()
-	var reader io.Reader
-	if body != nil {
-		reader = bytes.NewReader(body)
+	var body io.Reader
+	if r.in != nil {
+		text, err := json.Marshal(r.in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), reader)
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +324,7 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 	}
 	req.Header.Set("Authorization", "Bearer "+string(c.config.Token))
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	if r.in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.config.UserAgent != "" {
@@ -350,18 +336,15 @@ func (c *Client) newRequest(ctx context.Context, r request, body []byte) (*http.
 // decode reads a successful response into out. If out is nil, the body may be
 // anything but a web page, which comes from the ingress rather than the API.
 func decode(resp *http.Response, out any) error {
-	limited := limitedBody(resp)
-	err := decodeBody(bufio.NewReader(limited), isHTML(resp.Header), out)
+	body := limitedBody(resp)
+	err := decodeBody(bufio.NewReader(body), isHTML(resp.Header), out)
 	switch {
-	case limited.err != nil: // whatever the decoder reported
-		return &bodyError{limited.err}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &bodyError{io.ErrUnexpectedEOF}
-	case err == nil:
-		return nil
-	default:
-		return jsonError(err)
+	case body.N <= 0: // whatever the decoder reported
+		return errTooLarge
+	case err != nil:
+		return decodeError(err)
 	}
+	return nil
 }
 
 // streamed is an object that decodes itself from a stream: in every variant, and a list
@@ -404,8 +387,7 @@ func decodeBody(body *bufio.Reader, html bool, out any) error {
 	return errNoJSON // more data after the response
 }
 
-// firstByte returns the first byte of a body that is not white space, without
-// consuming it.
+// firstByte returns the first byte of a body that is not white space, without consuming it.
 func firstByte(body *bufio.Reader) (byte, error) {
 	for {
 		first, err := body.ReadByte()
@@ -418,37 +400,12 @@ func firstByte(body *bufio.Reader) (byte, error) {
 	}
 }
 
-func success(status int) bool { return status >= 200 && status < 300 }
-
 func isHTML(h http.Header) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && strings.HasSuffix(kind, "html")
 }
 
-// limitedBody returns the body of a response, which may not be too large.
-func limitedBody(resp *http.Response) *limitedReader {
-	return &limitedReader{r: resp.Body, left: MaxResponseBytes}
-}
-
-// limitedReader returns an error, rather than EOF, after left bytes.
-type limitedReader struct {
-	r    io.Reader
-	left int64
-	err  error // the last error other than EOF
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		l.err = errTooLarge
-		return 0, l.err
-	}
-	if int64(len(p)) > l.left {
-		p = p[:l.left]
-	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		l.err = err
-	}
-	return n, err
+// limitedBody returns the body of a response. If nothing is left of N, it is too large.
+func limitedBody(resp *http.Response) *io.LimitedReader {
+	return &io.LimitedReader{R: resp.Body, N: MaxResponseBytes}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -390,7 +390,7 @@ func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
 	c, w := newClient(t, s, nil)
-	s.Close()
+	c.http.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, refused() })
 	_, err := c.postServiceAccount(t.Context(), ServiceAccountCreate{Name: "x", Role: RoleMember})
 	e := asError(t, err)
 	if e.Attempts != 6 || len(w.all) != 5 || e.MaybeDone || !contains(e.Problem, "no connection") ||
@@ -540,13 +540,20 @@ func TestWriteOutlivesItsContext(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.Fail(qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: time.Minute, Times: qualyticstest.Forever})
-	c, _ := newClient(t, s, func(cfg *Config) { cfg.Timeout, cfg.MaxRetries = 30*time.Millisecond, 1 })
-	_, err := c.CurrentUser(t.Context())
-	if e := asError(t, err); e.Attempts != 2 || !contains(e.Problem, "no response within 30ms") {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, err := New(Config{URL: "https://q.example", Token: "x", Timeout: time.Second, MaxRetries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		_, err = c.CurrentUser(t.Context())
+		if e := asError(t, err); e.Attempts != 2 || !contains(e.Problem, "no response within 1s") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // Some servers send a content type with an empty response.
@@ -572,21 +579,13 @@ func TestEmptyResponseWithAType(t *testing.T) {
 
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
-	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		chunk := []byte(strings.Repeat("x", 1<<20))
-		_, _ = io.WriteString(w, `{"name":"`)
-		for range 2 * (MaxResponseBytes >> 20) {
-			if _, err := w.Write(chunk); err != nil {
-				return
-			}
-		}
-	}))
-	t.Cleanup(large.Close)
-	c, err := New(Config{URL: large.URL, Token: "x"})
+	c, err := New(Config{URL: "https://q.example", Token: "x", Timeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.http.Transport = roundTripper(func(*http.Request) (*http.Response, error) {
+		return responseWith(`{"name":"` + strings.Repeat("x", MaxResponseBytes)), nil
+	})
 	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Error(), "larger than 64 MiB") {
 		t.Errorf("got %v", err)
 	}

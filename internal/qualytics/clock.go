@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// serverClock estimates the server's clock from the Date header of its last
-// response.
+// serverClock estimates the server's clock from the Date header of its last response.
 type serverClock struct{ ahead atomic.Int64 }
 
 const (

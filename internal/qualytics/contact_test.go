@@ -184,8 +184,8 @@ func TestAnswers(t *testing.T) {
 		c, _ := newClient(t, s, func(cfg *Config) { cfg.MaxRetries = 0 })
 		s.Fail(tc.fault)
 		_, _ = c.CurrentUser(t.Context())
-		if c.contact.answered != tc.want {
-			t.Errorf("%s: answered %t, want %t", tc.name, c.contact.answered, tc.want)
+		if c.contact.answered.Load() != tc.want {
+			t.Errorf("%s: answered %t, want %t", tc.name, c.contact.answered.Load(), tc.want)
 		}
 	}
 }
@@ -233,7 +233,7 @@ func TestProxyRefuses(t *testing.T) {
 		_, err := c.postServiceAccount(t.Context(), wanted)
 		e := asError(t, err)
 		if !contains(e.Problem, tc.want) || contains(e.Error(), "canary") || e.MaybeDone ||
-			e.Attempts != tc.attempts || len(w.all) != tc.attempts-1 || IsConfiguration(err) != (tc.attempts == 1) {
+			e.Attempts != tc.attempts || len(w.all) != tc.attempts-1 || e.Configuration != (tc.attempts == 1) {
 			t.Errorf("%s through a proxy that returns %d: %+v", tc.base, tc.status, e)
 		}
 		if named := contains(e.Problem, proxy.Listener.Addr().String()); tc.base == "https://q.example" && !named {
@@ -283,7 +283,7 @@ func TestSchemeMismatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = c.CurrentUser(t.Context())
-		if e := asError(t, err); !contains(e.Problem, tc.want) || e.Attempts != 1 || !IsConfiguration(err) {
+		if e := asError(t, err); !contains(e.Problem, tc.want) || e.Attempts != 1 || !e.Configuration {
 			t.Errorf("%s: %+v, want %q", tc.name, e, tc.want)
 		}
 	}
@@ -301,7 +301,7 @@ func TestUnknownHost(t *testing.T) {
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
 	})
 	_, err = c.CurrentUser(context.WithoutCancel(t.Context()))
-	if e := asError(t, err); e.Attempts != 1 || len(w.all) > 0 || !IsConfiguration(err) ||
+	if e := asError(t, err); e.Attempts != 1 || len(w.all) > 0 || !e.Configuration ||
 		!contains(e.Problem, "cannot be resolved (no such host)") {
 		t.Errorf("got %+v after %v", e, w.all)
 	}

@@ -13,10 +13,9 @@ import (
 	"time"
 )
 
-// A POST whose response is lost may have created an object. It is never repeated
-// blindly: the client first looks for what the attempt created. Objects of other
-// users are left alone, and if ownership is uncertain, the error names the
-// candidates.
+// A POST whose response is lost may have created an object. It is never repeated blindly:
+// the client first looks for what the attempt created. Objects of other users are left
+// alone, and if ownership is uncertain, the error names the candidates.
 
 // Candidate is an object that a create whose response was lost may have created.
 type Candidate struct {
@@ -24,6 +23,9 @@ type Candidate struct {
 	Name    string
 	Created *time.Time // nil if the deployment does not report it
 }
+
+func (u User) candidate() Candidate  { return Candidate{u.ID, u.Name, u.Created} }
+func (t Token) candidate() Candidate { return Candidate{t.ID, t.Name, t.Created} }
 
 // createAttempt describes the state before a create.
 type createAttempt struct {
@@ -56,29 +58,23 @@ func (c *Client) lookupContext(ctx context.Context) (context.Context, context.Ca
 	return context.WithTimeout(context.WithoutCancel(ctx), requests*c.config.Timeout)
 }
 
-// mayHaveTakenEffect reports whether a create may have succeeded although it
-// returned an error. A conflict may be with the object of an earlier attempt, or
-// of an earlier copy of the request that a gateway replayed: a name that no one
-// else uses proves it.
+// mayHaveTakenEffect reports whether a create may have succeeded although it returned an
+// error. A conflict may be with the object of an earlier attempt, or of an earlier copy of
+// the request that a gateway replayed: a name that no one else uses proves it.
 func mayHaveTakenEffect(err error, attempt int, unique bool) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && (e.MaybeDone || (attempt > 1 || unique) && IsConflict(err))
 }
 
-// waitToCreateAgain waits before another attempt at a create that is known to
-// have created nothing. It reports false if there is none: the API itself
-// refused, the response described another object, the retries are used up, or ctx
-// ended.
+// waitToCreateAgain waits before another attempt at a create that is known to have created
+// nothing. It reports false if there is none: the API itself refused, the response
+// described another object, the retries are used up, or ctx ended.
 func (c *Client) waitToCreateAgain(ctx context.Context, err error, attempt int) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, other := errors.AsType[*otherObjectError](err)
-	if !ok || other || attempt > c.config.MaxRetries || ctx.Err() != nil {
-		return false
-	}
-	if e.FromAPI && !e.transient && !IsConflict(err) {
-		return false
-	}
-	if e.retryAfter > retryAfterBudget {
+	switch {
+	case !ok, other, attempt > c.config.MaxRetries, ctx.Err() != nil, e.retryAfter > retryAfterBudget,
+		e.FromAPI && !e.transient && !IsConflict(err):
 		return false
 	}
 	return c.config.Sleep(ctx, max(e.retryAfter, c.backoff(attempt))) == nil
@@ -104,30 +100,41 @@ func withCandidates(err error, candidates []Candidate, lookup error) error {
 	return &copied
 }
 
-// reportsCreation reports whether this deployment shows when users were created:
-// whether it does for the client's own user.
-func (c *Client) reportsCreation(ctx context.Context) (bool, error) {
-	me, err := c.Me(ctx)
-	return err == nil && me.Created != nil, err
-}
-
-// CreateServiceAccount creates a service account: POST /users. If the response is
-// lost, it returns the account with that name, role, and teams that was created
-// since; an account that may belong to someone else is one of the error's
-// Candidates.
-func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
-	var existing map[int64]bool
-	reports, err := c.reportsCreation(ctx)
-	if err == nil && !reports {
-		var sameName []User
-		if sameName, err = c.accountsNamed(ctx, in.Name); err == nil {
-			existing = idsOf(sameName)
+// beforeCreate describes the state before a create. named returns the objects with its
+// name: if this deployment does not show when objects were created, as it does not for the
+// client's own user, they tell later which one is new.
+func beforeCreate[T object](
+	ctx context.Context, c *Client, unique bool, named func() ([]T, error),
+) (createAttempt, error) {
+	a := createAttempt{unique: unique}
+	if !unique {
+		me, err := c.Me(ctx)
+		if err != nil {
+			return a, err
+		}
+		if me.Created == nil {
+			found, err := named()
+			if err != nil {
+				return a, err
+			}
+			a.existing = map[int64]bool{}
+			for _, item := range found {
+				a.existing[item.id()] = true
+			}
 		}
 	}
+	a.start = c.startOfAttempt()
+	return a, nil
+}
+
+// CreateServiceAccount creates a service account: POST /users. If the response is lost, it
+// returns the account with that name, role, and teams that was created since; an account
+// that may belong to someone else is one of the error's Candidates.
+func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCreate) (*User, error) {
+	a, err := beforeCreate(ctx, c, false, func() ([]User, error) { return c.accountsNamed(ctx, in.Name) })
 	if err != nil {
 		return nil, err
 	}
-	a := createAttempt{start: c.startOfAttempt(), existing: existing}
 	for attempt := 1; ; attempt++ {
 		user, err := c.postServiceAccount(ctx, in)
 		if err == nil || !mayHaveTakenEffect(err, attempt, false) {
@@ -145,8 +152,7 @@ func (c *Client) CreateServiceAccount(ctx context.Context, in ServiceAccountCrea
 			}
 		}
 		if len(found) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(err,
-				candidates(found, func(u User) Candidate { return Candidate{u.ID, u.Name, u.Created} }), nil)
+			return nil, withCandidates(err, candidates(found), nil)
 		}
 	}
 }
@@ -169,17 +175,15 @@ func (in ServiceAccountCreate) matches(u *User) bool {
 	return u.Role == "" || u.Role == in.Role
 }
 
-// CreateServiceToken creates a token for a service account: POST /user-tokens.
-// unique means that no one else uses the name. If the response is lost, so is the
-// secret: the token that this attempt created is revoked and deleted, and
-// another one is created. A token that may belong to someone else is one of the
-// error's Candidates.
+// CreateServiceToken creates a token for a service account: POST /user-tokens. unique means
+// that no one else uses the name. If the response is lost, so is the secret: the token that
+// this attempt created is revoked and deleted, and another one is created. A token that may
+// belong to someone else is one of the error's Candidates.
 func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique bool) (*NewToken, error) {
-	existing, err := c.existingTokens(ctx, in, unique)
+	a, err := beforeCreate(ctx, c, unique, func() ([]Token, error) { return c.tokensNamed(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	a := createAttempt{start: c.startOfAttempt(), existing: existing, unique: unique}
 	for attempt := 1; ; attempt++ {
 		token, err := c.postServiceToken(ctx, in)
 		if err == nil || !mayHaveTakenEffect(err, attempt, unique) {
@@ -189,23 +193,9 @@ func (c *Client) CreateServiceToken(ctx context.Context, in TokenCreate, unique 
 		left, lookupErr := c.removeLostToken(lookup, a, in, err)
 		cancel()
 		if lookupErr != nil || len(left) > 0 || !c.waitToCreateAgain(ctx, err, attempt) {
-			return nil, withCandidates(err,
-				candidates(left, func(t Token) Candidate { return Candidate{t.ID, t.Name, t.Created} }), lookupErr)
+			return nil, withCandidates(err, candidates(left), lookupErr)
 		}
 	}
-}
-
-// existingTokens returns the IDs of the tokens with the same name, if neither
-// the name nor a creation time can tell later which one is new.
-func (c *Client) existingTokens(ctx context.Context, in TokenCreate, unique bool) (map[int64]bool, error) {
-	if unique {
-		return nil, nil
-	}
-	if reports, err := c.reportsCreation(ctx); err != nil || reports {
-		return nil, err
-	}
-	found, err := c.tokensNamed(ctx, in)
-	return idsOf(found), err
 }
 
 // removeLostToken revokes and deletes the token that an attempt with a lost
@@ -228,11 +218,10 @@ func (c *Client) removeLostToken(ctx context.Context, a createAttempt, in TokenC
 	return left, nil
 }
 
-// owns reports whether it is certain that an attempt whose response was lost
-// created a token. A unique name is proof. Otherwise the token must be new, of
-// the requested lifetime, and never used, and the error must not be a gateway's:
-// then the request may never have arrived, and the token may belong to another
-// run that uses the same name.
+// owns reports whether it is certain that an attempt whose response was lost created a
+// token. A unique name is proof. Otherwise the token must be new, of the requested
+// lifetime, and never used, and the error must not be a gateway's: then the request may
+// never have arrived, and the token may belong to another run that uses the same name.
 func (a createAttempt) owns(t *Token, in TokenCreate, lost error) bool {
 	if a.unique {
 		return true
@@ -264,18 +253,10 @@ func (t *Token) hasLifetime(days *int64) bool {
 	return (t.Expiration.Sub(*t.Created) - time.Duration(*days)*24*time.Hour).Abs() < 24*time.Hour
 }
 
-func idsOf[T object](items []T) map[int64]bool {
-	ids := make(map[int64]bool, len(items))
-	for _, item := range items {
-		ids[item.id()] = true
-	}
-	return ids
-}
-
-func candidates[T any](items []T, convert func(T) Candidate) []Candidate {
+func candidates[T interface{ candidate() Candidate }](items []T) []Candidate {
 	out := make([]Candidate, len(items))
 	for i, item := range items {
-		out[i] = convert(item)
+		out[i] = item.candidate()
 	}
 	return out
 }

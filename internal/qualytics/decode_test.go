@@ -170,7 +170,11 @@ func TestFlattenDetail(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got := flattenDetail(json.RawMessage(c.detail)); got != c.want {
+			var detail any
+			if err := json.Unmarshal([]byte(c.detail), &detail); err != nil {
+				t.Fatal(err)
+			}
+			if got := flatten(detail); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

@@ -93,14 +93,6 @@ func IsBadRequest(err error) bool { return hasStatus(err, http.StatusBadRequest)
 // IsInvalid reports whether the API refused a value with a 422.
 func IsInvalid(err error) bool { return hasStatus(err, http.StatusUnprocessableEntity) }
 
-// IsConfiguration reports whether the request cannot succeed with these settings: the name
-// of the host does not resolve, its certificate is not trusted, one side expects TLS and
-// the other does not, or a proxy refuses to connect. It is not repeated.
-func IsConfiguration(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Configuration
-}
-
 // IsRefused reports whether the API understood the request and refused it: any
 // 4xx of its own other than a missing permission or a rate limit.
 func IsRefused(err error) bool {
@@ -131,24 +123,23 @@ type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
 
-// jsonError returns what is wrong with a response, without quoting it.
-func jsonError(err error) error {
+// decodeError returns why a response could not be decoded, without quoting it.
+func decodeError(err error) error {
 	if shape, ok := errors.AsType[*shapeError](err); ok {
 		return shape
 	}
 	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		kind, _, _ := strings.Cut(wrongType.Value, " ")
+		what := "response"
 		if wrongType.Field != "" {
-			return &shapeError{
-				fmt.Sprintf("the response's field %q is a %s, which the API does not document", wrongType.Field, kind),
-			}
+			what = fmt.Sprintf("response's field %q", wrongType.Field)
 		}
-		return &shapeError{fmt.Sprintf("the response is a %s, which the API does not document", kind)}
+		return &shapeError{fmt.Sprintf("the %s is a %s, which the API does not document", what, kind)}
 	}
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && strings.Contains(syntax.Error(), "unexpected end") {
-		return &bodyError{io.ErrUnexpectedEOF}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return errNoJSON
 	}
-	return errNoJSON
+	return &bodyError{err} // the reader's: a decoder has no other errors
 }
 
 // statusError returns the error for a response that is not a success.
@@ -169,7 +160,9 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		return e
 	}
 	e.FromAPI = true
-	e.Detail = c.mask.clean(flattenDetail(response.Detail))
+	var detail any
+	_ = json.Unmarshal(response.Detail, &detail) // it was decoded before
+	e.Detail = c.mask.clean(flatten(detail))
 	var fault struct {
 		Title     string `json:"title"`
 		Hint      string `json:"hint"`
@@ -215,16 +208,8 @@ func (c *Client) gatewayProblem(resp *http.Response, text string) (problem strin
 	}
 }
 
-// flattenDetail returns an error's detail as one line, whatever its shape: a
-// string, a list of strings, a list of {loc, msg}, or an object.
-func flattenDetail(raw json.RawMessage) string {
-	var value any
-	if json.Unmarshal(raw, &value) != nil {
-		return ""
-	}
-	return flatten(value)
-}
-
+// flatten returns an error's detail as one line, whatever its shape: a string, a list of
+// strings, a list of {loc, msg}, or an object.
 func flatten(value any) string {
 	switch v := value.(type) {
 	case nil:

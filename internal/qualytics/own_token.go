@@ -25,8 +25,7 @@ const (
 	Own
 )
 
-// claimTolerance is how far a claim, in whole seconds, may differ from the time
-// in a list.
+// claimTolerance is how far a claim, in whole seconds, may differ from the time in a list.
 const claimTolerance = 2 * time.Second
 
 // TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with
@@ -100,7 +99,6 @@ func (c claims) anyMatchesBetter(tokens []Token, than match) bool {
 
 // claims are the claims of a bearer token. The zero value has none.
 type claims struct {
-	read    bool
 	ids     []string // every claim that may be the token's ID
 	issued  time.Time
 	expires time.Time
@@ -110,10 +108,7 @@ type claims struct {
 // token is the client's own.
 func readClaims(token string) claims {
 	raw := decodeClaims(token)
-	if raw == nil {
-		return claims{}
-	}
-	out := claims{read: true, issued: unixClaim(raw["iat"]), expires: unixClaim(raw["exp"])}
+	out := claims{issued: unixClaim(raw["iat"]), expires: unixClaim(raw["exp"])}
 	for _, key := range []string{"jti", "token_id"} {
 		if v := raw[key]; v != nil {
 			out.ids = append(out.ids, fmt.Sprint(v))
@@ -160,8 +155,6 @@ func (c claims) match(t *Token) match {
 		return !claim.IsZero() && (listed == nil || listed.Sub(claim).Abs() > claimTolerance)
 	}
 	switch {
-	case !c.read:
-		return matchNone
 	case slices.Contains(c.ids, strconv.FormatInt(t.ID, 10)):
 		return matchID
 	case c.issued.IsZero() && c.expires.IsZero(), differ(c.issued, t.Created), differ(c.expires, t.Expiration):

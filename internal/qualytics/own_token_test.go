@@ -96,7 +96,7 @@ func TestOwnTokenIsNotExcludedByMistake(t *testing.T) {
 
 	// A JWT with iat and without exp, for a row that expires.
 	issued := own.Created.Truncate(time.Second)
-	claims := claims{read: true, issued: issued}
+	claims := claims{issued: issued}
 	never := &Token{ID: 1, Created: &issued}
 	if got := claims.match(row); got != matchLifetime || claims.anyMatchesBetter([]Token{*never}, got) {
 		t.Errorf("a row that expires: match %d, excluded by a sibling that does not", got)
@@ -145,22 +145,21 @@ func TestClaimsMatch(t *testing.T) {
 		want   match
 	}{
 		{"none", claims{}, matchNone},
-		{"no times", claims{read: true}, matchNone},
-		{"ID", claims{read: true, ids: []string{"7"}}, matchID},
-		{"another ID", claims{read: true, ids: []string{"8"}, issued: *second(0)}, matchLifetime},
-		{"both times", claims{read: true, issued: *second(0), expires: *second(100)}, matchLifetime},
-		{"within the tolerance", claims{read: true, issued: *second(2), expires: *second(98)}, matchLifetime},
-		{"issued later", claims{read: true, issued: *second(2.5)}, matchNone},
-		{"expires later", claims{read: true, expires: *second(103)}, matchNone},
-		{"issued only", claims{read: true, issued: *second(0)}, matchLifetime},
-		{"expires only", claims{read: true, expires: *second(100)}, matchLifetime},
+		{"ID", claims{ids: []string{"7"}}, matchID},
+		{"another ID", claims{ids: []string{"8"}, issued: *second(0)}, matchLifetime},
+		{"both times", claims{issued: *second(0), expires: *second(100)}, matchLifetime},
+		{"within the tolerance", claims{issued: *second(2), expires: *second(98)}, matchLifetime},
+		{"issued later", claims{issued: *second(2.5)}, matchNone},
+		{"expires later", claims{expires: *second(103)}, matchNone},
+		{"issued only", claims{issued: *second(0)}, matchLifetime},
+		{"expires only", claims{expires: *second(100)}, matchLifetime},
 	} {
 		if got := tc.claims.match(token); got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
 		}
 	}
 	never := &Token{ID: 7, Created: second(0)}
-	if got := (claims{read: true, issued: *second(0), expires: *second(100)}).match(never); got != matchNone {
+	if got := (claims{issued: *second(0), expires: *second(100)}).match(never); got != matchNone {
 		t.Errorf("a claim without a listed time: %d, want %d", got, matchNone)
 	}
 }

@@ -11,9 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace limits the request rate of a client. It is unlimited until the ingress
-// returns 429, and then follows what the ingress allows. Clients of the same
-// deployment share one.
+// pace limits the request rate of a client. It is unlimited until the ingress returns 429,
+// and then follows what the ingress allows. Clients of the same deployment share one.
 type pace struct {
 	mu      sync.Mutex
 	limiter *rate.Limiter // nil: unlimited

@@ -4,8 +4,10 @@
 package qualytics
 
 import (
-	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -18,52 +20,41 @@ func TestPaceUnderALimit(t *testing.T) {
 	const limit, work = 50, 400 // beyond the burst
 	for _, burst := range []int{50, 250} {
 		for _, parallelism := range []int{1, 10, 100} {
-			t.Run(fmt.Sprint(burst, " ", parallelism), func(t *testing.T) {
-				t.Parallel()
-				profile := qualyticstest.Build202609()
-				s, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Rate: limit, Burst: burst})
+			s, err := qualyticstest.NewServer(qualyticstest.Options{
+				Rate: limit, Burst: burst, Latency: 5 * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Close)
+			synctest.Test(t, func(t *testing.T) {
+				c, err := New(Config{
+					URL: s.URL, APIPath: s.APIPath(), Token: Secret(s.AdminToken()), MaxRetries: DefaultMaxRetries,
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(s.Close)
-				c, err := New(
-					Config{
-						URL:        s.URL,
-						APIPath:    s.APIPath(),
-						Token:      Secret(s.AdminToken()),
-						MaxRetries: DefaultMaxRetries,
-					},
-				)
-				if err != nil {
-					t.Fatal(err)
-				}
-				requests := work + burst
-				queue := make(chan int)
-				failed := make(chan error, requests)
+				c.http.Transport = direct(s)
 				begin := time.Now()
+				var left atomic.Int64
+				left.Store(int64(work + burst))
+				var wait sync.WaitGroup
 				for range parallelism {
-					go func() {
-						for range queue {
-							_, err := c.CurrentUser(t.Context())
-							failed <- err
+					wait.Go(func() {
+						for left.Add(-1) >= 0 {
+							if _, err := c.CurrentUser(t.Context()); err != nil {
+								t.Error(err)
+							}
 						}
-					}()
+					})
 				}
-				for i := range requests {
-					queue <- i
-				}
-				close(queue)
-				for range requests {
-					if err := <-failed; err != nil {
-						t.Error(err)
-					}
-				}
-				atBest := time.Duration(float64(work) / limit * float64(time.Second))
-				took := time.Since(begin)
-				t.Logf("%.0f %% of the limit", 100*float64(atBest)/float64(took))
+				wait.Wait()
+				took, atBest := time.Since(begin), work*time.Second/limit
+				used := float64(atBest) / float64(took)
+				t.Logf("burst %d, parallelism %d: %.0f %% of the limit", burst, parallelism, 100*used)
 				// Without parallelism, the latency counts too.
-				if parallelism > 1 && float64(atBest)/float64(took) < 0.77 {
-					t.Errorf("%d requests took %s, the limit allows %s", requests, took, atBest)
+				if parallelism > 1 && used < 0.77 {
+					t.Errorf("burst %d, parallelism %d: took %s, the limit allows %s", burst, parallelism, took, atBest)
 				}
 			})
 		}

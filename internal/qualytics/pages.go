@@ -46,7 +46,8 @@ type page[T object] struct {
 	size  int  // as applied by the server; 0 if it did not report it
 	array bool // a bare array: there are no other pages
 
-	changed bool // the total differs from the previous page's
+	found   int  // objects in this page and the earlier ones
+	changed bool // the total differs between two of these pages
 }
 
 // read decodes a list from a stream.
@@ -120,12 +121,8 @@ func (p *page[T]) readItems(dec *json.Decoder, start json.Token) error {
 		return &shapeError{"the response is not a list, but the API documents one"}
 	}
 	for dec.More() {
-		n := len(p.items)
-		if n == cap(p.items) {
-			p.items = slices.Grow(p.items, max(n, 1)) // append copies a long list more often
-		}
-		p.items = p.items[:n+1]
-		if err := decodeNext(dec, &p.items[n]); err != nil {
+		p.items = append(p.items, *new(T))
+		if err := decodeNext(dec, &p.items[len(p.items)-1]); err != nil {
 			return err
 		}
 	}
@@ -146,6 +143,9 @@ func (p *page[T]) last(seen int) bool {
 		return p.total < 0 && len(p.items)%cmp.Or(p.asked, defaultPageSize) != 0
 	}
 }
+
+// complete reports whether this page and the earlier ones are the list as its totals say.
+func (p *page[T]) complete() bool { return p.found >= p.total && !p.changed }
 
 // count returns the number of pages of the list, as far as this page tells.
 func (p *page[T]) count() int {
@@ -172,7 +172,7 @@ func onePage[T object](ctx context.Context, c *Client, l list, number int) (*pag
 func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T], error] {
 	return func(yield func(*page[T], error) bool) {
 		known := map[int64]bool{}
-		seen, total, l := 0, -1, l
+		seen, total, changed, l := 0, -1, false, l
 		for number := 1; number <= maxPages; number++ {
 			p, err := onePage[T](ctx, c, l, number)
 			if err != nil {
@@ -181,13 +181,14 @@ func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T],
 			}
 			seen += len(p.items)
 			last := p.last(seen)
-			p.changed, total = total >= 0 && total != p.total, p.total
+			changed, total = changed || total >= 0 && total != p.total, p.total
 			l.size = cmp.Or(l.size, p.size, len(p.items))
 			p.items = slices.DeleteFunc(p.items, func(item T) bool {
 				repeated := known[item.id()]
 				known[item.id()] = true
 				return repeated
 			})
+			p.found, p.changed = len(known), changed
 			if !yield(p, nil) || last || len(p.items) == 0 {
 				return
 			}
@@ -203,23 +204,23 @@ func pages[T object](ctx context.Context, c *Client, l list) iter.Seq2[*page[T],
 func listAll[T object](ctx context.Context, c *Client, l list) ([]T, error) {
 	for attempt := 1; ; attempt++ {
 		var all []T
-		total, changed := -1, false
+		var last *page[T]
 		for p, err := range pages[T](ctx, c, l) {
 			if err != nil {
 				return nil, err
 			}
-			total, changed = p.total, changed || p.changed
-			if all == nil {
+			if last == nil {
 				all = p.items
 			} else {
 				all = append(all, p.items...)
 			}
+			last = p
 		}
 		switch {
-		case len(all) >= total && !changed:
+		case last.complete():
 			return byID(all), nil
 		case attempt == maxListAttempts:
-			return nil, incompleteList(c, l, attempt, total, len(all))
+			return nil, incompleteList(c, l, attempt, last)
 		}
 	}
 }
@@ -230,25 +231,25 @@ func byID[T object](items []T) []T {
 	return slices.CompactFunc(items, func(a, b T) bool { return a.id() == b.id() })
 }
 
-// incompleteList returns the error for a list whose total changed, or is not the number of
-// its objects.
-func incompleteList(c *Client, l list, attempts, total, found int) *Error {
-	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read", total,
-		found)
-	if found >= total {
+// incompleteList returns the error for a list that is not complete after its last page.
+func incompleteList[T object](c *Client, l list, attempts int, last *page[T]) *Error {
+	problem := fmt.Sprintf("the list reports %d entries and has %d; it may have changed while it was read",
+		last.total, last.found)
+	if last.found >= last.total {
 		problem = "the number of entries changed while the list was read"
 	}
-	return c.listError(l, attempts, problem)
+	return c.oddSuccess(http.MethodGet, l.path, attempts, problem)
 }
 
 // endlessList returns the error for a list with more than maxPages pages.
 func endlessList(c *Client, l list) *Error {
-	return c.listError(l, 1, fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
+	return c.oddSuccess(http.MethodGet, l.path, 1,
+		fmt.Sprintf("the list has more than %d pages, or its pages never end", maxPages))
 }
 
-func (c *Client) listError(l list, attempts int, problem string) *Error {
+// oddSuccess returns the error for a success that does not do, or contain, what it should.
+func (c *Client) oddSuccess(method, path string, attempts int, problem string) *Error {
 	return &Error{
-		Method: http.MethodGet, URL: c.base.String() + l.path, Status: http.StatusOK,
-		Attempts: attempts, Problem: problem,
+		Method: method, URL: c.base.String() + path, Status: http.StatusOK, Attempts: attempts, Problem: problem,
 	}
 }

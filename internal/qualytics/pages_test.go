@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -24,8 +25,11 @@ func fakePages(t *testing.T, answer func(n, page int) (items string, total int))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var mu sync.Mutex // cached lists request their pages in parallel
 	requests := 0
 	c.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
 		requests++
 		number, _ := strconv.Atoi(r.URL.Query().Get("page"))
 		items, total := answer(requests, max(1, number))

@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -56,6 +58,29 @@ const (
 	// changed between two pages.
 	maxListAttempts = 3
 )
+
+// contact is whether a deployment has answered. Until it has, all requests share one
+// budget for retries, so that a wrong host is reported once and soon; when it is used up,
+// each request is sent once. Clients of the same deployment share one.
+type contact struct {
+	first    sync.Once
+	until    time.Time // end of the budget, from the first request on
+	answered atomic.Bool
+}
+
+// begin records that a request is sent.
+func (k *contact) begin(now time.Time) {
+	k.first.Do(func() { k.until = now.Add(firstContactBudget) })
+}
+
+// limit returns how much of a wait the budget allows, and false if none is left.
+func (k *contact) limit(wait time.Duration, now time.Time) (time.Duration, bool) {
+	if k.answered.Load() {
+		return wait, true
+	}
+	wait = min(wait, k.until.Sub(now))
+	return wait, wait > 0
+}
 
 // repeatable reports whether a request may be sent again after e. A POST that
 // the application may have processed is never repeated blindly.

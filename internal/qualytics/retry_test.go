@@ -22,8 +22,9 @@ func TestNextWait(t *testing.T) {
 	t.Parallel()
 	c := &Client{
 		config:  Config{MaxRetries: 2, Jitter: func() float64 { return 1 }, Now: time.Now},
-		contact: &contact{answered: true},
+		contact: &contact{},
 	}
+	c.contact.answered.Store(true)
 	get := func(after time.Duration) *Error {
 		return &Error{Method: http.MethodGet, transient: true, retryAfter: after}
 	}
@@ -152,8 +153,8 @@ func TestClassify(t *testing.T) {
 		if !strings.Contains(got.Problem, tc.problem) || got.transient != tc.transient || got.MaybeDone != tc.received {
 			t.Errorf("%s: %+v, want %q, transient %t, received %t", tc.name, got, tc.problem, tc.transient, tc.received)
 		}
-		if IsConfiguration(got) != (!tc.transient && !tc.received) {
-			t.Errorf("%s: configuration %t", tc.name, IsConfiguration(got))
+		if got.Configuration != (!tc.transient && !tc.received) {
+			t.Errorf("%s: configuration %t", tc.name, got.Configuration)
 		}
 	}
 }

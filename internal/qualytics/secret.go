@@ -82,17 +82,13 @@ func (m *masker) add(secret string) {
 	}
 }
 
-// clean returns a server's text without secrets, in one line, and of limited
-// length.
+// clean returns a server's text without secrets, in one line, and of limited length.
 func (m *masker) clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
 	// Control characters go first, and without a replacement within a line: they
 	// could split a secret.
 	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+		if !unicode.IsSpace(r) && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
 			return -1
 		}
 		return r

@@ -27,14 +27,14 @@ type Response struct {
 // [*Error], and means that there is no complete response.
 func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Response, error) {
 	r := request{method: method, path: path, query: query, in: in}
-	body, e := c.prepare(ctx, r)
-	if e != nil {
+	if e := c.admit(ctx, r); e != nil {
 		return nil, e
 	}
 	var response *Response
 	start := c.Now()
-	e = c.exchange(ctx, r, body, func(resp *http.Response) error {
-		text, err := io.ReadAll(limitedBody(resp))
+	e := c.exchange(ctx, r, func(resp *http.Response) error {
+		body := limitedBody(resp)
+		text, err := io.ReadAll(body)
 		response = &Response{
 			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.Now().Sub(start),
 			HTML: isHTML(resp.Header),
@@ -42,7 +42,10 @@ func (c *Client) Send(ctx context.Context, method, path string, query url.Values
 		if resp.TLS != nil {
 			response.TLS = tls.VersionName(resp.TLS.Version)
 		}
-		if err != nil {
+		switch {
+		case body.N <= 0:
+			return errTooLarge
+		case err != nil:
 			return &bodyError{err}
 		}
 		return nil

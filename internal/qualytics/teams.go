@@ -57,6 +57,5 @@ func (c *Client) TeamNames(ctx context.Context) ([]string, error) {
 	})
 }
 
-// ForgetTeamNames discards the names of the teams, because one may have been
-// created since.
+// ForgetTeamNames discards the names of the teams, because one may have been created since.
 func (c *Client) ForgetTeamNames() { c.teamNames.invalidate() }

@@ -18,40 +18,33 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999",
 }
 
-// timestamp decodes a time in UTC; null and "" are the zero time.
-type timestamp time.Time
+// timestamp decodes a time in UTC; null, "", and the zero time are nil.
+type timestamp struct{ at *time.Time }
 
 func (t *timestamp) UnmarshalText(text []byte) error {
+	t.at = nil
 	trimmed := string(bytes.TrimSpace(text))
 	if trimmed == "" {
-		*t = timestamp{}
 		return nil
 	}
 	for _, layout := range layouts {
 		if parsed, err := time.Parse(layout, trimmed); err == nil {
-			*t = timestamp(parsed.UTC())
+			if parsed = parsed.UTC(); !parsed.IsZero() {
+				t.at = &parsed
+			}
 			return nil
 		}
 	}
 	return &shapeError{"the response has an invalid time, which the API does not document"}
 }
 
-// lenientTime decodes a time that nothing depends on. An invalid one is the zero
-// time.
-type lenientTime timestamp
+// lenientTime decodes a time that nothing depends on. An invalid one is nil.
+type lenientTime struct{ timestamp }
 
 func (t *lenientTime) UnmarshalJSON(data []byte) error {
 	var text string
-	if json.Unmarshal(data, &text) != nil || (*timestamp)(t).UnmarshalText([]byte(text)) != nil {
-		*t = lenientTime{}
-	}
-	return nil
-}
-
-// pointer returns nil for the zero time.
-func (t timestamp) pointer() *time.Time {
-	if v := time.Time(t); !v.IsZero() {
-		return &v
+	if json.Unmarshal(data, &text) != nil || t.UnmarshalText([]byte(text)) != nil {
+		t.at = nil
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package qualytics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -38,47 +39,34 @@ func (t *Token) Expired(now time.Time) bool {
 // Usable reports whether the token is neither revoked nor expired at now.
 func (t *Token) Usable(now time.Time) bool { return t.Active && !t.Expired(now) }
 
-// wireToken is the JSON of a token in every variant.
-type wireToken struct {
-	ID         *int64      `json:"id"`
-	Name       string      `json:"name"`
-	Active     *bool       `json:"active"`
-	Created    timestamp   `json:"created"`
-	CreatedAt  timestamp   `json:"created_at"`
-	Expiration timestamp   `json:"expiration"`
-	LastUsed   lenientTime `json:"last_used"`
-	User       *wireUser   `json:"user"`
-}
-
-func (w *wireToken) token() (Token, error) {
-	if w.ID == nil {
-		return Token{}, &shapeError{"the response has a token without an ID, which the API does not document"}
-	}
-	t := Token{
-		ID: *w.ID, Name: w.Name, Active: w.Active == nil || *w.Active,
-		Created: w.Created.pointer(), Expiration: w.Expiration.pointer(), LastUsed: timestamp(w.LastUsed).pointer(),
-	}
-	if t.Created == nil {
-		t.Created = w.CreatedAt.pointer()
-	}
-	if w.User != nil {
-		t.User = w.User.user()
-	}
-	return t, nil
-}
-
 func (t Token) id() int64 { return t.ID }
 
 func (t *Token) subject() subject { return subject{id: t.ID, name: t.Name, owner: t.User.ID} }
 
 // read decodes every variant of a token.
 func (t *Token) read(dec *json.Decoder) error {
-	var wire wireToken
-	err := dec.Decode(&wire)
-	if err == nil {
-		*t, err = wire.token()
+	var wire struct {
+		ID         *int64      `json:"id"`
+		Name       string      `json:"name"`
+		Active     *bool       `json:"active"`
+		Created    timestamp   `json:"created"`
+		CreatedAt  timestamp   `json:"created_at"`
+		Expiration timestamp   `json:"expiration"`
+		LastUsed   lenientTime `json:"last_used"`
+		User       wireUser    `json:"user"`
 	}
-	return err
+	if err := dec.Decode(&wire); err != nil {
+		return err
+	}
+	if wire.ID == nil {
+		return &shapeError{"the response has a token without an ID, which the API does not document"}
+	}
+	*t = Token{
+		ID: *wire.ID, Name: wire.Name, Active: wire.Active == nil || *wire.Active,
+		Created: cmp.Or(wire.Created.at, wire.CreatedAt.at), Expiration: wire.Expiration.at,
+		LastUsed: wire.LastUsed.at, User: wire.User.user(),
+	}
+	return nil
 }
 
 // NewToken is a token with its secret, which the API returns once.
@@ -170,15 +158,14 @@ func (c *Client) checkAbsence(tokens []Token) error {
 	if tokens != nil {
 		return nil
 	}
-	return c.listError(serviceTokens, 1, "the list is null, which does not prove that the token is gone")
+	return c.oddSuccess(http.MethodGet, serviceTokens.path, 1,
+		"the list is null, which does not prove that the token is gone")
 }
 
 // SetTokenRevoked revokes a token, or restores a revoked one:
 // PUT /user-tokens/{id}. It takes effect immediately.
 func (c *Client) SetTokenRevoked(ctx context.Context, id int64, revoke bool) (*Token, error) {
-	in := struct {
-		Revoke bool `json:"revoke"`
-	}{revoke}
+	in := map[string]bool{"revoke": revoke}
 	defer c.tokens.wrote(id)
 	asked := subject{id: id}
 	return call[Token](ctx, c, request{method: http.MethodPut, path: tokenPath(id), in: in, asked: asked})
@@ -198,10 +185,8 @@ func (c *Client) RevokeToken(ctx context.Context, id int64) error {
 	case err == nil && !response.Usable(c.ServerTime()):
 		return nil
 	case err == nil: // ignored, or the response lacks the field
-		err = &Error{
-			Method: http.MethodPut, URL: c.base.String() + tokenPath(id), Status: http.StatusOK, Attempts: 1,
-			Problem: "the server accepted the revocation, but the token is still active",
-		}
+		err = c.oddSuccess(http.MethodPut, tokenPath(id), 1,
+			"the server accepted the revocation, but the token is still active")
 	case !IsRefused(err):
 		return err
 	}

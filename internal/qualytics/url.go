@@ -65,22 +65,9 @@ func IsLoopback(host string) bool {
 // reservedHeaders are set by the client, or describe a single connection and the
 // encoding on it.
 var reservedHeaders = []string{
-	"Accept",
-	"Accept-Encoding",
-	"Connection",
-	"Content-Encoding",
-	"Content-Length",
-	"Content-Type",
-	"Expect",
-	"Host",
-	"Keep-Alive",
-	"Proxy-Authenticate",
-	"Proxy-Authorization",
-	"Proxy-Connection",
-	"Te",
-	"Trailer",
-	"Transfer-Encoding",
-	"Upgrade",
+	"Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
 }
 
 // CheckHeader returns an error for a header that is not valid in HTTP or that the
@@ -103,10 +90,6 @@ func CheckHeader(name, value string) error {
 func tokenRune(r rune) bool {
 	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 	return letter || r >= '0' && r <= '9' || r < 0x7f && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-}
-
-func validHeaderValue(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // maxRedirects is how many redirects of a GET are followed.
@@ -136,10 +119,6 @@ func sameDeployment(from, to *url.URL) bool {
 // Host returns the host of the deployment in lower case, with its port unless
 // that is the default.
 func (c *Client) Host() string {
-	host := strings.ToLower(c.base.Host)
-	defaultPort := ":443"
-	if c.base.Scheme == "http" {
-		defaultPort = ":80"
-	}
-	return strings.TrimSuffix(host, defaultPort)
+	defaultPort := map[string]string{"http": ":80", "https": ":443"}[c.base.Scheme]
+	return strings.TrimSuffix(strings.ToLower(c.base.Host), defaultPort)
 }

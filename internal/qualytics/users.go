@@ -24,12 +24,8 @@ const (
 	RoleMember  = "Member"
 )
 
-// Types of users.
-const (
-	UserTypeHuman    = "Human"
-	UserTypeService  = "Service"
-	UserTypeInternal = "Internal"
-)
+// UserTypeService is the type of service accounts.
+const UserTypeService = "Service"
 
 // MaxName is the longest name of an account or a token, in characters.
 const MaxName = 255
@@ -76,13 +72,10 @@ func (w *wireUser) user() User {
 	u := User{
 		UserID: w.UserID, UserName: w.UserName, UserType: w.UserType,
 		Name: w.Name, Email: w.Email, Role: w.Role,
-		Created: w.Created.pointer(), LastLogin: timestamp(w.LastLogin).pointer(), DeletedAt: w.DeletedAt.pointer(),
+		Created: cmp.Or(w.Created.at, w.CreatedAt.at), LastLogin: w.LastLogin.at, DeletedAt: w.DeletedAt.at,
 	}
 	if w.ID != nil {
 		u.ID = *w.ID
-	}
-	if u.Created == nil {
-		u.Created = w.CreatedAt.pointer()
 	}
 	if slices.Contains(w.Teams, "") {
 		return u
@@ -115,23 +108,16 @@ func (u *User) read(dec *json.Decoder) error {
 type teamName string
 
 func (t *teamName) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		var object struct {
-			Name        string `json:"name"`
-			DisplayName string `json:"display_name"`
-		}
-		if err := json.Unmarshal(data, &object); err != nil {
-			return err
-		}
-		*t = teamName(cmp.Or(object.Name, object.DisplayName))
-		return nil
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return json.Unmarshal(data, (*string)(t))
 	}
-	var name string
-	if err := json.Unmarshal(data, &name); err != nil {
-		return err
+	var object struct {
+		Name        string `json:"name"`
+		DisplayName string `json:"display_name"`
 	}
-	*t = teamName(name)
-	return nil
+	err := json.Unmarshal(data, &object)
+	*t = teamName(cmp.Or(object.Name, object.DisplayName))
+	return err
 }
 
 // ServiceAccountCreate is the request for a new service account.
@@ -188,22 +174,22 @@ func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User
 // needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
-		total, found, requests, changed := -1, 0, 0, false
+		var last *page[User]
+		requests := 0
 		for p, err := range pages[User](ctx, c, filter.list()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			found, requests = found+len(p.items), requests+1
-			total, changed = p.total, changed || p.changed
+			last, requests = p, requests+1
 			for i := range p.items {
 				if !yield(&p.items[i], nil) {
 					return
 				}
 			}
 		}
-		if found < total || changed {
-			yield(nil, incompleteList(c, filter.list(), requests, total, found))
+		if !last.complete() {
+			yield(nil, incompleteList(c, filter.list(), requests, last))
 		}
 	}
 }
@@ -273,17 +259,15 @@ func (c *Client) DeactivateServiceAccount(ctx context.Context, id int64) error {
 func (c *Client) AccountsUpTo(
 	ctx context.Context, filter UserFilter, maxPages int,
 ) (accounts []User, requests int, complete bool, err error) {
-	total, changed := 0, false
 	for p, err := range pages[User](ctx, c, filter.list()) {
 		requests++
 		if err != nil {
 			return nil, requests, false, err
 		}
-		accounts = append(accounts, p.items...)
-		total, changed = p.total, changed || p.changed
+		accounts, complete = append(accounts, p.items...), p.complete()
 		if p.count() > maxPages || requests == maxPages && !p.last(len(accounts)) {
 			return nil, requests, false, nil
 		}
 	}
-	return accounts, requests, len(accounts) >= total && !changed, nil
+	return accounts, requests, complete, nil
 }

@@ -103,19 +103,12 @@ func ParseDuration(text string) (time.Duration, error) {
 		return time.ParseDuration(text)
 	}
 	n, err := strconv.ParseUint(days, 10, 15)
-	if err != nil {
+	d, restErr := time.ParseDuration(fmt.Sprintf("%dh%s", n*24, rest))
+	switch {
+	case err != nil || restErr != nil:
 		return 0, fmt.Errorf("%q is not a duration such as 77d or 1d12h", text)
-	}
-	d := time.Duration(n) * 24 * time.Hour
-	if rest != "" {
-		part, err := time.ParseDuration(rest)
-		if err != nil || part < 0 {
-			return 0, fmt.Errorf("%q is not a duration such as 77d or 1d12h", text)
-		}
-		d += part
-	}
-	if negative {
-		d = -d
+	case negative:
+		return -d, nil
 	}
 	return d, nil
 }
@@ -136,7 +129,10 @@ func (s *Server) serveClock(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 100))
 		d, err := ParseDuration(strings.TrimSpace(string(text)))
 		if err == nil {
-			err = s.moveClock(d)
+			s.Clock.Advance(d)
+			s.mu.Lock()
+			err = s.save()
+			s.mu.Unlock()
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -149,12 +145,4 @@ func (s *Server) serveClock(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock.Now()
 	w.Header().Set("Date", now.Format(http.TimeFormat))
 	_, _ = fmt.Fprintln(w, now.Format(time.RFC3339))
-}
-
-// moveClock moves the clock, and saves that.
-func (s *Server) moveClock(d time.Duration) error {
-	s.Clock.Advance(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.save()
 }

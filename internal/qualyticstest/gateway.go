@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"bytes"
 	"net"
 	"net/http"
 	"strings"
@@ -24,108 +23,105 @@ func (p Profile) BehindEnvoy() Profile {
 	return p
 }
 
-// What the kinds of ingress do, apart from passing requests on:
-//
-//	                          nginx                         Envoy
-//	http instead of https     308, HTML                     301, empty
-//	rate limit                per client, 429 in HTML       for all clients, 429 in plain text
-//	body of more than 1 MiB   413 in HTML                   passed on
-//	lost connection           3 tries, a POST has only one  4 tries
-//	503 of the application    3 tries, a POST has only one  4 tries
-//	no response in any try    502 in HTML                   503 in plain text
-//	the application starts    503 in HTML                   503 in plain text
-//
-// Neither sends Retry-After.
+// ingress is what a kind of ingress does, apart from passing requests on. Its responses are
+// HTML, or else plain text, and it never sends Retry-After.
+type ingress struct {
+	html        bool
+	perClient   bool // the rate limit is for each client, or else for all of them
+	maxBody     int  // of a request, in bytes; 0: no limit
+	tries       int  // of a request whose connection is lost, or whose response is 503
+	triesOfPost int
+	unreachable int // status if no try has a response
+}
 
-// response returns the ingress's own response, with a text that only Envoy sends.
-func (p Profile) response(status int, text string) Fault {
-	if p.Ingress != Envoy {
-		return HTML(status)
+var (
+	nginx = ingress{
+		html: true, perClient: true, maxBody: 1 << 20, tries: 3, triesOfPost: 1, unreachable: http.StatusBadGateway,
 	}
-	return Fault{Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: text}
+	envoy = ingress{tries: 4, triesOfPost: 4, unreachable: http.StatusServiceUnavailable}
+)
+
+func (p Profile) ingress() ingress {
+	if p.Ingress == Envoy {
+		return envoy
+	}
+	return nginx
+}
+
+// response returns the ingress's own response, with a text that is not in HTML.
+func (i ingress) response(status int, text string) *recorder {
+	if i.html {
+		return HTML(status).response()
+	}
+	return Fault{Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: text}.response()
 }
 
 // toHTTPS returns the redirect of a request.
-func (p Profile) toHTTPS(r *http.Request) Fault {
+func (i ingress) toHTTPS(r *http.Request) *recorder {
 	f := HTML(http.StatusPermanentRedirect)
-	if p.Ingress == Envoy {
+	if !i.html {
 		f = Fault{Status: http.StatusMovedPermanently, Header: http.Header{}}
 	}
 	f.Header.Set("Location", "https://"+r.Host+r.URL.RequestURI())
-	return f
+	return f.response()
 }
 
-// limits reports whether the rate limit of the ingress refuses a request.
+// bucket is what is left of the rate limit for a client. It uses the real clock.
+type bucket struct {
+	level float64 // requests
+	at    time.Time
+}
+
+// limits reports whether the rate limit of the ingress refuses a request: rate requests per
+// second, plus a burst.
 func (s *Server) limits(r *http.Request) bool {
-	if s.rate <= 0 {
+	if s.opts.Rate <= 0 {
 		return false
 	}
 	client := ""
-	if s.Profile.Ingress != Envoy {
+	if s.Profile.ingress().perClient {
 		client, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
 	s.mu.Lock()
-	b := s.buckets[client]
-	if b == nil {
-		b = newBucket(s.rate, s.burst)
-		s.buckets[client] = b
+	defer s.mu.Unlock()
+	last, now, size := s.buckets[client], time.Now(), float64(s.opts.Burst)+1
+	// A new bucket is full, because its last request was in the year 1.
+	level := min(size, last.level+float64(s.opts.Rate)*now.Sub(last.at).Seconds())
+	if level < 1 {
+		s.buckets[client] = bucket{level, now}
+		return true
 	}
-	s.mu.Unlock()
-	return !b.take()
-}
-
-// maxBody is the limit of nginx for the body of a request.
-const maxBody = 1 << 20
-
-func (p Profile) tooLarge(body int) bool { return p.Ingress != Envoy && body > maxBody }
-
-// tries returns how often the ingress sends a request to the application if the connection
-// is lost or the response is 503.
-func (p Profile) tries(method string) int {
-	switch {
-	case p.Ingress == Envoy:
-		return 4
-	case method == http.MethodPost:
-		return 1
-	default:
-		return 3
-	}
+	s.buckets[client] = bucket{level - 1, now}
+	return false
 }
 
 // forward sends a request to the application, and again if that fails. Faults apply to
 // each try; one that is not Upstream is between the client and the ingress.
 func (s *Server) forward(r *http.Request, path string, body []byte) *recorder {
-	for left := s.Profile.tries(r.Method) - 1; ; left-- {
-		rec := &recorder{header: http.Header{}, status: http.StatusOK}
+	gateway := s.Profile.ingress()
+	left := gateway.tries
+	if r.Method == http.MethodPost {
+		left = gateway.triesOfPost
+	}
+	for {
+		left--
 		fault := s.faultFor(r.Method, path)
 		if fault == nil {
-			s.application(rec, r, body)
-			return rec
+			return s.application(r, body)
 		}
-		s.applyFault(fault, rec, r, body)
-		noResponse := rec.cut && rec.body.Len() == 0
+		rec := s.withFault(fault, r, body)
+		noResponse := rec.cut && rec.Body.Len() == 0
 		switch {
-		case !fault.Upstream, !noResponse && rec.status != http.StatusServiceUnavailable:
+		case !fault.Upstream, !noResponse && rec.Code != http.StatusServiceUnavailable:
 			return rec
 		case left > 0:
 		case noResponse:
-			return s.unreachable()
+			return gateway.response(gateway.unreachable, "upstream connect error or disconnect/reset before headers. "+
+				"reset reason: connection termination")
 		default:
 			return rec
 		}
 	}
-}
-
-// unreachable returns the response of the ingress if the application does not respond.
-func (s *Server) unreachable() *recorder {
-	rec := &recorder{header: http.Header{}}
-	status := http.StatusBadGateway
-	if s.Profile.Ingress == Envoy {
-		status = http.StatusServiceUnavailable
-	}
-	s.Profile.response(status, "upstream connect error or disconnect/reset before headers. reset reason: "+
-		"connection termination").write(rec)
-	return rec
 }
 
 // Upgrade replaces a deployment in place: the server refuses connections until its clock
@@ -165,9 +161,4 @@ func (s *Server) state() (down, starting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.down, s.Clock.Now().Before(s.ready)
-}
-
-// lost returns a closed connection.
-func lost() *recorder {
-	return &recorder{header: http.Header{}, cut: true, body: bytes.Buffer{}}
 }

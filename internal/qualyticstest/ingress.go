@@ -5,7 +5,11 @@ package qualyticstest
 
 import (
 	"bytes"
+	"cmp"
+	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"time"
@@ -18,27 +22,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveClock(w, r)
 		return
 	}
-	body := &bytes.Buffer{}
-	_, _ = body.ReadFrom(r.Body)
-	r.Body = http.NoBody
+	body, _ := io.ReadAll(r.Body)
 	inside := strings.TrimPrefix(r.URL.Path, s.Profile.Prefix)
 	entry := Request{
-		Method: r.Method,
-		Path:   inside,
-		Query:  r.URL.Query(),
-		Header: r.Header.Clone(),
-		Body:   body.String(),
+		Method: r.Method, Path: inside, Query: r.URL.Query(), Header: r.Header.Clone(), Body: string(body),
 	}
-	if s.latency > 0 {
-		time.Sleep(s.latency)
-	}
-	rec := s.respond(r, inside, body.Bytes())
+	time.Sleep(s.opts.Latency)
+	rec := s.respond(r, inside, body)
 	if down, _ := s.state(); down {
 		rec = lost()
 	}
-	entry.Status, entry.Bytes = rec.status, rec.body.Len()
-	if rec.cut {
-		entry.Status = 0
+	entry.Bytes = rec.Body.Len()
+	if !rec.cut {
+		entry.Status = rec.Code
 	}
 	s.mu.Lock()
 	s.log = append(s.log, entry)
@@ -49,27 +45,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // respond returns the response to a request whose path inside the API is given.
 func (s *Server) respond(r *http.Request, inside string, body []byte) *recorder {
-	rec := &recorder{header: http.Header{}, status: http.StatusOK}
 	down, starting := s.state()
+	gateway := s.Profile.ingress()
 	switch {
 	case down:
 		return lost()
 	case s.Profile.RequireHTTPS && r.TLS == nil:
-		s.Profile.toHTTPS(r).write(rec)
+		return gateway.toHTTPS(r)
 	case s.limits(r):
-		s.Profile.response(http.StatusTooManyRequests, "local_rate_limited").write(rec)
-	case s.Profile.tooLarge(len(body)):
-		HTML(http.StatusRequestEntityTooLarge).write(rec)
+		return gateway.response(http.StatusTooManyRequests, "local_rate_limited")
+	case gateway.maxBody > 0 && len(body) > gateway.maxBody:
+		return gateway.response(http.StatusRequestEntityTooLarge, "")
 	case starting:
-		s.Profile.response(http.StatusServiceUnavailable, "no healthy upstream").write(rec)
+		return gateway.response(http.StatusServiceUnavailable, "no healthy upstream")
 	default:
 		return s.forward(r, inside, body)
 	}
-	return rec
 }
 
-// applyFault processes a request with a fault.
-func (s *Server) applyFault(f *Fault, rec *recorder, r *http.Request, body []byte) {
+// withFault returns the response to a request with a fault.
+func (s *Server) withFault(f *Fault, r *http.Request, body []byte) *recorder {
 	if f.Do != nil {
 		f.Do()
 	}
@@ -79,77 +74,70 @@ func (s *Server) applyFault(f *Fault, rec *recorder, r *http.Request, body []byt
 		case <-time.After(f.Wait):
 		}
 	}
-	if f.Kind == Replay {
-		s.application(&recorder{header: http.Header{}, status: http.StatusOK}, r, body)
-	}
-	if f.Kind != Respond && f.Kind != CloseBefore {
-		s.application(rec, r, body)
-	}
 	switch f.Kind {
-	case Respond, Replace:
-		*rec = recorder{header: http.Header{}}
-		f.write(rec)
-	case CloseBefore, CloseAfter:
-		rec.cut, rec.body = true, bytes.Buffer{}
+	case Respond:
+		return f.response()
+	case CloseBefore:
+		return lost()
+	case Replay:
+		s.application(r, body)
+	default:
+	}
+	rec := s.application(r, body)
+	switch f.Kind {
+	case Replace:
+		return f.response()
+	case CloseAfter:
+		return lost()
 	case Truncate:
 		rec.cut = true
-		rec.body.Truncate(rec.body.Len() / 2)
-	case Delay, Replay:
+		rec.Body.Truncate(rec.Body.Len() / 2)
+	default:
 	}
-}
-
-func (f Fault) write(rec *recorder) {
-	for k, v := range f.Header {
-		rec.header[k] = v
-	}
-	rec.status = f.Status
-	if rec.status == 0 {
-		rec.status = http.StatusOK
-	}
-	rec.body.WriteString(f.Body)
+	return rec
 }
 
 // application responds like Qualytics.
-func (s *Server) application(rec *recorder, r *http.Request, body []byte) {
-	if !strings.HasPrefix(r.URL.Path, s.Profile.Prefix+"/") ||
-		(s.Profile.Prefix != "" && r.URL.Path == s.Profile.Prefix) {
-		HTML(http.StatusOK).write(rec) // the web app
-		return
+func (s *Server) application(r *http.Request, body []byte) *recorder {
+	if !strings.HasPrefix(r.URL.Path, s.Profile.Prefix+"/") {
+		return HTML(http.StatusOK).response() // the web app
 	}
-	r.Body = &bodyReader{Reader: bytes.NewReader(body)}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
 	s.mux.ServeHTTP(rec, r)
+	return rec
 }
-
-type bodyReader struct{ *bytes.Reader }
-
-func (*bodyReader) Close() error { return nil }
 
 // recorder keeps a response until the faults have been applied.
 type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-	cut    bool
+	*httptest.ResponseRecorder
+	cut bool // the connection is closed after the body
 }
 
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
-func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+// response returns the response of f.
+func (f Fault) response() *recorder {
+	rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
+	maps.Copy(rec.Header(), f.Header)
+	rec.Code = cmp.Or(f.Status, http.StatusOK)
+	rec.Body.WriteString(f.Body)
+	return rec
+}
+
+// lost returns a closed connection.
+func lost() *recorder { return &recorder{httptest.NewRecorder(), true} }
 
 func (r *recorder) send(w http.ResponseWriter) {
-	for k, v := range r.header {
-		w.Header()[k] = v
+	maps.Copy(w.Header(), r.Header())
+	if r.cut && r.Body.Len() == 0 {
+		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
-	if !r.cut {
-		w.WriteHeader(r.status)
-		_, _ = w.Write(r.body.Bytes()) // #nosec G705 -- no browser sees it.
-		return
+	if r.cut {
+		w.Header().Set("Content-Length", strconv.Itoa(2*r.Body.Len()+1))
 	}
-	if r.body.Len() > 0 {
-		w.Header().Set("Content-Length", strconv.Itoa(2*r.body.Len()+1))
-		w.WriteHeader(r.status)
-		_, _ = w.Write(r.body.Bytes()) // #nosec G705 -- no browser sees it.
+	w.WriteHeader(r.Code)
+	_, _ = w.Write(r.Body.Bytes()) // #nosec G705 -- no browser sees it.
+	if r.cut {
 		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
 	}
-	panic(http.ErrAbortHandler) // net/http closes the connection
 }

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"time"
 )
 
 func (s *Server) listen(address string) error {
@@ -58,31 +56,4 @@ func (s *Server) Resume() error {
 		return nil
 	}
 	return s.listen("")
-}
-
-// bucket is the rate limit of the ingress: rate requests per second, plus a burst.
-// It uses the real clock.
-type bucket struct {
-	mu    sync.Mutex
-	rate  float64
-	size  float64
-	level float64
-	last  time.Time
-}
-
-func newBucket(rate, burst int) *bucket {
-	return &bucket{rate: float64(rate), size: float64(burst) + 1, level: float64(burst) + 1, last: time.Now()}
-}
-
-func (b *bucket) take() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	b.level = min(b.size, b.level+b.rate*now.Sub(b.last).Seconds())
-	b.last = now
-	if b.level < 1 {
-		return false
-	}
-	b.level--
-	return true
 }

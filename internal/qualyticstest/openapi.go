@@ -4,6 +4,7 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ func (s *Server) openAPI() map[string]any {
 		version = "3.1.0"
 	}
 	paths := map[string]map[string]any{}
-	for _, operation := range s.operations() {
+	for _, operation := range s.operations {
 		method, path, _ := strings.Cut(operation.pattern, " ")
 		path = s.Profile.Prefix + path
 		if paths[path] == nil {
@@ -31,44 +32,6 @@ func (s *Server) openAPI() map[string]any {
 	}
 }
 
-// operation is a documented operation.
-type operation struct {
-	pattern  string // method and path
-	body     string // name of the schema of the body, if any
-	response string // name of the schema of the response, if any
-	status   int
-	query    []string
-}
-
-// operations returns the documented operations. A test compares them with the routes.
-func (s *Server) operations() []operation {
-	p := s.Profile
-	users := userQuery
-	if p.NoIncludeDeleted {
-		users = []string{"type", "name", "role", "team", "page", "size"}
-	}
-	list := []operation{
-		{"POST /users", "UserCreate", "User", p.CreateStatus, nil},
-		{"GET /users", "", "PageUser", http.StatusOK, users},
-		{"GET /users/me", "", "User", http.StatusOK, nil},
-		{"GET /users/{id}", "", "User", http.StatusOK, nil},
-		{"PUT /users/{id}", "UserUpdate", "User", http.StatusOK, nil},
-		{"DELETE /users/{id}", "", "", p.DeleteStatus, nil},
-		{"POST /user-tokens", "UserTokenCreate", "GetUserToken", p.CreateStatus, nil},
-		{"GET /user-tokens/service", "", "UserToken", http.StatusOK, nil},
-		{"GET /user-tokens", "", "UserToken", http.StatusOK, nil},
-		{"PUT /user-tokens/{id}", "UserTokenUpdate", "UserToken", http.StatusOK, nil},
-		{"DELETE /user-tokens/{id}", "", "", p.DeleteStatus, nil},
-		{"GET /teams", "", "Team", http.StatusOK, []string{"name", "page", "size"}},
-		{"GET /teams/listing", "", "Team", http.StatusOK, nil},
-		{"GET /teams/{id}", "", "Team", http.StatusOK, nil},
-	}
-	if p.ReactivatePath {
-		list = append(list, operation{"POST /users/{id}/reactivate", "", "User", http.StatusOK, nil})
-	}
-	return list
-}
-
 func reference(schema string) map[string]any {
 	return map[string]any{"$ref": "#/components/schemas/" + schema}
 }
@@ -77,19 +40,23 @@ func (s *Server) operationObject(o operation) map[string]any {
 	content := func(schema string) map[string]any {
 		return map[string]any{"application/json": map[string]any{"schema": reference(schema)}}
 	}
-	success := map[string]any{"description": http.StatusText(o.status)}
+	status := s.success(o)
+	success := map[string]any{"description": http.StatusText(status)}
 	if o.response != "" {
 		success["content"] = content(o.response)
 	}
 	out := map[string]any{"responses": map[string]any{
-		strconv.Itoa(o.status): success,
-		"422":                  map[string]any{"description": "Validation error", "content": content("ErrorResponse")},
+		strconv.Itoa(status): success,
+		"422":                map[string]any{"description": "Validation error", "content": content("ErrorResponse")},
 	}}
 	if o.body != "" {
 		out["requestBody"] = map[string]any{"required": true, "content": content(o.body)}
 	}
 	var parameters []any
 	for _, name := range o.query {
+		if name == "include_deleted" && s.Profile.NoIncludeDeleted {
+			continue
+		}
 		schema := map[string]any{"type": "string"}
 		if name == "size" {
 			schema = map[string]any{"type": "integer", "minimum": 1, "maximum": s.maxPageSize(), "default": 50}
@@ -131,14 +98,12 @@ func (s *Server) schemas() map[string]any {
 		return schema
 	}
 	list := func(items any) map[string]any { return map[string]any{"type": "array", "items": items} }
-	var teams map[string]any
+	teams := list(text)
 	switch {
 	case p.TeamIDs:
 		teams = list(number)
 	case p.TeamObjects:
 		teams = list(reference("Team"))
-	default:
-		teams = list(text)
 	}
 	user := map[string]any{
 		"id": number, "user_id": text, "user_name": text, "user_type": text, "name": optional(), "email": optional(),
@@ -175,41 +140,24 @@ func (s *Server) schemas() map[string]any {
 		"GetUserToken": map[string]any{"allOf": []any{
 			reference("UserToken"), object([]string{"bearer_token"}, map[string]any{"bearer_token": text}),
 		}},
-		"UserCreate": object(
-			[]string{"name", "role"},
-			map[string]any{"name": text, "role": text, "teams": list(text)},
-		),
+		"UserCreate": object([]string{"name", "role"}, map[string]any{
+			"name": text, "role": text, "teams": list(text),
+		}),
 		"UserUpdate":      object(required, map[string]any{"role": text, "teams": list(text)}),
 		"UserTokenUpdate": object(nil, map[string]any{"revoke": map[string]any{"type": "boolean", "default": true}}),
 		"UserTokenCreate": object([]string{"name", "user_id"}, map[string]any{
 			"name": text, "user_id": number, "expires_in_days": s.nullableSchema(days),
 			"scim_endpoints_only": map[string]any{"type": "boolean"},
 		}),
-		"Team": object(
-			[]string{"id", "name"},
-			map[string]any{"id": number, "name": text, "permission": optional()},
-		),
+		"Team": object([]string{"id", "name"}, map[string]any{
+			"id": number, "name": text, "permission": optional(),
+		}),
 		"ErrorResponse": object(nil, map[string]any{"detail": map[string]any{}}),
 	}
 }
 
-func (s *Server) maxPageSize() int {
-	if s.Profile.MaxPageSize > 0 {
-		return s.Profile.MaxPageSize
-	}
-	return 100
-}
+func (s *Server) maxPageSize() int { return cmp.Or(s.Profile.MaxPageSize, 100) }
 
-func (s *Server) maxExpiresInDays() int {
-	if s.Profile.MaxExpiresInDays > 0 {
-		return s.Profile.MaxExpiresInDays
-	}
-	return 365
-}
+func (s *Server) maxExpiresInDays() int { return cmp.Or(s.Profile.MaxExpiresInDays, 365) }
 
-func (s *Server) expirationField() string {
-	if s.Profile.ExpirationField != "" {
-		return s.Profile.ExpirationField
-	}
-	return "expiration"
-}
+func (s *Server) expirationField() string { return cmp.Or(s.Profile.ExpirationField, "expiration") }

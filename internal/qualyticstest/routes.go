@@ -4,10 +4,11 @@
 package qualyticstest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,42 +44,84 @@ func invalid(message string, loc ...string) *problem {
 // call is an authenticated request.
 type call struct {
 	*http.Request
-	user  *User
-	token *Token
-	body  []byte
+	user *User
+	body []byte
 }
 
-type handler func(c *call) (status int, response any, p *problem)
+// operation is a documented operation of the API.
+type operation struct {
+	pattern  string // method and path
+	role     string // that the caller needs; "" for any
+	handle   func(c *call) (response any, p *problem)
+	body     string // name of the schema of the body, if any
+	response string // name of the schema of the response, if any
+	query    []string
+}
+
+func (s *Server) documented() []operation {
+	list := []operation{
+		{"POST /users", "Admin", s.createUser, "UserCreate", "User", nil},
+		{"GET /users", "Admin", s.listUsers, "", "PageUser", userQuery},
+		{"GET /users/me", "", s.currentUser, "", "User", nil},
+		{"GET /users/{id}", "Admin", with(s.findUser, s.getUser), "", "User", nil},
+		{"PUT /users/{id}", "Admin", with(s.findUser, s.updateUser), "UserUpdate", "User", nil},
+		{"DELETE /users/{id}", "Admin", with(s.findUser, s.deactivateUser), "", "", nil},
+		{"POST /user-tokens", "Admin", s.createToken, "UserTokenCreate", "GetUserToken", nil},
+		{"GET /user-tokens/service", "Admin", s.listServiceTokens, "", "UserToken", nil},
+		{"GET /user-tokens", "", s.listOwnTokens, "", "UserToken", nil},
+		{"PUT /user-tokens/{id}", "Admin", with(s.findToken, s.updateToken), "UserTokenUpdate", "UserToken", nil},
+		{"DELETE /user-tokens/{id}", "Admin", with(s.findToken, s.deleteToken), "", "", nil},
+		{"GET /teams", "Manager", s.listTeams, "", "Team", []string{"name", "page", "size"}},
+		{"GET /teams/listing", "", s.teamListing, "", "Team", nil},
+		{"GET /teams/{id}", "Manager", with(s.findTeam, s.getTeam), "", "Team", nil},
+	}
+	if s.Profile.ReactivatePath {
+		list = append(list, operation{
+			"POST /users/{id}/reactivate", "Admin", with(s.findUser, s.reactivateUser), "", "User", nil,
+		})
+	}
+	return list
+}
+
+// with finds the object with the ID in the path, and handles the request.
+func with[T any](
+	find func(id int64) (*T, *problem), handle func(*call, *T) (any, *problem),
+) func(*call) (any, *problem) {
+	return func(c *call) (any, *problem) {
+		id, err := strconv.ParseInt(c.PathValue("id"), 10, 64)
+		if err != nil {
+			return nil, invalid("value is not a valid integer", "path", "id")
+		}
+		object, p := find(id)
+		if p != nil {
+			return nil, p
+		}
+		return handle(c, object)
+	}
+}
+
+// success returns the status of a success.
+func (s *Server) success(o operation) int {
+	switch method, _, _ := strings.Cut(o.pattern, " "); {
+	case method == http.MethodPost && o.body != "":
+		return s.Profile.CreateStatus
+	case method == http.MethodDelete:
+		return s.Profile.DeleteStatus
+	}
+	return http.StatusOK
+}
 
 func (s *Server) routes() {
 	s.mux = http.NewServeMux()
 	prefix := s.Profile.Prefix
-	handle := func(pattern string, role string, h handler) {
-		method, path, _ := strings.Cut(pattern, " ")
-		s.patterns = append(s.patterns, pattern)
-		s.mux.HandleFunc(method+" "+prefix+path,
-			func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, role, h) })
+	s.operations = s.documented()
+	scim := operation{pattern: "GET /scim/v2/Users", role: scimRole, handle: func(*call) (any, *problem) {
+		return map[string]any{"totalResults": 0, "Resources": []any{}}, nil
+	}}
+	for _, o := range append(slices.Clone(s.operations), scim) {
+		method, path, _ := strings.Cut(o.pattern, " ")
+		s.mux.HandleFunc(method+" "+prefix+path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, o) })
 	}
-	handle("POST /users", "Admin", s.createUser)
-	handle("GET /users", "Admin", s.listUsers)
-	handle("GET /users/me", "", s.currentUser)
-	handle("GET /users/{id}", "Admin", s.getUser)
-	handle("PUT /users/{id}", "Admin", s.updateUser)
-	handle("DELETE /users/{id}", "Admin", s.deactivateUser)
-	if s.Profile.ReactivatePath {
-		handle("POST /users/{id}/reactivate", "Admin", s.reactivateUser)
-	}
-	handle("POST /user-tokens", "Admin", s.createToken)
-	handle("GET /user-tokens/service", "Admin", s.listServiceTokens)
-	handle("GET /user-tokens", "", s.listOwnTokens)
-	handle("PUT /user-tokens/{id}", "Admin", s.updateToken)
-	handle("DELETE /user-tokens/{id}", "Admin", s.deleteToken)
-	handle("GET /teams", "Manager", s.listTeams)
-	handle("GET /teams/listing", "", s.teamListing)
-	handle("GET /teams/{id}", "Manager", s.getTeam)
-	handle("GET /scim/v2/Users", scimRole, func(*call) (int, any, *problem) {
-		return http.StatusOK, map[string]any{"totalResults": 0, "Resources": []any{}}, nil
-	})
 	s.mux.HandleFunc("GET "+prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		if status := s.Profile.NoOpenAPI; status != 0 {
 			writeProblem(w, &problem{status: status, detail: http.StatusText(status)})
@@ -96,17 +139,12 @@ func (s *Server) routes() {
 	})
 }
 
-// serve authenticates the request, checks role and media type, and calls h.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h handler) {
+// serve authenticates the request, checks role and media type, and handles it.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, o operation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{Request: r}
-	c.body = make([]byte, 0, 512)
-	buf := bytes.NewBuffer(c.body)
-	_, _ = buf.ReadFrom(r.Body)
-	c.body = buf.Bytes()
-	var p *problem
-	if c.user, c.token, p = s.authenticate(r, role); p != nil {
+	user, p := s.authenticate(r, o.role)
+	if p != nil {
 		writeProblem(w, p)
 		return
 	}
@@ -115,14 +153,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, role string, h ha
 		writeProblem(w, s.fail(http.StatusUnsupportedMediaType, "Unsupported media type"))
 		return
 	}
-	status, response, p := h(c)
+	body, _ := io.ReadAll(r.Body)
+	response, p := o.handle(&call{r, user, body})
 	if err := s.save(); err != nil { // each request is a use of the token
 		p = s.fail(http.StatusInternalServerError, "unable to save: %v", err)
 	}
-	switch {
+	switch status := s.success(o); {
 	case p != nil:
 		writeProblem(w, p)
-	case response == nil:
+	case status == http.StatusNoContent:
 		w.WriteHeader(status)
 	default:
 		writeJSON(w, status, response)
@@ -146,17 +185,8 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	writeJSON(w, p.status, body)
 }
 
-// id returns the {id} in the path.
-func (c *call) id() (int64, *problem) {
-	id, err := strconv.ParseInt(c.PathValue("id"), 10, 64)
-	if err != nil {
-		return 0, invalid("value is not a valid integer", "path", "id")
-	}
-	return id, nil
-}
-
 // pageOf returns a page of items.
-func (s *Server) pageOf(c *call, items []any) (int, any, *problem) {
+func (s *Server) pageOf(c *call, items []any) (any, *problem) {
 	number, size := 1, 50
 	for name, target := range map[string]*int{"page": &number, "size": &size} {
 		text := c.URL.Query().Get(name)
@@ -165,7 +195,7 @@ func (s *Server) pageOf(c *call, items []any) (int, any, *problem) {
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || (name == "size" && n > s.maxPageSize()) {
-			return 0, nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxPageSize()), "query", name)
+			return nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxPageSize()), "query", name)
 		}
 		*target = n
 	}
@@ -175,7 +205,7 @@ func (s *Server) pageOf(c *call, items []any) (int, any, *problem) {
 	if s.Profile.PagesField {
 		response["pages"] = (len(items) + size - 1) / size
 	}
-	return http.StatusOK, response, nil
+	return response, nil
 }
 
 func (s *Server) stamp(t *time.Time) any {

@@ -8,8 +8,10 @@
 package qualyticstest
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,13 +39,9 @@ type Server struct {
 	Clock   *Clock
 	Profile Profile
 
-	mux      *http.ServeMux
-	patterns []string // of the routes, without prefix
-	latency  time.Duration
-	key      []byte
-	data     string
-
-	rate, burst int
+	mux        *http.ServeMux
+	operations []operation
+	opts       Options
 
 	mu      sync.Mutex
 	http    *httptest.Server
@@ -57,22 +55,22 @@ type Server struct {
 	adminID int64
 	log     []Request
 	faults  []*Fault
-	buckets map[string]*bucket // by client
+	buckets map[string]bucket // by client
+}
+
+// byID returns the element with an ID, or nil. The elements are sorted by ID.
+func byID[T any](list []*T, id int64, idOf func(*T) int64) *T {
+	at, found := slices.BinarySearchFunc(list, id, func(x *T, id int64) int { return cmp.Compare(idOf(x), id) })
+	if !found {
+		return nil
+	}
+	return list[at]
 }
 
 // NewServer starts a server with the teams Public, "Data Engineering", and "Data
 // Quality", and a person with the role Admin.
 func NewServer(opts Options) (*Server, error) {
-	s := &Server{
-		Clock:   opts.Clock,
-		latency: opts.Latency,
-		data:    opts.Data,
-		key:     []byte("qualyticstest signing key, not a secret"),
-		nextID:  100,
-		rate:    opts.Rate,
-		burst:   opts.Burst,
-		buckets: map[string]*bucket{},
-	}
+	s := &Server{Clock: opts.Clock, opts: opts, nextID: 100, buckets: map[string]bucket{}}
 	if s.Clock == nil {
 		s.Clock = &Clock{}
 	}
@@ -85,16 +83,9 @@ func NewServer(opts Options) (*Server, error) {
 		{ID: 1, Name: "Data Engineering", Description: "Pipelines", Permission: "Editor"},
 		{ID: 2, Name: "Data Quality", Permission: "Author"},
 	}
-	admin := s.newUser(
-		User{
-			Name:     "Ada Admin",
-			UserID:   "auth0|ada",
-			UserName: "ada",
-			Email:    "ada@example.com",
-			Role:     "Admin",
-			Type:     "Human",
-		},
-	)
+	admin := s.newUser(User{
+		Name: "Ada Admin", UserID: "auth0|ada", UserName: "ada", Email: "ada@example.com", Role: "Admin", Type: "Human",
+	})
 	s.adminID = s.newToken(Token{Name: "terraform", UserID: admin.ID}).ID
 	s.routes()
 	if err := s.load(); err != nil {

@@ -48,7 +48,7 @@ func (s *Server) teamResponse(t *Team) map[string]any {
 	return out
 }
 
-func (s *Server) listTeams(c *call) (int, any, *problem) {
+func (s *Server) listTeams(c *call) (any, *problem) {
 	items := []any{}
 	part := strings.ToLower(c.URL.Query().Get("name"))
 	for _, t := range s.teams {
@@ -59,23 +59,19 @@ func (s *Server) listTeams(c *call) (int, any, *problem) {
 	return s.pageOf(c, items)
 }
 
-func (s *Server) teamListing(*call) (int, any, *problem) {
+func (s *Server) teamListing(*call) (any, *problem) {
 	items := []any{}
 	for _, t := range s.teams {
 		items = append(items, map[string]any{"id": t.ID, "name": t.Name})
 	}
-	return http.StatusOK, items, nil
+	return items, nil
 }
 
-func (s *Server) getTeam(c *call) (int, any, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return 0, nil, p
+func (s *Server) findTeam(id int64) (*Team, *problem) {
+	if t := byID(s.teams, id, func(t *Team) int64 { return t.ID }); t != nil {
+		return t, nil
 	}
-	for _, t := range s.teams {
-		if t.ID == id {
-			return http.StatusOK, s.teamResponse(t), nil
-		}
-	}
-	return 0, nil, s.fail(http.StatusNotFound, "Team not found")
+	return nil, s.fail(http.StatusNotFound, "Team not found")
 }
+
+func (s *Server) getTeam(_ *call, t *Team) (any, *problem) { return s.teamResponse(t), nil }

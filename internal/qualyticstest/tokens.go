@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -71,13 +70,8 @@ func (s *Server) newToken(t Token) *Token {
 	return &t
 }
 
-// tokenByID returns a token or nil. The tokens are sorted by ID.
 func (s *Server) tokenByID(id int64) *Token {
-	at, found := slices.BinarySearchFunc(s.tokens, id, func(t *Token, id int64) int { return cmp.Compare(t.ID, id) })
-	if !found {
-		return nil
-	}
-	return s.tokens[at]
+	return byID(s.tokens, id, func(t *Token) int64 { return t.ID })
 }
 
 func (s *Server) tokenResponse(t *Token) map[string]any {
@@ -91,7 +85,7 @@ func (s *Server) tokenResponse(t *Token) map[string]any {
 	return out
 }
 
-func (s *Server) createToken(c *call) (int, any, *problem) {
+func (s *Server) createToken(c *call) (any, *problem) {
 	var in struct {
 		Name    *string `json:"name"`
 		UserID  *int64  `json:"user_id"`
@@ -99,30 +93,30 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		SCIM    bool    `json:"scim_endpoints_only"`
 	}
 	if err := json.Unmarshal(c.body, &in); err != nil {
-		return 0, nil, invalid("value is not valid", "body")
+		return nil, invalid("value is not valid", "body")
 	}
 	switch {
 	case in.Name == nil || *in.Name == "" || utf8.RuneCountInString(*in.Name) > 255:
-		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
+		return nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
 	case in.UserID == nil:
-		return 0, nil, invalid("field required", "body", "user_id")
+		return nil, invalid("field required", "body", "user_id")
 	case in.Expires != nil && (*in.Expires < 1 || *in.Expires > s.maxExpiresInDays()):
-		return 0, nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxExpiresInDays()),
+		return nil, invalid(fmt.Sprintf("ensure this value is between 1 and %d", s.maxExpiresInDays()),
 			"body", "expires_in_days")
 	}
 	owner := s.userByID(*in.UserID)
 	switch {
 	case owner == nil:
-		return 0, nil, s.fail(http.StatusNotFound, "User not found")
+		return nil, s.fail(http.StatusNotFound, "User not found")
 	case owner.Type != "Service":
-		return 0, nil, s.fail(http.StatusBadRequest, "User is not a service user")
+		return nil, s.fail(http.StatusBadRequest, "User is not a service user")
 	case owner.Deleted != nil:
-		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+		return nil, s.fail(http.StatusBadRequest, "User is deactivated")
 	}
 	for _, t := range s.tokens {
 		if t.UserID == owner.ID && t.Name == *in.Name && (t.Active || !s.Profile.RevokedFreesName) &&
 			!s.Profile.DuplicateTokenNames {
-			return 0, nil, s.fail(http.StatusConflict, "A token with the name %s already exists", *in.Name)
+			return nil, s.fail(http.StatusConflict, "A token with the name %s already exists", *in.Name)
 		}
 	}
 	t := Token{Name: *in.Name, UserID: owner.ID, SCIMOnly: in.SCIM && !s.Profile.IgnoreSCIM}
@@ -143,87 +137,69 @@ func (s *Server) createToken(c *call) (int, any, *problem) {
 		delete(response, "created")
 		delete(response, "last_used")
 		response["user"] = map[string]any{
-			"id":        owner.ID,
-			"user_id":   owner.UserID,
-			"name":      owner.Name,
-			"user_type": owner.Type,
+			"id": owner.ID, "user_id": owner.UserID, "name": owner.Name, "user_type": owner.Type,
 		}
 	}
 	response["bearer_token"] = s.sign(created)
-	return s.Profile.CreateStatus, response, nil
+	return response, nil
 }
 
-func (s *Server) listServiceTokens(c *call) (int, any, *problem) {
-	items := []any{}
-	for _, t := range s.tokens {
-		if s.userByID(t.UserID).Type == "Service" {
-			items = append(items, s.tokenResponse(t))
-		}
-	}
+func (s *Server) listServiceTokens(c *call) (any, *problem) {
+	items := s.tokensOf(func(owner *User) bool { return owner.Type == "Service" })
 	if s.Profile.TokenPages {
 		return s.pageOf(c, items)
 	}
 	if s.Profile.TokenEnvelope {
-		return http.StatusOK, map[string]any{"items": items, "total": len(items)}, nil
+		return map[string]any{"items": items, "total": len(items)}, nil
 	}
-	return http.StatusOK, items, nil
+	return items, nil
 }
 
-func (s *Server) listOwnTokens(c *call) (int, any, *problem) {
+func (s *Server) listOwnTokens(c *call) (any, *problem) {
+	return s.tokensOf(func(owner *User) bool { return owner == c.user }), nil
+}
+
+// tokensOf returns the tokens of the owners that match.
+func (s *Server) tokensOf(match func(owner *User) bool) []any {
 	items := []any{}
 	for _, t := range s.tokens {
-		if t.UserID == c.user.ID {
+		if match(s.userByID(t.UserID)) {
 			items = append(items, s.tokenResponse(t))
 		}
 	}
-	return http.StatusOK, items, nil
+	return items
 }
 
-func (s *Server) findToken(c *call) (*Token, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) findToken(id int64) (*Token, *problem) {
 	if t := s.tokenByID(id); t != nil {
 		return t, nil
 	}
 	return nil, s.fail(http.StatusNotFound, "Token not found")
 }
 
-func (s *Server) updateToken(c *call) (int, any, *problem) {
-	t, p := s.findToken(c)
-	if p != nil {
-		return 0, nil, p
-	}
+func (s *Server) updateToken(c *call, t *Token) (any, *problem) {
 	in := struct {
 		Revoke bool `json:"revoke"`
 	}{Revoke: true}
 	if err := json.Unmarshal(c.body, &in); err != nil {
-		return 0, nil, invalid("value is not a boolean", "body", "revoke")
+		return nil, invalid("value is not a boolean", "body", "revoke")
 	}
 	switch {
 	case in.Revoke && !t.Active && s.Profile.RevokeTwiceFails:
-		return 0, nil, s.fail(http.StatusBadRequest, "Token is already revoked")
+		return nil, s.fail(http.StatusBadRequest, "Token is already revoked")
 	case !in.Revoke && t.expired(s.Clock.Now()) && !s.Profile.RestoreExpired:
-		return 0, nil, s.fail(http.StatusBadRequest, "Token is expired")
+		return nil, s.fail(http.StatusBadRequest, "Token is expired")
 	}
 	if !in.Revoke || !s.Profile.IgnoreRevoke {
 		t.Active = !in.Revoke
 	}
-	return http.StatusOK, s.tokenResponse(t), nil
+	return s.tokenResponse(t), nil
 }
 
-func (s *Server) deleteToken(c *call) (int, any, *problem) {
-	t, p := s.findToken(c)
-	if p != nil {
-		return 0, nil, p
-	}
+func (s *Server) deleteToken(_ *call, t *Token) (any, *problem) {
 	if t.Active && s.Profile.DeleteActiveToken >= http.StatusBadRequest {
-		return 0, nil, s.fail(s.Profile.DeleteActiveToken, "Token must be revoked before it is deleted")
+		return nil, s.fail(s.Profile.DeleteActiveToken, "Token must be revoked before it is deleted")
 	}
 	s.tokens = slices.DeleteFunc(s.tokens, func(x *Token) bool { return x.ID == t.ID })
-	if s.Profile.DeleteStatus == http.StatusNoContent {
-		return http.StatusNoContent, nil, nil
-	}
-	return s.Profile.DeleteStatus, map[string]string{"message": "deleted"}, nil
+	return map[string]string{"message": "deleted"}, nil
 }

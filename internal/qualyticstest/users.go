@@ -4,7 +4,6 @@
 package qualyticstest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -126,13 +125,8 @@ func (s *Server) userID(name string) string {
 	return id + "@service"
 }
 
-// userByID returns a user or nil. The users are sorted by ID.
 func (s *Server) userByID(id int64) *User {
-	at, found := slices.BinarySearchFunc(s.users, id, func(u *User, id int64) int { return cmp.Compare(u.ID, id) })
-	if !found {
-		return nil
-	}
-	return s.users[at]
+	return byID(s.users, id, func(u *User) int64 { return u.ID })
 }
 
 // userResponse returns a user in the format of this build. A stub has no teams.
@@ -150,21 +144,15 @@ func (s *Server) userResponse(u *User, stub bool) map[string]any {
 	}
 	teams := []any{}
 	for _, name := range append([]string{publicTeam}, u.Teams...) {
-		if s.Profile.TeamIDs {
-			teams = append(teams, s.teamByName(name).ID)
-		} else if s.Profile.TeamObjects {
-			t := s.teamByName(name)
-			teams = append(
-				teams,
-				map[string]any{
-					"id":            t.ID,
-					"name":          t.Name,
-					"display_name":  nil,
-					"display_label": t.Name,
-					"permission":    t.Permission,
-				},
-			)
-		} else {
+		t := s.teamByName(name)
+		switch {
+		case s.Profile.TeamIDs:
+			teams = append(teams, t.ID)
+		case s.Profile.TeamObjects:
+			teams = append(teams, map[string]any{
+				"id": t.ID, "name": t.Name, "display_name": nil, "display_label": t.Name, "permission": t.Permission,
+			})
+		default:
 			teams = append(teams, name)
 		}
 	}
@@ -221,45 +209,45 @@ func (s *Server) teamNames(names []string) ([]string, *problem) {
 	return out, nil
 }
 
-func (s *Server) createUser(c *call) (int, any, *problem) {
+func (s *Server) createUser(c *call) (any, *problem) {
 	in, p := s.readAccount(c)
 	switch {
 	case p != nil:
-		return 0, nil, p
+		return nil, p
 	case in.Name == nil || *in.Name == "" || utf8.RuneCountInString(*in.Name) > 255:
-		return 0, nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
+		return nil, invalid("ensure this value has 1 to 255 characters", "body", "name")
 	case in.Role == nil:
-		return 0, nil, invalid("field required", "body", "role")
+		return nil, invalid("field required", "body", "role")
 	}
 	userID := s.userID(*in.Name)
 	for _, u := range s.users {
 		if u.UserID == userID && (u.Deleted == nil || !s.Profile.DeactivatedFreesUserID) {
-			return 0, nil, s.fail(http.StatusConflict, "A user with the id %s already exists", userID)
+			return nil, s.fail(http.StatusConflict, "A user with the id %s already exists", userID)
 		}
 	}
 	u := User{Name: *in.Name, Role: *in.Role}
 	if in.Teams != nil && !s.Profile.IgnoreTeams {
 		if u.Teams, p = s.teamNames(*in.Teams); p != nil {
-			return 0, nil, p
+			return nil, p
 		}
 	}
 	if s.Profile.IgnoreRole {
 		u.Role = "Member"
 	}
-	return s.Profile.CreateStatus, s.userResponse(s.newUser(u), false), nil
+	return s.userResponse(s.newUser(u), false), nil
 }
 
 var userQuery = []string{"type", "name", "role", "team", "include_deleted", "sort", "sort_dir", "page", "size"}
 
-func (s *Server) listUsers(c *call) (int, any, *problem) {
+func (s *Server) listUsers(c *call) (any, *problem) {
 	q := c.URL.Query()
 	for key := range q {
 		if !slices.Contains(userQuery, key) || key == "include_deleted" && s.Profile.NoIncludeDeleted {
-			return 0, nil, invalid("unexpected query parameter", "query", key)
+			return nil, invalid("unexpected query parameter", "query", key)
 		}
 	}
 	if t := q.Get("type"); t != "" && !slices.Contains([]string{"Human", "Service", "Internal"}, t) {
-		return 0, nil, invalid("value is not a valid enumeration member", "query", "type")
+		return nil, invalid("value is not a valid enumeration member", "query", "type")
 	}
 	items := []any{}
 	for _, u := range s.users {
@@ -276,15 +264,11 @@ func (s *Server) listUsers(c *call) (int, any, *problem) {
 	return s.pageOf(c, items)
 }
 
-func (s *Server) currentUser(c *call) (int, any, *problem) {
-	return http.StatusOK, s.userResponse(c.user, false), nil
+func (s *Server) currentUser(c *call) (any, *problem) {
+	return s.userResponse(c.user, false), nil
 }
 
-func (s *Server) findUser(c *call) (*User, *problem) {
-	id, p := c.id()
-	if p != nil {
-		return nil, p
-	}
+func (s *Server) findUser(id int64) (*User, *problem) {
 	u := s.userByID(id)
 	if u == nil || (u.Deleted != nil && s.Profile.DeactivatedIsNotFound) {
 		return nil, s.fail(http.StatusNotFound, "User not found")
@@ -292,34 +276,26 @@ func (s *Server) findUser(c *call) (*User, *problem) {
 	return u, nil
 }
 
-func (s *Server) getUser(c *call) (int, any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return 0, nil, p
-	}
-	return http.StatusOK, s.userResponse(u, s.Profile.OmitTeams), nil
+func (s *Server) getUser(_ *call, u *User) (any, *problem) {
+	return s.userResponse(u, s.Profile.OmitTeams), nil
 }
 
-func (s *Server) updateUser(c *call) (int, any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return 0, nil, p
-	}
+func (s *Server) updateUser(c *call, u *User) (any, *problem) {
 	in, p := s.readAccount(c)
 	switch {
 	case p != nil:
-		return 0, nil, p
+		return nil, p
 	case u.Deleted != nil:
-		return 0, nil, s.fail(http.StatusBadRequest, "User is deactivated")
+		return nil, s.fail(http.StatusBadRequest, "User is deactivated")
 	case in.Name == nil && s.Profile.PutRequiresName:
-		return 0, nil, invalid("field required", "body", "name")
+		return nil, invalid("field required", "body", "name")
 	case in.Role == nil && !s.Profile.MergePut:
-		return 0, nil, invalid("field required", "body", "role")
+		return nil, invalid("field required", "body", "role")
 	}
 	var teams []string
 	if in.Teams != nil {
 		if teams, p = s.teamNames(*in.Teams); p != nil {
-			return 0, nil, p
+			return nil, p
 		}
 	}
 	if in.Role != nil && !s.Profile.IgnoreRole {
@@ -328,14 +304,10 @@ func (s *Server) updateUser(c *call) (int, any, *problem) {
 	if (in.Teams != nil || !s.Profile.MergePut) && !s.Profile.IgnoreTeams {
 		u.Teams = teams
 	}
-	return http.StatusOK, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }
 
-func (s *Server) deactivateUser(c *call) (int, any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return 0, nil, p
-	}
+func (s *Server) deactivateUser(_ *call, u *User) (any, *problem) {
 	now := s.Clock.Now()
 	active := 0
 	for _, t := range s.tokens {
@@ -344,22 +316,15 @@ func (s *Server) deactivateUser(c *call) (int, any, *problem) {
 		}
 	}
 	if active > 0 && !s.Profile.DeactivateWithTokens {
-		return 0, nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
+		return nil, s.fail(http.StatusBadRequest, "User has %d active tokens. Revoke them first.", active)
 	}
 	if u.Deleted == nil {
 		u.Deleted = &now
 	}
-	if s.Profile.DeleteStatus == http.StatusNoContent {
-		return http.StatusNoContent, nil, nil
-	}
-	return s.Profile.DeleteStatus, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }
 
-func (s *Server) reactivateUser(c *call) (int, any, *problem) {
-	u, p := s.findUser(c)
-	if p != nil {
-		return 0, nil, p
-	}
+func (s *Server) reactivateUser(_ *call, u *User) (any, *problem) {
 	u.Deleted = nil
-	return http.StatusOK, s.userResponse(u, false), nil
+	return s.userResponse(u, false), nil
 }

@@ -6,6 +6,7 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -135,12 +136,17 @@ func sentence(err error) string {
 	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
-// sameBaseURL reports whether two URLs are those of the same deployment.
-func sameBaseURL(a, b string) bool {
-	ua, errA := qualytics.BaseURL(a, "")
-	ub, errB := qualytics.BaseURL(b, "")
-	return errA == nil && errB == nil && ua.String() == ub.String()
+// baseURL returns a URL in a form that can be compared, or "" if it is invalid.
+func baseURL(raw string) string {
+	u, err := qualytics.BaseURL(raw, "")
+	if err != nil {
+		return ""
+	}
+	return u.String()
 }
+
+// sameBaseURL reports whether two URLs are those of the same deployment.
+func sameBaseURL(a, b string) bool { return baseURL(a) != "" && baseURL(a) == baseURL(b) }
 
 // otherHost reports whether the variable of the URL names another host than url, so that
 // the variable of the token was not written for it.
@@ -221,13 +227,7 @@ func (r *resolver) checkMissing(cfg qualytics.Config) {
 }
 
 // displayURL returns a URL for messages, or a description if it is invalid.
-func displayURL(raw string) string {
-	u, err := qualytics.BaseURL(raw, "")
-	if err != nil {
-		return "the configured one"
-	}
-	return u.String()
-}
+func displayURL(raw string) string { return cmp.Or(baseURL(raw), "the configured one") }
 
 func (r *resolver) checkURL(cfg qualytics.Config) {
 	u, err := qualytics.BaseURL(cfg.URL, cfg.APIPath)

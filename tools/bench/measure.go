@@ -197,11 +197,7 @@ func (b *bench) measure(ctx context.Context, w workload, r *report) error {
 				out[max(0, len(out)-2000):])
 		}
 		run := measurement{
-			Workload:  w.name,
-			N:         w.n,
-			Operation: op.name,
-			Seconds:   took.Seconds(),
-			Routes:    map[string]int{},
+			Workload: w.name, N: w.n, Operation: op.name, Seconds: took.Seconds(), Routes: map[string]int{},
 		}
 		for _, req := range s.Requests() {
 			run.Routes[req.Method+" "+ids.ReplaceAllString(req.Path, "/{id}")]++

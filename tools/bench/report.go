@@ -23,32 +23,41 @@ type report struct {
 	Runs    []measurement `json:"runs"`
 }
 
+// key is an operation of a workload.
+type key struct {
+	workload  string
+	n         int
+	operation string
+}
+
 // row is the median of all rounds of one operation.
 type row struct {
-	workload, operation string
-	n                   int
-	seconds, floor      float64 // floor is that of terraform_data; 0: not measured
-	requests, bytes     int
-	routes              map[string]int
-	peak, cpu           float64
+	key
+	seconds, floor  float64 // floor is that of terraform_data; 0: not measured
+	requests, bytes int
+	routes          map[string]int
+	peak, cpu       float64
 }
 
 func (r *report) rows() []row {
-	var out []row
+	runs := map[key][]measurement{}
+	var order []key
 	for _, run := range r.Runs {
-		if run.Workload == floorName || slices.ContainsFunc(out, func(x row) bool {
-			return x.workload == run.Workload && x.n == run.N && x.operation == run.Operation
-		}) {
-			continue
+		k := key{run.Workload, run.N, run.Operation}
+		if runs[k] == nil && k.workload != floorName {
+			order = append(order, k)
 		}
-		mine := r.of(run.Workload, run.N, run.Operation)
-		x := row{workload: run.Workload, operation: run.Operation, n: run.N, routes: mine[0].Routes}
-		x.seconds = medianOf(mine, func(m measurement) float64 { return m.Seconds })
-		if run.Workload == oursName {
-			x.floor = medianOf(r.of(floorName, run.N, run.Operation), func(m measurement) float64 { return m.Seconds })
+		runs[k] = append(runs[k], run)
+	}
+	seconds := func(m measurement) float64 { return m.Seconds }
+	var out []row
+	for _, k := range order {
+		x := row{key: k, seconds: median(runs[k], seconds)}
+		if k.workload == oursName {
+			x.floor = median(runs[key{floorName, k.n, k.operation}], seconds)
 		}
-		x.cpu = medianOf(mine, func(m measurement) float64 { return m.CPUSeconds })
-		for _, m := range mine { // of counts, the largest
+		x.cpu = median(runs[k], func(m measurement) float64 { return m.CPUSeconds })
+		for _, m := range runs[k] { // of counts, the largest
 			if m.Requests >= x.requests {
 				x.requests, x.routes = m.Requests, m.Routes
 			}
@@ -59,27 +68,13 @@ func (r *report) rows() []row {
 	return out
 }
 
-func (r *report) of(workload string, n int, operation string) []measurement {
-	var out []measurement
-	for _, run := range r.Runs {
-		if run.Workload == workload && run.N == n && run.Operation == operation {
-			out = append(out, run)
-		}
+func median(list []measurement, value func(measurement) float64) float64 {
+	if len(list) == 0 {
+		return 0
 	}
-	return out
-}
-
-func medianOf(list []measurement, value func(measurement) float64) float64 {
 	var all []float64
 	for _, m := range list {
 		all = append(all, value(m))
-	}
-	return median(all)
-}
-
-func median(all []float64) float64 {
-	if len(all) == 0 {
-		return 0
 	}
 	slices.Sort(all)
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2

@@ -128,7 +128,6 @@ func run(ctx context.Context, only string, every, workers int, report string) er
 // mutateAll replaces the files by versions with all of their mutants.
 func mutateAll(root, only string) ([]mutant, error) {
 	var all []mutant
-	next := func() int { return len(all) + 1 }
 	for _, pkg := range testPackages {
 		for _, name := range mutated[pkg] {
 			if !slices.ContainsFunc(strings.Split(only, ","),
@@ -136,8 +135,7 @@ func mutateAll(root, only string) ([]mutant, error) {
 				continue
 			}
 			path := filepath.Join(root, pkg, name)
-			id := next()
-			source, mutants, err := mutateFile(path, pkg+"/"+name, func() int { id++; return id - 1 })
+			source, mutants, err := mutateFile(path, pkg+"/"+name, 1+len(all))
 			if err != nil {
 				return nil, err
 			}
@@ -288,15 +286,14 @@ func killed(ctx context.Context, root string, m mutant, tests []test) bool {
 
 // printScores prints the share of killed mutants of each file.
 func printScores(mutants, survivors []mutant) {
-	count := func(list []mutant, file string) int {
-		n := 0
+	count := func(list []mutant) map[string]int {
+		files := map[string]int{}
 		for _, m := range list {
-			if m.File == file {
-				n++
-			}
+			files[m.File]++
 		}
-		return n
+		return files
 	}
+	all, left := count(mutants), count(survivors)
 	fmt.Printf("\n| file | mutants | killed | score |\n| --- | --- | --- | --- |\n")
 	row := func(name string, all, left int) {
 		if all > 0 {
@@ -305,7 +302,7 @@ func printScores(mutants, survivors []mutant) {
 	}
 	for _, pkg := range testPackages {
 		for _, name := range mutated[pkg] {
-			row(name, count(mutants, pkg+"/"+name), count(survivors, pkg+"/"+name))
+			row(name, all[pkg+"/"+name], left[pkg+"/"+name])
 		}
 	}
 	row("total", len(mutants), len(survivors))

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -35,18 +36,18 @@ type mutator struct {
 	file       string
 	source     []byte
 	files      *token.FileSet
-	next       func() int
+	first      int // ID
 	mutants    []mutant
 	insertions []insertion
 }
 
 // mutateFile returns the source of a file with all of its mutants.
-func mutateFile(path, name string, next func() int) ([]byte, []mutant, error) {
+func mutateFile(path, name string, first int) ([]byte, []mutant, error) {
 	source, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &mutator{file: name, source: source, files: token.NewFileSet(), next: next}
+	m := &mutator{file: name, source: source, files: token.NewFileSet(), first: first}
 	file, err := parser.ParseFile(m.files, path, source, 0)
 	if err != nil {
 		return nil, nil, err
@@ -78,7 +79,9 @@ func (m *mutator) function(typ *ast.FuncType, body *ast.BlockStmt) {
 			if n.Tag == nil {
 				for _, s := range n.Body.List {
 					if clause, ok := s.(*ast.CaseClause); ok {
-						m.negateAll(clause.List)
+						for _, e := range clause.List {
+							m.negate(e)
+						}
 					}
 				}
 			}
@@ -147,24 +150,16 @@ func (m *mutator) boolean(e ast.Expr) {
 	}
 }
 
-func (m *mutator) negateAll(list []ast.Expr) {
-	for _, e := range list {
-		m.negate(e)
-	}
-}
-
 func (m *mutator) negate(e ast.Expr) {
 	if e == nil || slices.ContainsFunc(m.mutants, func(o mutant) bool { return o.What == m.what(e) }) {
 		return
 	}
-	id := m.add(e, "")
-	m.mutants[len(m.mutants)-1].What = m.what(e)
-	m.wrap(e, fmt.Sprintf("(mutantIs(%d) != (", id), "))")
+	m.wrap(e, fmt.Sprintf("(mutantIs(%d) != (", m.add(e, m.what(e))), "))")
 }
 
 func (m *mutator) what(e ast.Expr) string {
-	return fmt.Sprintf("negated (column %d): %s", m.files.Position(e.Pos()).Column, m.text(e)) +
-		fmt.Sprintf(" [%d]", m.files.Position(e.Pos()).Offset)
+	at := m.files.Position(e.Pos())
+	return fmt.Sprintf("negated (column %d): %s [%d]", at.Column, m.text(e), at.Offset)
 }
 
 func (m *mutator) remove(s ast.Stmt) {
@@ -172,7 +167,7 @@ func (m *mutator) remove(s ast.Stmt) {
 }
 
 func (m *mutator) add(n ast.Node, what string) int {
-	id := m.next()
+	id := m.first + len(m.mutants)
 	m.mutants = append(m.mutants, mutant{
 		ID: id, File: m.file, Line: m.files.Position(n.Pos()).Line, What: what,
 	})
@@ -194,12 +189,7 @@ func (m *mutator) text(n ast.Node) string {
 }
 
 func (m *mutator) apply() []byte {
-	slices.SortStableFunc(m.insertions, func(a, b insertion) int {
-		if a.at != b.at {
-			return a.at - b.at
-		}
-		return a.order - b.order
-	})
+	slices.SortStableFunc(m.insertions, func(a, b insertion) int { return cmp.Or(a.at-b.at, a.order-b.order) })
 	var out bytes.Buffer
 	last := 0
 	for _, i := range m.insertions {

@@ -72,14 +72,7 @@ func (d document) properties(schema object) object {
 // enum returns the values of an enumeration.
 func (d document) enum(schema object) []string {
 	var out []string
-	d.parts(schema, 0, func(part object) {
-		list, _ := part["enum"].([]any)
-		for _, v := range list {
-			if text, ok := v.(string); ok {
-				out = append(out, text)
-			}
-		}
-	})
+	d.parts(schema, 0, func(part object) { out = append(out, texts(part["enum"])...) })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -117,8 +110,10 @@ func (d document) limits(schema object) string {
 	return ""
 }
 
-// operation returns an operation, or nil. The path may have the prefix of the API.
-func (d document) operation(method, path string) object {
+// operation returns an operation such as "GET /users", or nil. The documented path may have
+// the prefix of the API.
+func (d document) operation(name string) object {
+	method, path, _ := strings.Cut(name, " ")
 	paths := d.root.object("paths")
 	var found object
 	shortest := 0
@@ -157,35 +152,35 @@ func (d document) body(operation object) object {
 
 // required returns the required properties of a schema.
 func (d document) required(schema object) []string {
-	list, _ := d.resolve(schema)["required"].([]any)
+	return slices.Sorted(slices.Values(texts(d.resolve(schema)["required"])))
+}
+
+// texts returns the strings of a list.
+func texts(list any) []string {
 	var out []string
-	for _, v := range list {
+	elements, _ := list.([]any)
+	for _, v := range elements {
 		if text, ok := v.(string); ok {
 			out = append(out, text)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
 // paths returns the documented paths that contain a word.
 func (d document) paths(word string) []string {
-	var out []string
-	for path := range d.root.object("paths") {
-		if strings.Contains(strings.ToLower(path), word) {
-			out = append(out, path)
-		}
-	}
-	slices.Sort(out)
-	return out
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(d.root.object("paths"))),
+		func(path string) bool { return !strings.Contains(strings.ToLower(path), word) })
 }
 
 // statuses returns the documented status codes of an operation.
-func statuses(operation object) []string {
-	var out []string
-	for status := range operation.object("responses") {
-		out = append(out, status)
+func statuses(operation object) (success, failures []string) {
+	for _, status := range slices.Sorted(maps.Keys(operation.object("responses"))) {
+		if strings.HasPrefix(status, "2") {
+			success = append(success, status)
+		} else {
+			failures = append(failures, status)
+		}
 	}
-	slices.Sort(out)
-	return out
+	return success, failures
 }

@@ -57,31 +57,25 @@ func (p *prober) detail(format string, args ...any) {
 	}
 }
 
-// assumption is what the provider assumes, and what happens if it is wrong.
-type assumption struct {
-	id, topic, assumed string
-	accepts            []string // observations that the provider handles; nil: all
-	effect             string
-}
-
-// check records an observation. "" means that nothing was observed.
-func (p *prober) check(a assumption, observed string) {
-	f := finding{ID: a.id, Topic: a.topic, Assumed: a.assumed, Observed: p.redact(observed), Result: differs}
+// check records an observation, "" if nothing was observed. accepts are the observations
+// that the provider handles, nil for all; effect is what happens with another one.
+func (p *prober) check(id, topic, assumed string, accepts []string, observed, effect string) {
+	f := finding{ID: id, Topic: topic, Assumed: assumed, Observed: p.redact(observed), Result: differs}
 	switch {
 	case observed == "":
 		f.Result = notSeen
-	case a.accepts == nil, slices.Contains(a.accepts, observed):
+	case accepts == nil, slices.Contains(accepts, observed):
 		f.Result = asAssumed
 	default:
-		f.Effect = a.effect
+		f.Effect = effect
 	}
-	p.variants[a.id] = observed
+	p.variants[id] = observed
 	p.findings = append(p.findings, f)
-	line := fmt.Sprintf("  %-10s  %s: %s", f.Result, f.Topic, observed)
-	if observed == "" {
-		line = fmt.Sprintf("  %-10s  %s", f.Result, f.Topic)
+	line := f.Topic
+	if observed != "" {
+		line += ": " + observed
 	}
-	p.printf("%s\n", line)
+	p.printf("  %-10s  %s\n", f.Result, line)
 	if f.Result == differs {
 		p.printf("      assumed: %s. %s\n", f.Assumed, f.Effect)
 	}
@@ -97,6 +91,20 @@ func (p *prober) redact(observed string) string {
 		return "(redacted: unexpected text)"
 	}
 	return observed
+}
+
+// expect records an observation that should be one of several.
+func (p *prober) expect(id, topic string, accepts []string, observed, effect string) {
+	assumed := strings.Join(accepts, " or ")
+	if last := len(accepts) - 1; last > 1 {
+		assumed = strings.Join(accepts[:last], ", ") + ", or " + accepts[last]
+	}
+	p.check(id, topic, assumed, accepts, observed, effect)
+}
+
+// note records an observation that the provider does not depend on.
+func (p *prober) note(id, topic, assumed, observed string) {
+	p.check(id, topic, assumed, nil, observed, "")
 }
 
 // profiles are the features of the builds that the emulator knows.

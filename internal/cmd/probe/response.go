@@ -29,7 +29,7 @@ func (p *prober) send(ctx context.Context, method, path string, query url.Values
 	raw, err := p.client.Send(ctx, method, path, query, in)
 	if err != nil {
 		p.detail("%s %s: %v", method, path, err)
-		return response{Response: &qualytics.Response{Header: http.Header{}}, err: err}
+		return noResponse(err)
 	}
 	a := response{Response: raw}
 	decoder := json.NewDecoder(bytes.NewReader(raw.Body))
@@ -73,6 +73,17 @@ func (a response) outcome() string {
 		return fmt.Sprintf("%d, a web page", a.Status)
 	}
 	return fmt.Sprint(a.Status)
+}
+
+// either returns one of two texts if the response is ok, and otherwise its outcome.
+func (a response) either(yes bool, ifYes, ifNo string) string {
+	switch {
+	case !a.ok():
+		return a.outcome()
+	case yes:
+		return ifYes
+	}
+	return ifNo
 }
 
 // object is a JSON object.

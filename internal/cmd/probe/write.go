@@ -71,25 +71,17 @@ func (w *writer) examine(ctx context.Context) {
 		if created.ok() {
 			observed += " without an ID"
 		}
-		w.check(assumption{
-			"create", "Create a service account", "200 or 201",
-			[]string{"200", "201"},
-			"Service accounts cannot be created.",
-		}, observed)
+		w.expect("create", "Create a service account", []string{"200", "201"}, observed,
+			"Service accounts cannot be created.")
 		return
 	}
 	account := asObject(created.value)
-	w.check(assumption{
-		"user_id", "user_id of the name \"tfprobe-… Probe\"", "lower case, spaces as _, hyphens kept or dropped",
-		[]string{"hyphens kept", "hyphens dropped"},
-		"Plans do not find every account whose name is in use; apply reports the conflict.",
-	}, w.userIDRule(account.text("user_id")))
+	w.check("user_id", "user_id of the name \"tfprobe-… Probe\"", "lower case, spaces as _, hyphens kept or dropped",
+		[]string{"hyphens kept", "hyphens dropped"}, w.userIDRule(account.text("user_id")),
+		"Plans do not find every account whose name is in use; apply reports the conflict.")
 	again := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
-	w.check(assumption{
-		"duplicate_account", "Second account with the same name", "409",
-		[]string{"409"},
-		"Two accounts may have the same name, and an import by name finds the wrong one.",
-	}, again.outcome())
+	w.expect("duplicate_account", "Second account with the same name", []string{"409"}, again.outcome(),
+		"Two accounts may have the same name, and an import by name finds the wrong one.")
 	w.trimming(ctx)
 	w.updates(ctx, account)
 	w.tokens(ctx, account)
@@ -114,14 +106,9 @@ func (w *writer) userIDRule(userID string) string {
 // trimming examines names with spaces around them.
 func (w *writer) trimming(ctx context.Context) {
 	a := w.post(ctx, "/users", object{"name": " " + w.name + " b ", "role": "Member"})
-	observed := a.outcome()
-	if a.ok() {
-		observed = "kept"
-		if name := asObject(a.value).text("name"); name == strings.TrimSpace(name) {
-			observed = "trimmed"
-		}
-	}
-	w.check(assumption{"trimming", "Name with spaces around it", "unknown", nil, ""}, observed)
+	name := asObject(a.value).text("name")
+	observed := a.either(name == strings.TrimSpace(name), "trimmed", "kept")
+	w.note("trimming", "Name with spaces around it", "unknown", observed)
 }
 
 // updates examines unknown teams and partial updates.
@@ -129,50 +116,26 @@ func (w *writer) updates(ctx context.Context, account object) {
 	path := "/users/" + account.text("id")
 	put := func(body object) response { return w.send(ctx, http.MethodPut, path, nil, body) }
 	unknown := w.post(ctx, "/users", object{"name": w.name + " c", "role": "Member", "teams": []string{w.team()}})
-	observed := unknown.outcome()
-	if unknown.ok() {
-		observed = "ignored"
-		before, _ := account["teams"].([]any)
-		if after, _ := asObject(unknown.value)["teams"].([]any); len(after) > len(before) {
-			observed, w.createsTeams = "created", true
-		}
-	}
-	w.check(assumption{
-		"unknown_team", "Team that does not exist", "400, 404, 422, or ignored",
-		[]string{"400", "404", "422", "ignored"},
-		"The provider checks names of teams before it writes them.",
-	}, observed)
+	teams := func(o object) int { list, _ := o["teams"].([]any); return len(list) }
+	more := func(a response) bool { return teams(asObject(a.value)) > teams(account) }
+	observed := unknown.either(more(unknown), "created", "ignored")
+	w.createsTeams = observed == "created"
+	w.expect("unknown_team", "Team that does not exist", []string{"400", "404", "422", "ignored"}, observed,
+		"The provider checks names of teams before it writes them.")
 	both := put(object{"role": "Manager", "teams": []string{}})
-	w.check(assumption{
-		"update", "Update with role and teams", "200", []string{"200"}, "Accounts cannot be updated.",
-	}, both.outcome())
+	w.expect("update", "Update with role and teams", []string{"200"}, both.outcome(),
+		"Accounts cannot be updated.")
 	partial := put(object{"teams": []string{}})
-	observed = partial.outcome()
-	if partial.ok() {
-		observed = "role reset"
-		if asObject(partial.value).text("role") == "Manager" {
-			observed = "role kept"
-		}
-	}
-	w.check(assumption{
-		"partial_update", "Update with teams only", "role kept, or 422",
-		[]string{"role kept", "role reset", "422"},
-		"The provider always sends both.",
-	}, observed)
+	w.check("partial_update", "Update with teams only", "role kept, or 422", []string{"role kept", "role reset", "422"},
+		partial.either(asObject(partial.value).text("role") == "Manager", "role kept", "role reset"),
+		"The provider always sends both.")
 	team := w.anyTeam(ctx)
 	if team == "" || w.createsTeams { // it would create another one
 		return
 	}
 	lower := put(object{"role": "Member", "teams": []string{strings.ToLower(team)}})
-	observed = lower.outcome()
-	if lower.ok() {
-		observed = "ignored"
-		before, _ := account["teams"].([]any)
-		if after, _ := asObject(lower.value)["teams"].([]any); len(after) > len(before) {
-			observed = "case-insensitive"
-		}
-	}
-	w.check(assumption{"team_case", "Name of a team in lower case", "unknown", nil, ""}, observed)
+	w.note("team_case", "Name of a team in lower case", "unknown",
+		lower.either(more(lower), "case-insensitive", "ignored"))
 }
 
 // anyTeam returns the name of a team other than Public that is not in lower case.
@@ -194,54 +157,36 @@ func (w *writer) tokens(ctx context.Context, account object) {
 		return a, asObject(a.value)
 	}
 	first, token := create(w.name, false)
-	w.check(assumption{
-		"create_token", "Create a token", "200 or 201", []string{"200", "201"}, "Tokens cannot be created.",
-	}, first.outcome())
+	w.expect("create_token", "Create a token", []string{"200", "201"}, first.outcome(),
+		"Tokens cannot be created.")
 	if !first.ok() || token.text("id") == "" {
 		return
 	}
 	path := "/user-tokens/" + token.text("id")
 	duplicate, _ := create(w.name, false)
-	w.check(assumption{
-		"duplicate_token", "Second token with the same name", "409",
-		[]string{"409"},
-		"After a lost response, the provider cannot tell the tokens apart by name; use name_prefix.",
-	}, duplicate.outcome())
+	w.expect("duplicate_token", "Second token with the same name", []string{"409"}, duplicate.outcome(),
+		"After a lost response, the provider cannot tell the tokens apart by name; use name_prefix.")
 	limited, scim := create(w.name+" scim", true)
 	if limited.ok() {
-		w.check(assumption{
-			"scim_only", "SCIM-only token on another endpoint", "401 or 403",
-			[]string{"401", "403"},
-			"scim_endpoints_only has no effect here, and the provider warns about it.",
-		}, w.as(ctx, scim.text("bearer_token")))
+		w.expect("scim_only", "SCIM-only token on another endpoint", []string{"401", "403"},
+			w.as(ctx, scim.text("bearer_token")),
+			"scim_endpoints_only has no effect here, and the provider warns about it.")
 	}
 	active := w.send(ctx, http.MethodDelete, "/users/"+account.text("id"), nil, nil)
-	w.check(assumption{
-		"deactivate_with_tokens", "Deactivate an account with active tokens", "400",
-		[]string{"400"},
-		"Destroying an account does not stop at active tokens: what uses them breaks.",
-	}, active.outcome())
+	w.expect("deactivate_with_tokens", "Deactivate an account with active tokens", []string{"400"}, active.outcome(),
+		"Destroying an account does not stop at active tokens: what uses them breaks.")
 	revoked := w.send(ctx, http.MethodPut, path, nil, object{"revoke": true})
-	w.check(assumption{
-		"revoke", "Revoke a token", "revoked",
-		[]string{"revoked"},
-		"Tokens cannot be revoked.",
-	}, activity(revoked))
+	w.expect("revoke", "Revoke a token", []string{"revoked"}, activity(revoked),
+		"Tokens cannot be revoked.")
 	restored := w.send(ctx, http.MethodPut, path, nil, object{"revoke": false})
-	w.check(assumption{
-		"restore", "Restore a revoked token", "active",
-		[]string{"active"},
-		"Changing revoked back to false fails, and the next plan replaces the token.",
-	}, activity(restored))
+	w.expect("restore", "Restore a revoked token", []string{"active"}, activity(restored),
+		"Changing revoked back to false fails, and the next plan replaces the token.")
 	if activity(restored) != "active" {
 		return
 	}
 	deleted := w.send(ctx, http.MethodDelete, path, nil, nil)
-	w.check(assumption{
-		"delete_active_token", "Delete an active token", "400 or 409",
-		[]string{"400", "409"},
-		"The provider always revokes first.",
-	}, deleted.outcome())
+	w.expect("delete_active_token", "Delete an active token", []string{"400", "409"}, deleted.outcome(),
+		"The provider always revokes first.")
 }
 
 // activity returns whether the token in a response is active, or the status.
@@ -277,36 +222,21 @@ func (w *writer) afterwards(ctx context.Context, account object) {
 	}
 	path := "/users/" + account.text("id")
 	gone := w.send(ctx, http.MethodDelete, path, nil, nil)
-	w.check(assumption{
-		"deactivate", "Deactivate an account", "200, 202, or 204",
-		[]string{"200", "202", "204", "404"},
-		"Accounts cannot be destroyed.",
-	}, gone.outcome())
+	w.check("deactivate", "Deactivate an account", "200, 202, or 204", []string{"200", "202", "204", "404"},
+		gone.outcome(), "Accounts cannot be destroyed.")
 	a := w.get(ctx, path, nil)
-	observed := a.outcome()
-	if a.ok() {
-		observed = "active"
-		if asObject(a.value).text("deleted_at") != "" {
-			observed = "deleted_at"
-		}
-	}
-	w.check(assumption{
-		"deactivated", "A deactivated account", "deleted_at or 404",
-		[]string{"deleted_at", "404"},
-		"A deactivated account is not noticed, and stays in the state.",
-	}, observed)
+	observed := a.either(asObject(a.value).text("deleted_at") != "", "deleted_at", "active")
+	w.expect("deactivated", "A deactivated account", []string{"deleted_at", "404"}, observed,
+		"A deactivated account is not noticed, and stays in the state.")
 	list := w.get(ctx, "/users", url.Values{"type": {"Service"}, "name": {w.name}, "include_deleted": {"true"}})
 	if list.isList() {
 		observed = "not listed"
 		if slices.Contains(values(list.items(), "id"), account.text("id")) {
 			observed = "listed"
 		}
-		w.check(assumption{
-			"deactivated_list", "A deactivated account in the list with include_deleted", "listed",
-			[]string{"listed"},
-			"Names of deactivated accounts are not found before apply.",
-		}, observed)
+		w.expect("deactivated_list", "A deactivated account in the list with include_deleted", []string{"listed"},
+			observed, "Names of deactivated accounts are not found before apply.")
 	}
 	again := w.post(ctx, "/users", object{"name": w.name, "role": "Member"})
-	w.check(assumption{"name_reuse", "Name of a deactivated account", "unknown", nil, ""}, again.outcome())
+	w.note("name_reuse", "Name of a deactivated account", "unknown", again.outcome())
 }

@@ -67,17 +67,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if !ok {
 		return fmt.Errorf("there is no profile %q; there are %s", *profile, strings.Join(names, ", "))
 	}
-	server, err := qualyticstest.NewServer(
-		qualyticstest.Options{
-			Profile: &p,
-			Clock:   clock,
-			Address: *address,
-			Latency: *latency,
-			Rate:    *rate,
-			Burst:   *burst,
-			Data:    *data,
-		},
-	)
+	server, err := qualyticstest.NewServer(qualyticstest.Options{
+		Profile: &p, Clock: clock, Address: *address, Latency: *latency, Rate: *rate, Burst: *burst, Data: *data,
+	})
 	if err != nil {
 		return err
 	}
