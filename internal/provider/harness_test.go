@@ -111,7 +111,7 @@ func newHarness(t tb, profile qualyticstest.Profile) *harness {
 		server: s,
 		clock:  clock,
 		env:    map[string]string{},
-		oldCLI: profile.Name == qualyticstest.Docs202604().Name,
+		oldCLI: strings.HasPrefix(profile.Name, qualyticstest.Docs202604().Name),
 	}
 	h.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
 	return h

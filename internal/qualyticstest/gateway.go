@@ -37,8 +37,8 @@ func (p Profile) BehindEnvoy() Profile {
 //
 // Neither sends Retry-After.
 
-// response returns the ingress's own response, with a text that only Envoy sends.
-func (p Profile) response(status int, text string) Fault {
+// Response returns a response of the ingress itself, with a text that only Envoy sends.
+func (p Profile) Response(status int, text string) Fault {
 	if p.Ingress != Envoy {
 		return HTML(status)
 	}
@@ -123,7 +123,7 @@ func (s *Server) unreachable() *recorder {
 	if s.Profile.Ingress == Envoy {
 		status = http.StatusServiceUnavailable
 	}
-	s.Profile.response(status, "upstream connect error or disconnect/reset before headers. reset reason: "+
+	s.Profile.Response(status, "upstream connect error or disconnect/reset before headers. reset reason: "+
 		"connection termination").write(rec)
 	return rec
 }

@@ -57,11 +57,11 @@ func (s *Server) respond(r *http.Request, inside string, body []byte) *recorder 
 	case s.Profile.RequireHTTPS && r.TLS == nil:
 		s.Profile.toHTTPS(r).write(rec)
 	case s.limits(r):
-		s.Profile.response(http.StatusTooManyRequests, "local_rate_limited").write(rec)
+		s.Profile.Response(http.StatusTooManyRequests, "local_rate_limited").write(rec)
 	case s.Profile.tooLarge(len(body)):
 		HTML(http.StatusRequestEntityTooLarge).write(rec)
 	case starting:
-		s.Profile.response(http.StatusServiceUnavailable, "no healthy upstream").write(rec)
+		s.Profile.Response(http.StatusServiceUnavailable, "no healthy upstream").write(rec)
 	default:
 		return s.forward(r, inside, body)
 	}
