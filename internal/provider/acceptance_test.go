@@ -23,7 +23,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -44,6 +43,7 @@ func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstes
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
+			requireCLI(t)
 			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			env := provider.Environment{
 				LookupEnv: func(string) (string, bool) { return "", false },
@@ -89,7 +89,6 @@ resource "qualytics_service_token" "test" {
 }
 `
 
-// consumerConfig needs Terraform 1.4 or OpenTofu 1.6.
 const consumerConfig = `
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.test.token)
@@ -211,11 +210,10 @@ func TestAccLifecycle(t *testing.T) {
 	})
 }
 
-// The state's JSON marks attributes as sensitive since 1.4.6.
+// The secret is marked as sensitive in the state.
 func TestAccTokenIsSensitive(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_6)}
 		tc.Steps = []resource.TestStep{
 			{
 				Config: providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
@@ -316,7 +314,6 @@ func TestAccZeroDowntime(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
 			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + consumerConfig
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
 		writes := func(want ...string) resource.TestCheckFunc {
 			return func(*terraform.State) error {
 				if diff := cmp.Diff(want, s.Writes()); diff != "" {
@@ -390,7 +387,6 @@ func TestAccFailedConsumer(t *testing.T) {
 		const consumer = "kubernetes_secret_v1"
 		vault := newStubVault(t)
 		tc.ProtoV6ProviderFactories["kubernetes"] = vault.stub("kubernetes")
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
 			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + `
 resource "kubernetes_secret_v1" "test" {
@@ -473,7 +469,6 @@ func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 func TestAccEphemeral(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
 		tc.ProtoV6ProviderFactories["echo"] = echoprovider.NewProviderServer()
 		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 		tc.CheckDestroy = func(*terraform.State) error {
@@ -538,7 +533,6 @@ resource "terraform_data" "bystander" {
   input = "not targeted"
 }
 `)
-	skipBelow(t, tf, "1.4.0") // terraform_data
 	due := tfexec.Var("window=29")
 	if err := tf.Apply(t.Context()); err != nil {
 		t.Fatal(err)

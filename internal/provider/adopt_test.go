@@ -87,7 +87,6 @@ func TestAccAdoptWithImportBlocks(t *testing.T) {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
 			s, tf := newAdoption(t, profile)
-			skipBelow(t, tf, "1.5.0")
 			var blocks strings.Builder
 			for i, u := range s.ServiceAccounts() {
 				fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_account.a%d\n  id = \"%d\"\n}\n", i, u.ID)
@@ -119,7 +118,6 @@ func TestAccAdoptWithQuery(t *testing.T) {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
 			s, tf := newAdoption(t, profile)
-			skipBelow(t, tf, "1.14.0")
 			var query strings.Builder
 			query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  " +
 				"include_resource = true\n  limit = 1000\n}\n")
@@ -157,7 +155,6 @@ resource "qualytics_service_token" "airflow" {
   name               = "nightly"
 }
 `, account.ID))
-			skipBelow(t, tf, "1.12.0")
 			for kind, ids := range map[string][2]string{
 				"qualytics_service_account": {`"123"`, fmt.Sprintf("%q", fmt.Sprint(account.ID))},
 				"qualytics_service_token":   {`"456"`, fmt.Sprintf("%q", fmt.Sprint(token.ID))},

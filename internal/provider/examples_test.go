@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin"
-	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
@@ -27,7 +26,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -77,11 +75,6 @@ func TestAccExamples(t *testing.T) {
 						},
 					},
 				}
-				if strings.HasPrefix(folder, "rotation/") { // their consumers are terraform_data
-					tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-						tfversion.SkipBelow(tfversion.Version1_4_0),
-					}
-				}
 				resource.Test(t, tc)
 			})
 		})
@@ -100,9 +93,6 @@ func TestAccRotationRoutines(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-				tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-					tfversion.SkipBelow(tfversion.Version1_4_0),
-				}
 				text := providerBlock(s) + example(t, folder)
 				rotate := resource.TestStep{
 					PreConfig: func() {
@@ -155,9 +145,6 @@ func TestAccDataSourceExamples(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		owner := s.AddUser(qualyticstest.User{Name: "Airflow"})
 		s.AddToken(qualyticstest.Token{Name: "by hand", UserID: owner.ID})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-			tfversion.SkipBelow(tfversion.Version1_5_0),
-		} // check blocks
 		tc.CheckDestroy = nil
 		for _, name := range []string{
 			"current_user", "service_account", "service_accounts", "service_tokens", "team",
@@ -183,7 +170,6 @@ func TestAccAudit(t *testing.T) {
 		owner := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Admin"})
 		until := s.Clock.Now().Add(300 * day)
 		s.AddToken(qualyticstest.Token{Name: "fine", UserID: owner.ID, Expiration: &until})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_5_0)}
 		tc.CheckDestroy = nil
 		tc.Steps = []resource.TestStep{{
 			Config: providerBlock(s) + example(t, "audit"),
@@ -204,7 +190,6 @@ func TestAccEphemeralExample(t *testing.T) {
 	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "ephemeral-resources/qualytics_service_token"))
-	skipBelow(t, tf, "1.10.0")
 	if err := tf.Apply(t.Context(), tfexec.Var(fmt.Sprintf("service_account_id=%d", owner.ID))); err != nil {
 		t.Fatal(err)
 	}
@@ -220,17 +205,16 @@ func TestAccScenarios(t *testing.T) {
 	for _, tc := range []struct {
 		folder string
 		kind   string // of the resource that takes the token, if any
-		floor  *version.Version
 	}{
-		{"scim-connector", "", tfversion.Version1_0_0},
-		{"sealed-output", "", tfversion.Version1_0_0},
-		{"encrypted-file", "local_file", tfversion.Version1_0_0},
-		{"hcp-terraform", "", tfversion.Version1_5_0}, // check blocks
-		{"hcp-terraform-variable", "tfe_variable", tfversion.Version1_11_0},
-		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
-		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
-		{"vault", "vault_kv_secret_v2", tfversion.Version1_11_0},
-		{"github-actions", "github_actions_secret", tfversion.Version1_0_0},
+		{"scim-connector", ""},
+		{"sealed-output", ""},
+		{"encrypted-file", "local_file"},
+		{"hcp-terraform", ""},
+		{"hcp-terraform-variable", "tfe_variable"},
+		{"kubernetes", "kubernetes_secret_v1"},
+		{"aws-secrets-manager", "aws_secretsmanager_secret_version"},
+		{"vault", "vault_kv_secret_v2"},
+		{"github-actions", "github_actions_secret"},
 	} {
 		t.Run(tc.folder, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +223,6 @@ func TestAccScenarios(t *testing.T) {
 				if name, _, ok := strings.Cut(tc.kind, "_"); ok {
 					c.ProtoV6ProviderFactories[name] = vault.stub(name)
 				}
-				c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tc.floor)}
 				text := providerBlock(s) + example(t, "scenarios/"+tc.folder)
 				apply := resource.TestStep{
 					Config: text,
@@ -279,7 +262,6 @@ func TestAccVaultProviderToken(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
 		vault := newStubVault(t)
 		c.ProtoV6ProviderFactories["vault"] = vault.stub("vault")
-		c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 		const url = `"https://example.qualytics.io"`
 		text := strings.Replace(example(t, "scenarios/vault-provider-token"), url,
 			fmt.Sprintf("%q\n  api_path = %q", s.URL, s.APIPath()), 1)
@@ -321,7 +303,6 @@ func TestAccModuleForEach(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, "", "", "", "")
-	skipBelow(t, tf, "1.11.0")
 	examples := t.TempDir()
 	if err := os.CopyFS(examples, os.DirFS(filepath.Join(root, "examples"))); err != nil {
 		t.Fatal(err)
@@ -430,7 +411,6 @@ func TestAccModule(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, qualyticstest.Options{Profile: &profile})
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
-			skipBelow(t, tf, "1.6.0")
 			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
 				t.Fatal(err)
 			}
@@ -438,7 +418,7 @@ func TestAccModule(t *testing.T) {
 				os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
 				t.Fatal(err)
 			}
-			if older(t, tf, "1.7.0") { // without mock_provider
+			if lacking(t, "TestAccModule/mocked") != "" {
 				if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
 					t.Fatal(err)
 				}
@@ -482,7 +462,6 @@ data "qualytics_team" "test" {
 data "qualytics_teams" "test" {}
 data "qualytics_current_user" "test" {}
 `)
-	skipBelow(t, tf, "1.8.0") // OpenTofu has mock_provider from 1.8, Terraform from 1.7
 	if err := os.Mkdir(filepath.Join(tf.WorkingDir(), "tests"), 0o755); err != nil {
 		t.Fatal(err)
 	}

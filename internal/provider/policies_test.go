@@ -123,7 +123,6 @@ func TestAccPolicyPlans(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, "", "", "", "")
-	skipBelow(t, tf, "1.11.0") // earlier versions were not compared
 	writeFile(t, filepath.Join(tf.WorkingDir(), "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n"+
 		"      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+providerBlock(s)+policyConfig)
 	attached := tfexec.Reattach(tfexec.ReattachInfo{

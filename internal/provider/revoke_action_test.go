@@ -116,7 +116,6 @@ func TestAccRevokeAction(t *testing.T) {
 				t.Fatal(err)
 			}
 			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), string(example))
-			skipBelow(t, tf, "1.14.0")
 			if err := tf.Apply(t.Context()); err != nil {
 				t.Fatal(err)
 			}
