@@ -446,7 +446,7 @@ func (p *plan) ask(h *harness, prior tftypes.Value, private []byte) {
 	if !prior.IsNull() {
 		req.PriorIdentity = p.prior.identity
 	}
-	resp, err := h.p.PlanResourceChange(h.t.Context(), req)
+	resp, err := h.p.PlanResourceChange(context.WithoutCancel(h.ctx), req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
