@@ -38,6 +38,13 @@ func providerFolder(t *testing.T) string {
 	return built.dir
 }
 
+// TestMain removes that folder in the end.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(built.dir)
+	os.Exit(code)
+}
+
 var built struct {
 	once sync.Once
 	dir  string
