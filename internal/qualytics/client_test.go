@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -245,49 +244,6 @@ func TestIncompleteTokenList(t *testing.T) {
 	tokens, err := c.ServiceTokens(t.Context())
 	if err == nil || !contains(err.Error(), "reports 2 entries and has 1") {
 		t.Errorf("got %v and the error %v", tokens, err)
-	}
-}
-
-// An account that is deactivated between two pages moves the others to another page.
-func TestListWhileAccountsAreDeactivated(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.Seed(150, 0)
-	first := s.ServiceAccounts()[0]
-	s.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: func() {
-		now := s.Clock.Now()
-		s.EditUser(first.ID, func(u *qualyticstest.User) { u.Deleted = &now })
-	}})
-	c, _ := newClient(t, s, nil)
-	users, err := c.ServiceAccounts(t.Context(), UserFilter{})
-	if err != nil || len(users) != 149 {
-		t.Errorf("%d accounts, %v, want 149", len(users), err)
-	}
-}
-
-func TestFilters(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.AddUser(qualyticstest.User{Name: "One", Role: "Admin", Teams: []string{"Data Quality"}})
-	gone := s.Clock.Now()
-	s.AddUser(qualyticstest.User{Name: "Two", Deleted: &gone})
-	c, _ := newClient(t, s, nil)
-	for _, tc := range []struct {
-		name   string
-		filter UserFilter
-		want   int
-	}{
-		{"none", UserFilter{}, 1},
-		{"name", UserFilter{Name: "oN"}, 1},
-		{"other name", UserFilter{Name: "x"}, 0},
-		{"role", UserFilter{Role: "Admin"}, 1},
-		{"other role", UserFilter{Role: "Member"}, 0},
-		{"team", UserFilter{Team: "Data Quality"}, 1},
-		{"including deactivated", UserFilter{IncludeDeleted: true}, 2},
-	} {
-		if got, err := c.ServiceAccounts(t.Context(), tc.filter); err != nil || len(got) != tc.want {
-			t.Errorf("%s: %d accounts, %v, want %d", tc.name, len(got), err, tc.want)
-		}
 	}
 }
 
@@ -735,38 +691,6 @@ func TestRetryAfterWithSkewedClock(t *testing.T) {
 	s.Fail(f)
 	if _, err := c.CurrentUser(t.Context()); err != nil || len(w.all) == 0 || w.all[0] > time.Minute {
 		t.Errorf("waited %v, %v, want about 20 s", w.all, err)
-	}
-}
-
-// The reason of the operating system is part of every message.
-func TestReasonOfNoResponse(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{
-		"http://127.0.0.1:1":       "connection refused",
-		"http://host.invalid":      "no such host",
-		"https://127.0.0.1:1/api/": "connection refused",
-	} {
-		c, err := New(Config{URL: url, Token: "x"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem, want) &&
-			!contains(asError(t, err).Problem, "resolved") {
-			t.Errorf("%s: %v, want %q", url, err, want)
-		}
-	}
-	c, err := New(Config{URL: "http://example.invalid", Token: "x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport, ok := c.http.Transport.(*http.Transport)
-	if !ok {
-		t.Fatalf("transport %T", c.http.Transport)
-	}
-	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
-	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem,
-		"no connection to the proxy (connection refused)") {
-		t.Errorf("a dead proxy: %v", err)
 	}
 }
 
