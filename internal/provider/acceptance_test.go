@@ -45,18 +45,25 @@ func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstes
 			t.Parallel()
 			requireCLI(t)
 			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			env := provider.Environment{
-				LookupEnv: func(string) (string, bool) { return "", false },
-				HomeDir:   func() (string, error) { return "", errors.New("none") },
-				Now:       s.Clock.Now,
-				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-			}
 			test(t, s, resource.TestCase{
 				ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
-					"qualytics": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test", env) },
+					"qualytics": inProcess(s, nil),
 				},
 				CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
 			})
+		})
+	}
+}
+
+// inProcess returns the provider of this process, which shares the clock of a server and does
+// not wait.
+func inProcess(s *qualyticstest.Server, environment map[string]string) func() (tfprotov6.ProviderServer, error) {
+	return func() (tfprotov6.ProviderServer, error) {
+		return provider.NewServer("test", provider.Environment{
+			LookupEnv: func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
+			HomeDir:   func() (string, error) { return "", errors.New("none") },
+			Now:       s.Clock.Now,
+			Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		})
 	}
 }
@@ -203,23 +210,6 @@ func TestAccLifecycle(t *testing.T) {
 				ConfigPlanChecks: actions(tokenAddress, plancheck.ResourceActionUpdate),
 				ConfigStateChecks: []statecheck.StateCheck{
 					attribute(tokenAddress, "expires_at", knownvalue.Null()),
-				},
-			},
-		}
-		resource.Test(t, tc)
-	})
-}
-
-// The secret is marked as sensitive in the state.
-func TestAccTokenIsSensitive(t *testing.T) {
-	t.Parallel()
-	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		tc.Steps = []resource.TestStep{
-			{
-				Config: providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
-					tokenConfig, `name_prefix = "ci-"`),
-				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token")),
 				},
 			},
 		}

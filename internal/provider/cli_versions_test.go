@@ -47,7 +47,6 @@ var needs = []need{
 	{"TestAccEphemeral", "1.10", "1.11", ephemeralToken, ""},
 	{"TestAccEphemeralExample", "1.10", "1.11", ephemeralToken, ""},
 	{"TestAccEphemeralTokenOfFailedRun", "1.10", "1.11", ephemeralToken, ""},
-	{"TestAccExamples/rotation", "1.4", "1.6", dataResource, ""},
 	{"TestAccFailedConsumer", "1.11", "1.11", writeOnly, ""},
 	{"TestAccImportByIdentity", "1.12", "1.12", "import by identity", ""},
 	{"TestAccMockProvider", "1.7", "1.8", "mock_provider", ""},
@@ -64,7 +63,6 @@ var needs = []need{
 	{"TestAccScenarios/hcp-terraform-variable", "1.11", "1.11", writeOnly, ""},
 	{"TestAccScenarios/kubernetes", "1.11", "1.11", writeOnly, ""},
 	{"TestAccScenarios/vault", "1.11", "1.11", writeOnly, ""},
-	{"TestAccTokenIsSensitive", "1.4.6", "1.6", "sensitive attributes in the JSON of a state", ""},
 	{"TestAccVaultProviderToken", "1.11", "1.11", writeOnly, ""},
 	{"TestAccZeroDowntime", "1.4", "1.6", dataResource, ""},
 }

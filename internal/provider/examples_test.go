@@ -6,7 +6,6 @@ package provider_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -27,7 +25,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -56,13 +53,12 @@ func example(t *testing.T, folder string) string {
 // testBlocks matches the blocks that the tests replace.
 var testBlocks = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n|^provider "qualytics" \{\}[^\n]*\n`)
 
-// Every published example can be applied, has a clean plan, and can be destroyed.
+// The examples of the pages of resources can be applied, have a clean plan, and can be destroyed.
 func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{
 		"getting-started", "resources/qualytics_service_account", "resources/qualytics_service_token",
 		"resources/qualytics_service_tokens_exclusive",
-		"rotation/overlap", "rotation/on-demand", "rotation/fixed-name",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -81,8 +77,8 @@ func TestAccExamples(t *testing.T) {
 	}
 }
 
-// The examples of the rotation guide: the writes of a rotation, and a clean plan
-// after it.
+// The examples of the rotation guide: they can be applied and destroyed, and a rotation has the
+// expected writes, and a clean plan after it.
 func TestAccRotationRoutines(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string]string{
@@ -115,8 +111,8 @@ func TestAccRotationRoutines(t *testing.T) {
 				if folder == "rotation/on-demand" {
 					rotate.ConfigVariables = config.Variables{"generation": config.IntegerVariable(2)}
 				}
-				tc.CheckDestroy = nil
-				tc.Steps = []resource.TestStep{{Config: text}, rotate}
+				create := resource.TestStep{Config: text, ConfigPlanChecks: rotate.ConfigPlanChecks}
+				tc.Steps = []resource.TestStep{create, rotate}
 				if folder == "rotation/overlap" { // both tokens work; after the overlap, the old one is removed
 					retire := rotate
 					retire.PreConfig = func() {
@@ -317,14 +313,7 @@ func TestAccModuleForEach(t *testing.T) {
 		"hashicorp/kubernetes": attach(t, vault.stub("kubernetes")),
 		"hashicorp/vault":      attach(t, vault.stub("vault")),
 		"integrations/github":  attach(t, vault.stub("github")),
-		"qualytics/qualytics": attach(t, func() (tfprotov6.ProviderServer, error) {
-			return provider.NewServer("test", provider.Environment{
-				LookupEnv: func(name string) (string, bool) { value, ok := env[name]; return value, ok },
-				HomeDir:   func() (string, error) { return "", errors.New("none") },
-				Now:       s.Clock.Now,
-				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-			})
-		}),
+		"qualytics/qualytics":  attach(t, inProcess(s, env)),
 	})
 	moved, err := tfexec.NewTerraform(folder, tf.ExecPath())
 	if err != nil {
