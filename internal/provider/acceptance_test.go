@@ -36,23 +36,30 @@ const (
 	tokenAddress   = tokenType + ".test"
 )
 
-// onEveryProfileWithCLI runs a test against each profile; the provider runs in
-// this process and shares the server's clock.
-func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase)) {
+// onEveryServer runs an acceptance test against each profile.
+func onEveryServer(t *testing.T, test func(t *testing.T, s *qualyticstest.Server)) {
 	t.Helper()
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
 			requireCLI(t)
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			test(t, s, resource.TestCase{
-				ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
-					"qualytics": inProcess(s, nil),
-				},
-				CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
-			})
+			test(t, newServer(t, qualyticstest.Options{Profile: &profile}))
 		})
 	}
+}
+
+// onEveryProfileWithCLI runs a test of the testing framework against each profile; the provider
+// runs in this process and shares the server's clock.
+func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase)) {
+	t.Helper()
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		test(t, s, resource.TestCase{
+			ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
+				"qualytics": inProcess(s, nil),
+			},
+			CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
+		})
+	})
 }
 
 // inProcess returns the provider of this process, which shares the clock of a server and does

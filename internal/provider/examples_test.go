@@ -395,32 +395,28 @@ func TestAccInfraRepo(t *testing.T) {
 // The module's own tests, with terraform test.
 func TestAccModule(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
-			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
+		if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(tf.WorkingDir(),
+			os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
+			t.Fatal(err)
+		}
+		if lacking(t, "TestAccModule/mocked") != "" {
+			if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.CopyFS(tf.WorkingDir(),
-				os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
-				t.Fatal(err)
-			}
-			if lacking(t, "TestAccModule/mocked") != "" {
-				if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			out, err := tf.raw(t, "test", "-no-color")
-			if err != nil || !strings.Contains(out, "0 failed") {
-				t.Errorf("%v: %s", err, out)
-			}
-			if left := s.ServiceAccounts(); len(left) > 0 {
-				t.Errorf("the tests leave %+v", left)
-			}
-		})
-	}
+		}
+		out, err := tf.raw(t, "test", "-no-color")
+		if err != nil || !strings.Contains(out, "0 failed") {
+			t.Errorf("%v: %s", err, out)
+		}
+		if left := s.ServiceAccounts(); len(left) > 0 {
+			t.Errorf("the tests leave %+v", left)
+		}
+	})
 }
 
 // Modules that use the provider can be tested with a bare mock, which invents IDs.
