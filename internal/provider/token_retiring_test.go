@@ -319,6 +319,25 @@ func TestRotationOfTokenThatDoesNotWork(t *testing.T) {
 	}
 }
 
+// The plan of a rotation says what happens to the old token.
+func TestEndOfTheOldTokenIsPlanned(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := overlapping.with(values{
+		"service_account_id": h.account(), "rotate_when_changed": map[string]string{"n": "1"},
+	})
+	o := h.created(tokenType, config)
+	for said, change := range map[string]values{
+		"stays valid until it has not been used for 5 days":                         nil,
+		"depends on overlap_days, which is known after apply":                       {"overlap_days": unknown{}},
+		"removed in the same apply and stop working (overlap_days = 0)":             {"overlap_days": 0},
+		"Both the old and the new one will be revoked (revoked = true). Never used": {"revoked": true},
+	} {
+		p := h.planned(o, config.with(change).with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
+		wantText(t, p.diags.warnings(), "will be rotated", said)
+	}
+}
+
 // Another account replaces the resource, which removes the retiring tokens too. The plan says
 // so.
 func TestReplacementDuringOverlap(t *testing.T) {
@@ -706,27 +725,32 @@ func TestExpiredTokenThatStays(t *testing.T) {
 }
 
 // A rotation never removes the provider's own token, which was imported without its secret:
-// neither after the overlap nor without one.
+// neither without an overlap nor after it, whether or not it expires.
 func TestRotationOfOwnToken(t *testing.T) {
 	t.Parallel()
-	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
-		h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		config := overlapping.with(values{
-			"service_account_id": fmt.Sprint(self.ID), "rotate_when_changed": map[string]string{"n": "1"},
+	for _, expires := range []bool{true, false} {
+		onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+			if !expires { // then the lifetime of the configuration rotates it
+				h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Expiration = nil })
+			}
+			o := h.loaded(tokenType, fmt.Sprint(own.ID))
+			h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+			config := overlapping.with(values{
+				"service_account_id": fmt.Sprint(self.ID), "rotate_when_changed": map[string]string{"n": "1"},
+			})
+			h.must(o, config, "update")
+			config = config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "overlap_days": 0})
+			wantText(t, h.must(o, config, "update").warnings(), "is in use by the provider")
+			wantRetiring(t, retiringTokens(o), fmt.Sprint(own.ID))
+			config["overlap_days"] = 5
+			h.must(o, config, "update")
+			h.clock.Advance(6 * day)
+			wantText(t, h.must(o, config, "no-op").warnings(), "is in use by the provider")
+			if !h.active(fmt.Sprint(own.ID)) {
+				t.Error("the provider revoked its own token")
+			}
 		})
-		h.must(imported, config, "update")
-		config = config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "overlap_days": 0})
-		wantText(t, h.must(imported, config, "update").warnings(), "is in use by the provider")
-		wantRetiring(t, retiringTokens(imported), fmt.Sprint(own.ID))
-		h.clock.Advance(6 * day)
-		h.run(imported, config.with(values{"overlap_days": 5}))
-		diags := h.must(imported, config.with(values{"overlap_days": 5}), "no-op")
-		wantText(t, diags.warnings(), "is in use by the provider")
-		if !h.active(fmt.Sprint(own.ID)) {
-			t.Error("the provider revoked its own token")
-		}
-	})
+	}
 }
 
 // The last use is compared with the server's clock, which wrote it.
