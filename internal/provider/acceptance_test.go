@@ -133,6 +133,8 @@ func actions(pairs ...any) resource.ConfigPlanChecks {
 	}
 }
 
+// An account and its token are created, imported in every way, updated, and destroyed, and each
+// plan after an apply is clean.
 func TestAccLifecycle(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -224,6 +226,8 @@ func TestAccLifecycle(t *testing.T) {
 	})
 }
 
+// What someone changes in Qualytics is found and set back; a token that someone revoked is
+// rotated.
 func TestAccDrift(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -266,6 +270,7 @@ func TestAccDrift(t *testing.T) {
 	})
 }
 
+// What cannot be applied is an error that says what to do, and nothing is created.
 func TestAccErrors(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -463,6 +468,7 @@ func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 	})
 }
 
+// An ephemeral token exists during the run, and nothing is left of it.
 func TestAccEphemeral(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {

@@ -136,6 +136,7 @@ func TestAccRotationRoutines(t *testing.T) {
 	}
 }
 
+// The examples of the pages of data sources can be applied.
 func TestAccDataSourceExamples(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -159,6 +160,7 @@ func TestAccDataSourceExamples(t *testing.T) {
 	})
 }
 
+// The example of the audit page finds stale accounts and Admins.
 func TestAccAudit(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -180,6 +182,7 @@ func TestAccAudit(t *testing.T) {
 	})
 }
 
+// The example of the page of ephemeral tokens can be applied, and leaves no token.
 func TestAccEphemeralExample(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()

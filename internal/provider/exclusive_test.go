@@ -274,6 +274,7 @@ func TestExclusiveIgnoresOpenEphemeralTokens(t *testing.T) {
 	wantForeign(t, o.state)
 }
 
+// Invalid arguments are refused, unknown ones are not; an ID of a mock is a warning of the plan.
 func TestExclusiveValidation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -50,6 +50,8 @@ func (h *harness) invoke(config values) (string, diagnostics) {
 	return strings.Join(progress, "\n"), diags
 }
 
+// The action revokes the active tokens of an account, reports each, and can be repeated after a
+// failure.
 func TestRevokeTokensOfAnAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -81,6 +83,7 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 	})
 }
 
+// The action revokes the tokens with these IDs, except for the provider's own.
 func TestRevokeTokensByID(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

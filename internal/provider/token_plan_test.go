@@ -137,6 +137,7 @@ func TestTokenSavedPlan(t *testing.T) {
 	})
 }
 
+// Adding a window changes nothing on the server; a longer one rotates immediately.
 func TestTokenRotateBeforeDays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -155,6 +156,7 @@ func TestTokenRotateBeforeDays(t *testing.T) {
 	h.clean(o, config.with(values{"rotate_before_days": 12}))
 }
 
+// A changed value rotates; adding the map, removing it, or the same values do not.
 func TestTokenRotateWhenChanged(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"name", "name_prefix"} {
@@ -346,6 +348,7 @@ func TestRotationWithSkewedClock(t *testing.T) {
 	}
 }
 
+// A deployment without creation times rotates all the same, without drift.
 func TestRotationWithoutCreationTimes(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

@@ -148,6 +148,7 @@ func TestWriteDuringADownload(t *testing.T) {
 	}
 }
 
+// A list is downloaded again after listMaxAge.
 func TestListExpires(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())

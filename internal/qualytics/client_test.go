@@ -91,6 +91,7 @@ func asError(t *testing.T, err error) *Error {
 	return e
 }
 
+// Each call works with each build, and its errors are told apart.
 func TestEveryCallOnEveryProfile(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -188,6 +189,7 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 	}
 }
 
+// Lists are complete, whatever their size, with one request per page.
 func TestListsAreComplete(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -342,6 +344,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A POST that never reached the server is repeated, and the error says why there was no
+// connection.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -371,6 +375,7 @@ func TestRetryAfterDate(t *testing.T) {
 	}
 }
 
+// An error says what happened, and whether the response is from the API.
 func TestErrorsByStatus(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -452,6 +457,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// A canceled context ends a wait, and sends no further request.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -494,6 +500,7 @@ func TestWriteOutlivesItsContext(t *testing.T) {
 	}
 }
 
+// A request without a response ends after the timeout, and is repeated.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -526,6 +533,7 @@ func TestEmptyResponseWithAType(t *testing.T) {
 	}
 }
 
+// A response that does not end is an error before the memory does.
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	large := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -548,6 +556,7 @@ func TestResponseTooLarge(t *testing.T) {
 	}
 }
 
+// An untrusted certificate is an error that names the setting, and is not repeated.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -579,6 +588,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// An invalid configuration is an error that does not show the secret.
 func TestNewInvalidConfig(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
