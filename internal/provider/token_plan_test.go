@@ -156,6 +156,24 @@ func TestTokenRotateBeforeDays(t *testing.T) {
 	h.clean(o, config.with(values{"rotate_before_days": 12}))
 }
 
+// A shorter window, or none, ends a rotation that was due when it was last read.
+func TestShorterWindow(t *testing.T) {
+	t.Parallel()
+	for _, window := range []any{8, nil} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := h.expiring(values{"rotate_before_days": 10})
+		o := h.created(tokenType, config)
+		h.clock.Advance(21*day + day/2) // 8.5 days left
+		if wantOK(t, h.refresh(o)); get(o.state, "status") != "rotation_due" {
+			t.Fatalf("status %s", get(o.state, "status"))
+		}
+		after := h.applied(h.plan(o, config.with(values{"rotate_before_days": window})))
+		if status := get(after.state, "status"); status != "active" || get(after.state, "id") != get(o.state, "id") {
+			t.Errorf("with a window of %v: status %s, ID %s", window, status, get(after.state, "id"))
+		}
+	}
+}
+
 // A changed value rotates; adding the map, removing it, or the same values do not.
 func TestTokenRotateWhenChanged(t *testing.T) {
 	t.Parallel()
