@@ -335,6 +335,10 @@ func TestEndOfTheOldTokenIsPlanned(t *testing.T) {
 	} {
 		p := h.planned(o, config.with(change).with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
 		wantText(t, p.diags.warnings(), "will be rotated", said)
+		named := strings.Contains(p.diags.warnings(), "may stop working")
+		if _, unknown := change["overlap_days"].(unknown); named != unknown {
+			t.Errorf("%v: says that the old token may stop working: %t", change, named)
+		}
 	}
 }
 
