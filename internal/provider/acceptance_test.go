@@ -23,7 +23,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
@@ -37,26 +36,41 @@ const (
 	tokenAddress   = tokenType + ".test"
 )
 
-// onEveryProfileWithCLI runs a test against each profile; the provider runs in
-// this process and shares the server's clock.
-func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase)) {
+// onEveryServer runs an acceptance test against each profile.
+func onEveryServer(t *testing.T, test func(t *testing.T, s *qualyticstest.Server)) {
 	t.Helper()
 	for _, profile := range qualyticstest.Profiles() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			env := provider.Environment{
-				LookupEnv: func(string) (string, bool) { return "", false },
-				HomeDir:   func() (string, error) { return "", errors.New("none") },
-				Now:       s.Clock.Now,
-				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-			}
-			test(t, s, resource.TestCase{
-				ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
-					"qualytics": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test", env) },
-				},
-				CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
-			})
+			requireCLI(t)
+			test(t, newServer(t, qualyticstest.Options{Profile: &profile}))
+		})
+	}
+}
+
+// onEveryProfileWithCLI runs a test of the testing framework against each profile; the provider
+// runs in this process and shares the server's clock.
+func onEveryProfileWithCLI(t *testing.T, test func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase)) {
+	t.Helper()
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		test(t, s, resource.TestCase{
+			ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
+				"qualytics": inProcess(s, nil),
+			},
+			CheckDestroy: func(*terraform.State) error { return nothingLeft(s) },
+		})
+	})
+}
+
+// inProcess returns the provider of this process, which shares the clock of a server and does
+// not wait.
+func inProcess(s *qualyticstest.Server, environment map[string]string) func() (tfprotov6.ProviderServer, error) {
+	return func() (tfprotov6.ProviderServer, error) {
+		return provider.NewServer("test", provider.Environment{
+			LookupEnv: func(name string) (string, bool) { value, ok := environment[name]; return value, ok },
+			HomeDir:   func() (string, error) { return "", errors.New("none") },
+			Now:       s.Clock.Now,
+			Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		})
 	}
 }
@@ -89,7 +103,6 @@ resource "qualytics_service_token" "test" {
 }
 `
 
-// consumerConfig needs Terraform 1.4 or OpenTofu 1.6.
 const consumerConfig = `
 resource "terraform_data" "consumer" {
   input = sha256(qualytics_service_token.test.token)
@@ -120,6 +133,8 @@ func actions(pairs ...any) resource.ConfigPlanChecks {
 	}
 }
 
+// An account and its token are created, imported in every way, updated, and destroyed, and each
+// plan after an apply is clean.
 func TestAccLifecycle(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -211,24 +226,8 @@ func TestAccLifecycle(t *testing.T) {
 	})
 }
 
-// The state's JSON marks attributes as sensitive since 1.4.6.
-func TestAccTokenIsSensitive(t *testing.T) {
-	t.Parallel()
-	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_6)}
-		tc.Steps = []resource.TestStep{
-			{
-				Config: providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(
-					tokenConfig, `name_prefix = "ci-"`),
-				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectSensitiveValue(tokenAddress, tfjsonpath.New("token")),
-				},
-			},
-		}
-		resource.Test(t, tc)
-	})
-}
-
+// What someone changes in Qualytics is found and set back; a token that someone revoked is
+// rotated.
 func TestAccDrift(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -271,6 +270,7 @@ func TestAccDrift(t *testing.T) {
 	})
 }
 
+// What cannot be applied is an error that says what to do, and nothing is created.
 func TestAccErrors(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -316,7 +316,6 @@ func TestAccZeroDowntime(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
 			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + consumerConfig
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_4_0)}
 		writes := func(want ...string) resource.TestCheckFunc {
 			return func(*terraform.State) error {
 				if diff := cmp.Diff(want, s.Writes()); diff != "" {
@@ -390,7 +389,6 @@ func TestAccFailedConsumer(t *testing.T) {
 		const consumer = "kubernetes_secret_v1"
 		vault := newStubVault(t)
 		tc.ProtoV6ProviderFactories["kubernetes"] = vault.stub("kubernetes")
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 		config := providerBlock(s) + fmt.Sprintf(accountConfig, "API Access", "Member", "") + fmt.Sprintf(tokenConfig,
 			"name_prefix = \"ci-\"\n  expires_in_days = 90\n  rotate_before_days = 14") + `
 resource "kubernetes_secret_v1" "test" {
@@ -470,10 +468,10 @@ func TestAccFixedNameCreateBeforeDestroy(t *testing.T) {
 	})
 }
 
+// An ephemeral token exists during the run, and nothing is left of it.
 func TestAccEphemeral(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
 		tc.ProtoV6ProviderFactories["echo"] = echoprovider.NewProviderServer()
 		owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 		tc.CheckDestroy = func(*terraform.State) error {
@@ -538,7 +536,6 @@ resource "terraform_data" "bystander" {
   input = "not targeted"
 }
 `)
-	skipBelow(t, tf, "1.4.0") // terraform_data
 	due := tfexec.Var("window=29")
 	if err := tf.Apply(t.Context()); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// A name that is in use is an error that names the account and how to import it.
 func TestAccountNameTaken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -27,6 +28,7 @@ func TestAccountNameTaken(t *testing.T) {
 	})
 }
 
+// The error names the account with exactly that name, or else one that may have it.
 func TestHolderOfAName(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

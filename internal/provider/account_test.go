@@ -14,6 +14,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// Teams are compared without case, Public makes no difference, and the state keeps the spelling
+// of the configuration.
 func TestAccountTeams(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -59,6 +61,7 @@ func TestAccountUnmanagedTeams(t *testing.T) {
 	})
 }
 
+// A role that a build does not have is an error; older builds have it.
 func TestAccountEditorRefused(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -155,6 +158,7 @@ func TestAccountReadErrors(t *testing.T) {
 	h.clean(o, values{"name": "x", "role": "Member"})
 }
 
+// An account with active tokens is not deactivated, unless revoke_tokens_on_destroy is set.
 func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -178,6 +182,7 @@ func TestAccountDestroyWithActiveTokens(t *testing.T) {
 	})
 }
 
+// An active service account can be imported by ID, user_id, and identity, and nothing else can.
 func TestAccountImport(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -211,6 +216,7 @@ func TestAccountImport(t *testing.T) {
 	})
 }
 
+// Invalid arguments are refused without a request, unknown ones are not.
 func TestAccountValidation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -70,83 +70,71 @@ func addOfEveryShape(s *qualyticstest.Server) {
 	}
 }
 
-// newAdoption returns a deployment with objects that were created by hand, and a
-// Terraform with an empty state.
-func newAdoption(t *testing.T, profile qualyticstest.Profile) (*qualyticstest.Server, *terraformCLI) {
+// newAdoption adds objects that were created by hand to a deployment, and returns a Terraform
+// with an empty state.
+func newAdoption(t *testing.T, s *qualyticstest.Server) *terraformCLI {
 	t.Helper()
-	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	addOfEveryShape(s)
-	return s, cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
+	return cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
 }
 
 // Import blocks for all objects and a generated configuration import everything
 // without a change.
 func TestAccAdoptWithImportBlocks(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s, tf := newAdoption(t, profile)
-			skipBelow(t, tf, "1.5.0")
-			var blocks strings.Builder
-			for i, u := range s.ServiceAccounts() {
-				fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_account.a%d\n  id = \"%d\"\n}\n", i, u.ID)
-			}
-			for i, token := range s.Tokens() {
-				fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_token.t%d\n  id = \"%d\"\n}\n", i, token.ID)
-			}
-			imports, text := filepath.Join(tf.WorkingDir(), "imports.tf"), blocks.String()
-			if v, _, err := tf.Version(t.Context(), true); err == nil && v.Core().String() == "1.16.0" {
-				// Its release candidates take hashicorp/qualytics for the provider of an import block
-				// without a resource.
-				writeFile(t, imports, strings.ReplaceAll(text, "import {\n", "import {\n  provider = qualytics\n"))
-			} else {
-				writeFile(t, imports, text)
-			}
-			if _, err := tf.Plan(t.Context(), tfexec.GenerateConfigOut("generated.tf")); err != nil {
-				t.Fatal(err)
-			}
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		tf := newAdoption(t, s)
+		var blocks strings.Builder
+		for i, u := range s.ServiceAccounts() {
+			fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_account.a%d\n  id = \"%d\"\n}\n", i, u.ID)
+		}
+		for i, token := range s.Tokens() {
+			fmt.Fprintf(&blocks, "import {\n  to = qualytics_service_token.t%d\n  id = \"%d\"\n}\n", i, token.ID)
+		}
+		imports, text := filepath.Join(tf.WorkingDir(), "imports.tf"), blocks.String()
+		if v, _, err := tf.Version(t.Context(), true); err == nil && v.Core().String() == "1.16.0" {
+			// Its release candidates take hashicorp/qualytics for the provider of an import block
+			// without a resource.
+			writeFile(t, imports, strings.ReplaceAll(text, "import {\n", "import {\n  provider = qualytics\n"))
+		} else {
 			writeFile(t, imports, text)
-			adopted(t, s, tf, adoptAccounts+adoptTokens)
-		})
-	}
+		}
+		if _, err := tf.Plan(t.Context(), tfexec.GenerateConfigOut("generated.tf")); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, imports, text)
+		adopted(t, s, tf, adoptAccounts+adoptTokens)
+	})
 }
 
 // The same through terraform query.
 func TestAccAdoptWithQuery(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s, tf := newAdoption(t, profile)
-			skipBelow(t, tf, "1.14.0")
-			var query strings.Builder
-			query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  " +
-				"include_resource = true\n  limit = 1000\n}\n")
-			for _, status := range []string{"active", "expired", "revoked"} {
-				fmt.Fprintf(&query,
-					"list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  "+
-						"limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
-			}
-			writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
-			if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			adopted(t, s, tf, adoptAccounts+adoptTokens)
-		})
-	}
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		tf := newAdoption(t, s)
+		var query strings.Builder
+		query.WriteString("list \"qualytics_service_account\" \"all\" {\n  provider = qualytics\n  " +
+			"include_resource = true\n  limit = 1000\n}\n")
+		for _, status := range []string{"active", "expired", "revoked"} {
+			fmt.Fprintf(&query,
+				"list \"qualytics_service_token\" %q {\n  provider = qualytics\n  include_resource = true\n  "+
+					"limit = 1000\n  config {\n    status = %q\n  }\n}\n", status, status)
+		}
+		writeFile(t, filepath.Join(tf.WorkingDir(), "adopt.tfquery.hcl"), query.String())
+		if out, err := tf.raw(t, "query", "-no-color", "-generate-config-out=generated.tf"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		adopted(t, s, tf, adoptAccounts+adoptTokens)
+	})
 }
 
 // The examples of an import by identity, with the IDs of the test.
 func TestAccImportByIdentity(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			account := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Member"})
-			token := s.AddToken(qualyticstest.Token{Name: "nightly", UserID: account.ID})
-			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		account := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Member"})
+		token := s.AddToken(qualyticstest.Token{Name: "nightly", UserID: account.ID})
+		tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), fmt.Sprintf(`
 resource "qualytics_service_account" "airflow" {
   name = "Airflow"
   role = "Member"
@@ -157,24 +145,22 @@ resource "qualytics_service_token" "airflow" {
   name               = "nightly"
 }
 `, account.ID))
-			skipBelow(t, tf, "1.12.0")
-			for kind, ids := range map[string][2]string{
-				"qualytics_service_account": {`"123"`, fmt.Sprintf("%q", fmt.Sprint(account.ID))},
-				"qualytics_service_token":   {`"456"`, fmt.Sprintf("%q", fmt.Sprint(token.ID))},
-			} {
-				text, err := os.ReadFile(filepath.Join("../../examples/resources", kind, "by-identity.tf"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				example := string(text)
-				if !strings.Contains(example, ids[0]) {
-					t.Fatalf("the example of %s does not have the ID %s", kind, ids[0])
-				}
-				writeFile(t, filepath.Join(tf.WorkingDir(), kind+".tf"), strings.Replace(example, ids[0], ids[1], 1))
+		for kind, ids := range map[string][2]string{
+			"qualytics_service_account": {`"123"`, fmt.Sprintf("%q", fmt.Sprint(account.ID))},
+			"qualytics_service_token":   {`"456"`, fmt.Sprintf("%q", fmt.Sprint(token.ID))},
+		} {
+			text, err := os.ReadFile(filepath.Join("../../examples/resources", kind, "by-identity.tf"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			adopted(t, s, tf, 2)
-		})
-	}
+			example := string(text)
+			if !strings.Contains(example, ids[0]) {
+				t.Fatalf("the example of %s does not have the ID %s", kind, ids[0])
+			}
+			writeFile(t, filepath.Join(tf.WorkingDir(), kind+".tf"), strings.Replace(example, ids[0], ids[1], 1))
+		}
+		adopted(t, s, tf, 2)
+	})
 }
 
 // adopted applies a configuration that imports a number of objects without a change.

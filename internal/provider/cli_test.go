@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
 )
 
@@ -37,6 +36,13 @@ func providerFolder(t *testing.T) string {
 		buildProgram(t, "../..", filepath.Join(dir, "terraform-provider-qualytics"))
 	})
 	return built.dir
+}
+
+// TestMain removes that folder in the end.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(built.dir)
+	os.Exit(code)
 }
 
 var built struct {
@@ -74,8 +80,10 @@ func (c *terraformCLI) raw(t *testing.T, args ...string) (string, error) {
 // cli returns a Terraform with the provider of this repository and a configuration.
 func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	t.Helper()
-	if os.Getenv("TF_ACC") == "" {
-		t.Skip("acceptance test: it runs a Terraform CLI, so it requires TF_ACC=1, which make test sets")
+	requireCLI(t)
+	installed, err := theCLI()
+	if err != nil {
+		t.Fatal(err)
 	}
 	dir := t.TempDir() // Terraform's working directory and home
 	plugins := providerFolder(t)
@@ -83,14 +91,7 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 		"provider_installation {\n dev_overrides {\n \"qualytics/qualytics\" = %q\n }\n direct {}\n}\n", plugins))
 	writeFile(t, filepath.Join(dir, "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n      "+
 		"source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+config)
-	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if path == "" {
-		var err error
-		if path, err = exec.LookPath("terraform"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tf, err := tfexec.NewTerraform(dir, path)
+	tf, err := tfexec.NewTerraform(dir, installed.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,22 +101,4 @@ func cli(t *testing.T, url, token, apiPath, config string) *terraformCLI {
 	}}
 	c.setenv(t, "QUALYTICS_API_PATH", apiPath)
 	return c
-}
-
-// skipBelow skips a test that requires a later version of Terraform.
-func skipBelow(t *testing.T, tf *terraformCLI, floor string) {
-	t.Helper()
-	if older(t, tf, floor) {
-		t.Skipf("requires Terraform %s or later: set TF_ACC_TERRAFORM_PATH", floor)
-	}
-}
-
-// older reports whether a CLI is older than a version.
-func older(t *testing.T, tf *terraformCLI, floor string) bool {
-	t.Helper()
-	have, _, err := tf.Version(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return have.LessThan(version.Must(version.NewVersion(floor)))
 }

@@ -85,6 +85,7 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// Invalid arguments of the provider are refused without a request.
 func TestConfigurationValidation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -107,6 +108,7 @@ func TestConfigurationValidation(t *testing.T) {
 	}
 }
 
+// Each request has the configured headers, and a User-Agent that names provider, CLI, and caller.
 func TestHeadersAndUserAgent(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -131,6 +133,7 @@ func TestHeadersAndUserAgent(t *testing.T) {
 	}
 }
 
+// A certificate of a private CA is accepted with the CA, from a file or inline, and not without.
 func TestCACertificates(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -156,6 +159,7 @@ func TestCACertificates(t *testing.T) {
 	}
 }
 
+// An error because of a wrong setting names the setting.
 func TestErrorsOfWrongSettings(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -194,11 +194,8 @@ func TestConsumerDifferences(t *testing.T) {
 // "terraform providers mirror" writes.
 func TestAccConsumers(t *testing.T) {
 	t.Parallel()
-	mirror := os.Getenv("CONSUMER_PLUGINS")
-	if mirror == "" {
-		t.Skip("CONSUMER_PLUGINS names no folder with the providers: make test-consumers PLUGINS=")
-	}
-	mirror, err := filepath.Abs(mirror)
+	requireCLI(t)
+	mirror, err := filepath.Abs(os.Getenv("CONSUMER_PLUGINS"))
 	if err != nil {
 		t.Fatal(err)
 	}

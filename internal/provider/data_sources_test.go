@@ -60,6 +60,7 @@ func names(list []tftypes.Value, attribute string) []string {
 	return out
 }
 
+// An account is found by ID, user_id, or exact name; what is not found gets the nearest names.
 func TestAccountDataSource(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -100,6 +101,7 @@ func TestAccountDataSource(t *testing.T) {
 	})
 }
 
+// Each filter lists what matches, and nothing else.
 func TestAccountsDataSource(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -190,6 +192,7 @@ func TestAccountsDataSourceWhileTheyChange(t *testing.T) {
 	})
 }
 
+// Tokens are listed with their status, and filtered by status and account.
 func TestTokensDataSource(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -229,6 +232,7 @@ func TestTokensDataSource(t *testing.T) {
 	})
 }
 
+// Teams are found by ID or name without case, and listed by a part of their names.
 func TestTeamDataSources(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -265,6 +269,7 @@ func TestTeamDataSources(t *testing.T) {
 	})
 }
 
+// The current user is the owner of the token in the provider configuration.
 func TestCurrentUserDataSource(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

@@ -6,7 +6,6 @@ package provider_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/go-plugin"
-	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-exec/tfexec"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
@@ -27,9 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -58,13 +53,12 @@ func example(t *testing.T, folder string) string {
 // testBlocks matches the blocks that the tests replace.
 var testBlocks = regexp.MustCompile(`(?ms)^terraform \{.*?^\}\n|^provider "qualytics" \{\}[^\n]*\n`)
 
-// Every published example can be applied, has a clean plan, and can be destroyed.
+// The examples of the pages of resources can be applied, have a clean plan, and can be destroyed.
 func TestAccExamples(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{
 		"getting-started", "resources/qualytics_service_account", "resources/qualytics_service_token",
 		"resources/qualytics_service_tokens_exclusive",
-		"rotation/overlap", "rotation/on-demand", "rotation/fixed-name",
 	} {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -77,19 +71,14 @@ func TestAccExamples(t *testing.T) {
 						},
 					},
 				}
-				if strings.HasPrefix(folder, "rotation/") { // their consumers are terraform_data
-					tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-						tfversion.SkipBelow(tfversion.Version1_4_0),
-					}
-				}
 				resource.Test(t, tc)
 			})
 		})
 	}
 }
 
-// The examples of the rotation guide: the writes of a rotation, and a clean plan
-// after it.
+// The examples of the rotation guide: they can be applied and destroyed, and a rotation has the
+// expected writes, and a clean plan after it.
 func TestAccRotationRoutines(t *testing.T) {
 	t.Parallel()
 	for folder, want := range map[string]string{
@@ -100,9 +89,6 @@ func TestAccRotationRoutines(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
-				tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-					tfversion.SkipBelow(tfversion.Version1_4_0),
-				}
 				text := providerBlock(s) + example(t, folder)
 				rotate := resource.TestStep{
 					PreConfig: func() {
@@ -125,8 +111,8 @@ func TestAccRotationRoutines(t *testing.T) {
 				if folder == "rotation/on-demand" {
 					rotate.ConfigVariables = config.Variables{"generation": config.IntegerVariable(2)}
 				}
-				tc.CheckDestroy = nil
-				tc.Steps = []resource.TestStep{{Config: text}, rotate}
+				create := resource.TestStep{Config: text, ConfigPlanChecks: rotate.ConfigPlanChecks}
+				tc.Steps = []resource.TestStep{create, rotate}
 				if folder == "rotation/overlap" { // both tokens work; after the overlap, the old one is removed
 					retire := rotate
 					retire.PreConfig = func() {
@@ -150,14 +136,12 @@ func TestAccRotationRoutines(t *testing.T) {
 	}
 }
 
+// The examples of the pages of data sources can be applied.
 func TestAccDataSourceExamples(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
 		owner := s.AddUser(qualyticstest.User{Name: "Airflow"})
 		s.AddToken(qualyticstest.Token{Name: "by hand", UserID: owner.ID})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{
-			tfversion.SkipBelow(tfversion.Version1_5_0),
-		} // check blocks
 		tc.CheckDestroy = nil
 		for _, name := range []string{
 			"current_user", "service_account", "service_accounts", "service_tokens", "team",
@@ -176,6 +160,7 @@ func TestAccDataSourceExamples(t *testing.T) {
 	})
 }
 
+// The example of the audit page finds stale accounts and Admins.
 func TestAccAudit(t *testing.T) {
 	t.Parallel()
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, tc resource.TestCase) {
@@ -183,7 +168,6 @@ func TestAccAudit(t *testing.T) {
 		owner := s.AddUser(qualyticstest.User{Name: "Airflow", Role: "Admin"})
 		until := s.Clock.Now().Add(300 * day)
 		s.AddToken(qualyticstest.Token{Name: "fine", UserID: owner.ID, Expiration: &until})
-		tc.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_5_0)}
 		tc.CheckDestroy = nil
 		tc.Steps = []resource.TestStep{{
 			Config: providerBlock(s) + example(t, "audit"),
@@ -198,13 +182,13 @@ func TestAccAudit(t *testing.T) {
 	})
 }
 
+// The example of the page of ephemeral tokens can be applied, and leaves no token.
 func TestAccEphemeralExample(t *testing.T) {
 	t.Parallel()
 	profile := qualyticstest.Build202609()
 	s := newServer(t, qualyticstest.Options{Profile: &profile})
 	owner := s.AddUser(qualyticstest.User{Name: "Owner"})
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "ephemeral-resources/qualytics_service_token"))
-	skipBelow(t, tf, "1.10.0")
 	if err := tf.Apply(t.Context(), tfexec.Var(fmt.Sprintf("service_account_id=%d", owner.ID))); err != nil {
 		t.Fatal(err)
 	}
@@ -220,17 +204,16 @@ func TestAccScenarios(t *testing.T) {
 	for _, tc := range []struct {
 		folder string
 		kind   string // of the resource that takes the token, if any
-		floor  *version.Version
 	}{
-		{"scim-connector", "", tfversion.Version1_0_0},
-		{"sealed-output", "", tfversion.Version1_0_0},
-		{"encrypted-file", "local_file", tfversion.Version1_0_0},
-		{"hcp-terraform", "", tfversion.Version1_5_0}, // check blocks
-		{"hcp-terraform-variable", "tfe_variable", tfversion.Version1_11_0},
-		{"kubernetes", "kubernetes_secret_v1", tfversion.Version1_11_0}, // write-only arguments
-		{"aws-secrets-manager", "aws_secretsmanager_secret_version", tfversion.Version1_11_0},
-		{"vault", "vault_kv_secret_v2", tfversion.Version1_11_0},
-		{"github-actions", "github_actions_secret", tfversion.Version1_0_0},
+		{"scim-connector", ""},
+		{"sealed-output", ""},
+		{"encrypted-file", "local_file"},
+		{"hcp-terraform", ""},
+		{"hcp-terraform-variable", "tfe_variable"},
+		{"kubernetes", "kubernetes_secret_v1"},
+		{"aws-secrets-manager", "aws_secretsmanager_secret_version"},
+		{"vault", "vault_kv_secret_v2"},
+		{"github-actions", "github_actions_secret"},
 	} {
 		t.Run(tc.folder, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +222,6 @@ func TestAccScenarios(t *testing.T) {
 				if name, _, ok := strings.Cut(tc.kind, "_"); ok {
 					c.ProtoV6ProviderFactories[name] = vault.stub(name)
 				}
-				c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tc.floor)}
 				text := providerBlock(s) + example(t, "scenarios/"+tc.folder)
 				apply := resource.TestStep{
 					Config: text,
@@ -279,7 +261,6 @@ func TestAccVaultProviderToken(t *testing.T) {
 	onEveryProfileWithCLI(t, func(t *testing.T, s *qualyticstest.Server, c resource.TestCase) {
 		vault := newStubVault(t)
 		c.ProtoV6ProviderFactories["vault"] = vault.stub("vault")
-		c.TerraformVersionChecks = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 		const url = `"https://example.qualytics.io"`
 		text := strings.Replace(example(t, "scenarios/vault-provider-token"), url,
 			fmt.Sprintf("%q\n  api_path = %q", s.URL, s.APIPath()), 1)
@@ -321,7 +302,6 @@ func TestAccModuleForEach(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, "", "", "", "")
-	skipBelow(t, tf, "1.11.0")
 	examples := t.TempDir()
 	if err := os.CopyFS(examples, os.DirFS(filepath.Join(root, "examples"))); err != nil {
 		t.Fatal(err)
@@ -336,14 +316,7 @@ func TestAccModuleForEach(t *testing.T) {
 		"hashicorp/kubernetes": attach(t, vault.stub("kubernetes")),
 		"hashicorp/vault":      attach(t, vault.stub("vault")),
 		"integrations/github":  attach(t, vault.stub("github")),
-		"qualytics/qualytics": attach(t, func() (tfprotov6.ProviderServer, error) {
-			return provider.NewServer("test", provider.Environment{
-				LookupEnv: func(name string) (string, bool) { value, ok := env[name]; return value, ok },
-				HomeDir:   func() (string, error) { return "", errors.New("none") },
-				Now:       s.Clock.Now,
-				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-			})
-		}),
+		"qualytics/qualytics":  attach(t, inProcess(s, env)),
 	})
 	moved, err := tfexec.NewTerraform(folder, tf.ExecPath())
 	if err != nil {
@@ -425,33 +398,28 @@ func TestAccInfraRepo(t *testing.T) {
 // The module's own tests, with terraform test.
 func TestAccModule(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
-			skipBelow(t, tf, "1.6.0")
-			if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), "")
+		if err := os.Remove(filepath.Join(tf.WorkingDir(), "main.tf")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(tf.WorkingDir(),
+			os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
+			t.Fatal(err)
+		}
+		if lacking(t, "TestAccModule/mocked") != "" {
+			if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.CopyFS(tf.WorkingDir(),
-				os.DirFS(filepath.Join(root, "examples", "modules", "service-account"))); err != nil {
-				t.Fatal(err)
-			}
-			if older(t, tf, "1.7.0") { // without mock_provider
-				if err := os.Remove(filepath.Join(tf.WorkingDir(), "tests", "mocked.tftest.hcl")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			out, err := tf.raw(t, "test", "-no-color")
-			if err != nil || !strings.Contains(out, "0 failed") {
-				t.Errorf("%v: %s", err, out)
-			}
-			if left := s.ServiceAccounts(); len(left) > 0 {
-				t.Errorf("the tests leave %+v", left)
-			}
-		})
-	}
+		}
+		out, err := tf.raw(t, "test", "-no-color")
+		if err != nil || !strings.Contains(out, "0 failed") {
+			t.Errorf("%v: %s", err, out)
+		}
+		if left := s.ServiceAccounts(); len(left) > 0 {
+			t.Errorf("the tests leave %+v", left)
+		}
+	})
 }
 
 // Modules that use the provider can be tested with a bare mock, which invents IDs.
@@ -482,7 +450,6 @@ data "qualytics_team" "test" {
 data "qualytics_teams" "test" {}
 data "qualytics_current_user" "test" {}
 `)
-	skipBelow(t, tf, "1.8.0") // OpenTofu has mock_provider from 1.8, Terraform from 1.7
 	if err := os.Mkdir(filepath.Join(tf.WorkingDir(), "tests"), 0o755); err != nil {
 		t.Fatal(err)
 	}

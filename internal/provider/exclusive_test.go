@@ -274,6 +274,7 @@ func TestExclusiveIgnoresOpenEphemeralTokens(t *testing.T) {
 	wantForeign(t, o.state)
 }
 
+// Invalid arguments are refused, unknown ones are not; an ID of a mock is a warning of the plan.
 func TestExclusiveValidation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -304,20 +305,34 @@ func TestExclusiveValidation(t *testing.T) {
 	}
 }
 
-// An import that matches the configuration plans no change, and after a rotation, the
-// retiring token that token_ids names stays.
-func TestImportedExclusiveDuringRotation(t *testing.T) {
+// Rotations after an import, which plans no change: what token_ids contained before is left to
+// its own resource, and a stray token is revoked after the first apply.
+func TestImportedExclusiveAndRotations(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
 	token, config := h.managed()
+	first := get(token.state, "id")
 	o := h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
 	h.must(o, config, "no-op")
-	rotated := h.stray(config, "the new token of a rotation")
-	config["token_ids"] = []any{rotated, get(token.state, "id")}
+	stray := h.stray(config, "stray")
+	o = h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
+	second := h.stray(config, "the new token of a rotation")
+	config["token_ids"] = []string{first, second}
 	h.must(o, config, "update")
+	if !h.works(stray) {
+		t.Error("the first apply revoked the stray token")
+	}
+	h.must(o, config, "update")
+	if h.works(stray) || !h.works(first) {
+		t.Errorf("works: stray %t, retiring %t", h.works(stray), h.works(first))
+	}
+	config["token_ids"] = []string{second, h.stray(config, "that of the next rotation")}
+	h.must(o, config, "update")
+	wantOK(t, h.refresh(o))
+	wantForeign(t, o.state)
 	h.must(o, config, "no-op")
-	if !h.tokenWorks(token) {
-		t.Error("the retiring token was revoked")
+	if !h.works(first) {
+		t.Error("a token that token_ids contained before was revoked")
 	}
 }
 
@@ -422,22 +437,6 @@ func TestExclusiveAndManagedTokens(t *testing.T) {
 	}
 }
 
-// Importing next to a new token: strays become foreign after the first apply.
-func TestImportExclusiveWithANewToken(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	token, config := h.managed()
-	stray := h.stray(config, "stray")
-	o := h.loaded(exclusiveType, fmt.Sprint(config["service_account_id"]))
-	config["token_ids"] = []string{get(token.state, "id"), h.stray(config, "new")}
-	h.must(o, config, "update")
-	h.must(o, config, "update")
-	if h.works(stray) {
-		t.Error("the stray token works")
-	}
-	h.clean(o, config)
-}
-
 // Another account replaces the resource, which revokes nothing and warns about nothing.
 func TestExclusiveOfAnotherAccount(t *testing.T) {
 	t.Parallel()
@@ -534,26 +533,4 @@ func TestExclusiveWithFailingRequests(t *testing.T) {
 			t.Error("the provider revoked its own token")
 		}
 	})
-}
-
-// After the first change of an imported token_ids, its tokens count as listed before: the
-// old token of a later rotation is left to its own resource.
-func TestSecondRotationAfterAnImport(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	owner := h.account()
-	config := values{"service_account_id": owner}
-	first := h.stray(config, "first")
-	o := h.loaded(exclusiveType, owner)
-	second := h.stray(config, "second")
-	h.must(o, config.with(values{"token_ids": []string{first, second}}), "update")
-	third := h.stray(config, "third")
-	config["token_ids"] = []string{first, third}
-	h.must(o, config, "update")
-	wantOK(t, h.refresh(o))
-	wantForeign(t, o.state)
-	h.must(o, config, "no-op")
-	if !h.works(second) {
-		t.Error("a token that token_ids contained before was revoked")
-	}
 }

@@ -19,17 +19,18 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
-// The fault matrix: every operation × every fault at every request it makes.
+// The fault matrix: every operation × every fault at every request it makes. A fault that
+// depends on the ingress occurs behind nginx and behind Envoy, any other one behind nginx.
 // After each case, the fault ends and apply runs again. Then no object is lost or
 // orphaned, no secret leaked, and no foreign object changed.
 
 // faultCase is a fault of a request or of the run.
 type faultCase struct {
 	name  string
-	group string // row of the published table
 	fault qualyticstest.Fault
 	// arrange completes the fault for a harness; may be nil.
 	arrange func(h *harness, f *qualyticstest.Fault)
+	envoy   bool // the deployment is behind Envoy
 }
 
 // slow is longer than the timeout of the matrix's provider.
@@ -45,8 +46,8 @@ func retryAfter(value string) qualyticstest.Fault {
 	return f
 }
 
-func redirect(to string) qualyticstest.Fault {
-	return qualyticstest.Fault{Status: http.StatusFound, Header: http.Header{"Location": {to}}}
+func redirect(status int, to string) qualyticstest.Fault {
+	return qualyticstest.Fault{Status: status, Header: http.Header{"Location": {to}}}
 }
 
 func afterWork(f qualyticstest.Fault) qualyticstest.Fault {
@@ -54,118 +55,103 @@ func afterWork(f qualyticstest.Fault) qualyticstest.Fault {
 	return f
 }
 
-func cancelling(f qualyticstest.Fault) faultCase {
-	return faultCase{fault: f, arrange: func(h *harness, f *qualyticstest.Fault) {
-		ctx, cancel := context.WithCancel(h.ctx)
-		h.ctx, f.Do = ctx, cancel
-	}}
+// upstream returns a fault between the ingress and the application.
+func upstream(f qualyticstest.Fault) qualyticstest.Fault {
+	f.Upstream = true
+	return f
 }
 
-func (c faultCase) called(group, name string) faultCase {
-	c.group, c.name = group, name
-	return c
+func cancelling(h *harness, f *qualyticstest.Fault) {
+	ctx, cancel := context.WithCancel(h.ctx)
+	h.ctx, f.Do = ctx, cancel
 }
 
-func faultCases() []faultCase {
+func killing(h *harness, f *qualyticstest.Fault) { f.Do = h.kill }
+
+// losingTheSecond loses the response to the next request as well.
+func losingTheSecond(h *harness, f *qualyticstest.Fault) {
+	h.server.Fail(qualyticstest.Fault{Skip: f.Skip + 1, Kind: qualyticstest.CloseAfter})
+}
+
+// ingressCases returns the faults that depend on the ingress of a profile: the responses of
+// the ingress itself, and what it does if the application does not respond.
+func ingressCases(p qualyticstest.Profile) []faultCase {
+	own, late, redirected := []int{404, 408, 413, 500, 502, 503, 504}, []int{502, 504}, http.StatusPermanentRedirect
+	envoy := p.Ingress == qualyticstest.Envoy
+	if envoy {
+		own, late, redirected = []int{404, 503, 504}, []int{503, 504}, http.StatusMovedPermanently
+	}
+	limited := p.Response(http.StatusTooManyRequests, "local_rate_limited")
+	closed := qualyticstest.Fault{Kind: qualyticstest.CloseBefore}
+	lost := qualyticstest.Fault{Kind: qualyticstest.CloseAfter}
+	unavailable := qualyticstest.JSON(http.StatusServiceUnavailable, `{"detail":"Unavailable"}`)
 	list := []faultCase{
-		{"closed before the work", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseBefore}, nil},
-		{
-			"closed before the work, for the whole run",
-			"connection",
-			qualyticstest.Fault{Kind: qualyticstest.CloseBefore, Times: qualyticstest.Forever},
-			nil,
-		},
-		{"response lost", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter}, nil},
-		{"response lost twice", "connection", qualyticstest.Fault{Kind: qualyticstest.CloseAfter, Times: 2}, nil},
-		{"slower than the timeout", "connection", qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: slow}, nil},
-		{"replayed by a gateway", "gateway", qualyticstest.Fault{Kind: qualyticstest.Replay}, nil},
-		{
-			"replayed by a gateway, response lost",
-			"gateway",
-			qualyticstest.Fault{Kind: qualyticstest.Replay},
-			func(h *harness, f *qualyticstest.Fault) {
-				h.server.Fail(qualyticstest.Fault{Skip: f.Skip + 1, Kind: qualyticstest.CloseAfter})
-			},
-		},
-		{"502 in JSON", "gateway", qualyticstest.JSON(http.StatusBadGateway, `{"detail":"Bad gateway"}`), nil},
-		{
-			"503 in JSON, after the work",
-			"gateway",
-			afterWork(qualyticstest.JSON(http.StatusServiceUnavailable, `{"detail":"Unavailable"}`)),
-			nil,
-		},
-		{"truncated JSON", "response", qualyticstest.Fault{Kind: qualyticstest.Truncate}, nil},
-		{"200 with HTML", "response", qualyticstest.HTML(http.StatusOK), nil},
-		{"200 with HTML, after the work", "response", afterWork(qualyticstest.HTML(http.StatusOK)), nil},
-		{
-			"200, empty, after the work",
-			"response",
-			qualyticstest.Fault{Kind: qualyticstest.Replace, Status: http.StatusOK},
-			nil,
-		},
-		{"wrong type in a field", "response", afterWork(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`)), nil},
-		{"403 of a firewall", "gateway", qualyticstest.HTML(http.StatusForbidden), nil},
-		{"404 of a proxy", "gateway", qualyticstest.HTML(http.StatusNotFound), nil},
-		{"429 once", "rate limit", qualyticstest.HTML(http.StatusTooManyRequests), nil},
-		{
-			"429 for the whole run",
-			"rate limit",
-			qualyticstest.HTML(http.StatusTooManyRequests).Repeat(qualyticstest.Forever),
-			nil,
-		},
-		{"502 after the work", "gateway", afterWork(qualyticstest.HTML(http.StatusBadGateway)), nil},
-		{"504 after the work", "gateway", afterWork(qualyticstest.HTML(http.StatusGatewayTimeout)), nil},
-		{"redirect to another host", "redirect", redirect("http://127.0.0.1:1/api/users/me"), nil},
-		{"redirect to http", "redirect", redirect("http://example.com/"), nil},
-		{"redirect in a loop", "redirect", redirect("/api/users/me").Repeat(qualyticstest.Forever), nil},
-		cancelling(
-			qualyticstest.Fault{Kind: qualyticstest.CloseBefore}).called("interrupt", "cancelled before the work"),
-		cancelling(
-			qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond},
-		).called("interrupt", "cancelled during the work"),
-		cancelling(
-			qualyticstest.Fault{
-				Kind: qualyticstest.CloseAfter,
-			},
-		).called("interrupt", "cancelled, and the response lost"),
-		{
-			"token revoked midway",
-			"credential",
-			qualyticstest.Fault{Kind: qualyticstest.Delay},
-			func(h *harness, f *qualyticstest.Fault) {
-				f.Do = func() {
-					h.revoke(h.server.AdminTokenID())
-				}
-			},
-		},
-		{
-			"server killed",
-			"connection",
-			qualyticstest.Fault{Kind: qualyticstest.CloseBefore},
-			func(h *harness, f *qualyticstest.Fault) {
-				f.Do = h.kill
-			},
-		},
-		{
-			"server killed after the work",
-			"connection",
-			qualyticstest.Fault{Kind: qualyticstest.CloseAfter},
-			func(h *harness, f *qualyticstest.Fault) {
-				f.Do = h.kill
-			},
-		},
+		{name: "429 once", fault: limited},
+		{name: "429 for the whole run", fault: limited.Repeat(qualyticstest.Forever)},
+		{name: "redirect to https", fault: redirect(redirected, "https://127.0.0.1:1/api/users/me")},
+		{name: "application does not respond", fault: upstream(closed.Repeat(qualyticstest.Forever))},
+		{name: "response of the application lost", fault: upstream(lost)},
+		{name: "503 of the application, after the work", fault: upstream(afterWork(unavailable))},
 	}
-	for _, status := range []int{400, 401, 403, 404, 408, 409, 413, 422, 500} {
+	for _, status := range own {
+		list = append(list, faultCase{name: fmt.Sprint(status), fault: p.Response(status, "no healthy upstream")})
+	}
+	for _, status := range late {
+		list = append(list, faultCase{
+			name:  fmt.Sprint(status, " after the work"),
+			fault: afterWork(p.Response(status, "upstream request timeout")),
+		})
+	}
+	for i := range list {
+		list[i].envoy = envoy
+		list[i].name = map[bool]string{false: "nginx: ", true: "Envoy: "}[envoy] + list[i].name
+	}
+	return list
+}
+
+// faultCases returns the faults that do not depend on the ingress.
+func faultCases() []faultCase {
+	closed := qualyticstest.Fault{Kind: qualyticstest.CloseBefore}
+	lost := qualyticstest.Fault{Kind: qualyticstest.CloseAfter}
+	delayed := qualyticstest.Fault{Kind: qualyticstest.Delay}
+	replayed := qualyticstest.Fault{Kind: qualyticstest.Replay}
+	unavailable := qualyticstest.JSON(http.StatusServiceUnavailable, `{"detail":"Unavailable"}`)
+	list := []faultCase{
+		{name: "closed before the work", fault: closed},
+		{name: "closed before the work, for the whole run", fault: closed.Repeat(qualyticstest.Forever)},
+		{name: "response lost", fault: lost},
+		{name: "response lost twice", fault: lost.Repeat(2)},
+		{name: "slower than the timeout", fault: qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: slow}},
+		{name: "server killed", fault: closed, arrange: killing},
+		{name: "server killed after the work", fault: lost, arrange: killing},
+		{name: "replayed by a gateway", fault: replayed},
+		{name: "replayed by a gateway, response lost", fault: replayed, arrange: losingTheSecond},
+		{name: "502 in JSON", fault: qualyticstest.JSON(http.StatusBadGateway, `{"detail":"Bad gateway"}`)},
+		{name: "503 in JSON, after the work", fault: afterWork(unavailable)},
+		{name: "truncated JSON", fault: qualyticstest.Fault{Kind: qualyticstest.Truncate}},
+		{name: "200 with HTML", fault: qualyticstest.HTML(http.StatusOK)},
+		{name: "200 with HTML, after the work", fault: afterWork(qualyticstest.HTML(http.StatusOK))},
+		{name: "200, empty, after the work", fault: afterWork(qualyticstest.Fault{Status: http.StatusOK})},
+		{name: "wrong type in a field", fault: afterWork(qualyticstest.JSON(http.StatusOK, `{"id":"seven"}`))},
+		{name: "403 of a firewall", fault: qualyticstest.HTML(http.StatusForbidden)},
+		{name: "redirect to another host", fault: redirect(http.StatusFound, "http://127.0.0.1:1/api/users/me")},
+		{name: "redirect in a loop", fault: redirect(http.StatusFound, "/api/users/me").Repeat(qualyticstest.Forever)},
+		{name: "cancelled before the work", fault: closed, arrange: cancelling},
+		{
+			name: "cancelled during the work", arrange: cancelling,
+			fault: qualyticstest.Fault{Kind: qualyticstest.Delay, Wait: 20 * time.Millisecond},
+		},
+		{name: "cancelled, and the response lost", fault: lost, arrange: cancelling},
+		{name: "token revoked midway", fault: delayed, arrange: func(h *harness, f *qualyticstest.Fault) {
+			f.Do = func() { h.revoke(h.server.AdminTokenID()) }
+		}},
+	}
+	for _, status := range []int{400, 401, 403, 404, 409, 422, 500} {
 		body := fmt.Sprintf(`{"detail":"fault %d"}`, status)
-		list = append(list,
-			faultCase{fmt.Sprintf("%d of the API", status), "API", qualyticstest.JSON(status, body), nil})
+		list = append(list, faultCase{name: fmt.Sprint(status, " of the API"), fault: qualyticstest.JSON(status, body)})
 	}
-	for _, status := range []int{408, 413, 500, 502, 503, 504} {
-		list = append(list,
-			faultCase{fmt.Sprintf("%d of the gateway", status), "gateway", qualyticstest.HTML(status), nil})
-	}
-	for _, value := range []string{"0", "1", "Fri, 31 Dec 2100 23:59:59 GMT", "nonsense", "3600"} {
-		list = append(list, faultCase{"429, Retry-After " + value, "rate limit", retryAfter(value), nil})
+	for _, value := range []string{"1", "Fri, 31 Dec 2100 23:59:59 GMT", "3600"} {
+		list = append(list, faultCase{name: "429, Retry-After " + value, fault: retryAfter(value)})
 	}
 	return list
 }
@@ -618,12 +604,15 @@ func (h *harness) holds(op operation, o *object) {
 	}
 }
 
+// Whatever happens to a request, the next apply repairs everything, or the error says what to
+// do by hand.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	outcomes := map[string]map[string]int{}
 	cases := 0
-	list := faultCases()
+	newest := qualyticstest.Build202609()
+	list := slices.Concat(faultCases(), ingressCases(newest), ingressCases(newest.BehindEnvoy()))
 	t.Run("cases", func(t *testing.T) {
 		for i, op := range operations() {
 			for j, profile := range qualyticstest.Profiles() {
@@ -633,11 +622,15 @@ func TestFaultMatrix(t *testing.T) {
 							continue // each case on one of the profiles
 						}
 						cases++
+						behind := profile
+						if c.envoy {
+							behind = profile.BehindEnvoy()
+						}
 						t.Run(
-							fmt.Sprintf("%s/request %d/%s/%s", op.name, position+1, c.name, profile.Name),
+							fmt.Sprintf("%s/request %d/%s/%s", op.name, position+1, c.name, behind.Name),
 							func(t *testing.T) {
 								t.Parallel()
-								outcome := runCase(t, op, profile, position, c)
+								outcome := runCase(t, op, behind, position, c)
 								mu.Lock()
 								defer mu.Unlock()
 								if outcomes[c.name] == nil {

@@ -111,7 +111,7 @@ func newHarness(t tb, profile qualyticstest.Profile) *harness {
 		server: s,
 		clock:  clock,
 		env:    map[string]string{},
-		oldCLI: profile.Name == qualyticstest.Docs202604().Name,
+		oldCLI: strings.HasPrefix(profile.Name, qualyticstest.Docs202604().Name),
 	}
 	h.connect(values{"url": s.URL, "api_path": s.APIPath(), "token": s.AdminToken()})
 	return h
@@ -446,7 +446,7 @@ func (p *plan) ask(h *harness, prior tftypes.Value, private []byte) {
 	if !prior.IsNull() {
 		req.PriorIdentity = p.prior.identity
 	}
-	resp, err := h.p.PlanResourceChange(h.t.Context(), req)
+	resp, err := h.p.PlanResourceChange(context.WithoutCancel(h.ctx), req)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func TestAccInstall(t *testing.T) {
 	tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), example(t, "getting-started"))
 	mirror := t.TempDir()
 	host := "registry.terraform.io"
-	if v, err := tf.raw(t, "version"); err != nil || strings.Contains(v, "OpenTofu") {
+	if installed, err := theCLI(); err != nil || installed.openTofu {
 		host = "registry.opentofu.org"
 	}
 	folder := filepath.Join(mirror, host, "qualytics", "qualytics")

@@ -60,6 +60,7 @@ func displayed(results []tfprotov6.ListResourceResult) []string {
 	return out
 }
 
+// A query lists the accounts that match, with the values that an import reads.
 func TestListAccounts(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -119,6 +120,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
+// A query lists the tokens that match, with the values that an import reads.
 func TestListTokens(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

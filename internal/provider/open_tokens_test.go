@@ -95,7 +95,6 @@ data "qualytics_service_account" "missing" {
   id       = "99999"
 }
 `, fmt.Sprint(admin.ID)))
-	skipBelow(t, tf, "1.10.0")
 	for range 3 {
 		out, err := tf.raw(t, "plan", "-no-color", "-input=false")
 		if err == nil {

@@ -22,9 +22,7 @@ import (
 // created is in the state, and the next apply creates the rest.
 func TestAccServerKilledDuringApply(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TF_ACC") == "" {
-		t.Skip("acceptance test: it runs a Terraform CLI, so it requires TF_ACC=1, which make test sets")
-	}
+	requireCLI(t)
 	dir := t.TempDir()
 	program, data := filepath.Join(dir, "qualytics-emulator"), filepath.Join(dir, "data.json")
 	buildProgram(t, "../cmd/qualytics-emulator", program)

@@ -5,9 +5,7 @@ package provider_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,9 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-exec/tfexec"
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
-	"github.com/qualytics/terraform-provider-qualytics/internal/provider"
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
@@ -123,18 +119,10 @@ func TestAccPolicyPlans(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Options{})
 	tf := cli(t, "", "", "", "")
-	skipBelow(t, tf, "1.11.0") // earlier versions were not compared
 	writeFile(t, filepath.Join(tf.WorkingDir(), "main.tf"), "terraform {\n  required_providers {\n    qualytics = {\n"+
 		"      source = \"qualytics/qualytics\"\n    }\n  }\n}\n"+providerBlock(s)+policyConfig)
 	attached := tfexec.Reattach(tfexec.ReattachInfo{
-		"qualytics/qualytics": attach(t, func() (tfprotov6.ProviderServer, error) {
-			return provider.NewServer("test", provider.Environment{
-				LookupEnv: func(string) (string, bool) { return "", false },
-				HomeDir:   func() (string, error) { return "", errors.New("none") },
-				Now:       s.Clock.Now,
-				Sleep:     func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-			})
-		}),
+		"qualytics/qualytics": attach(t, inProcess(s, nil)),
 	})
 	variables, plans := map[string]any{}, map[string]any{}
 	for _, p := range policyPlans {

@@ -17,9 +17,7 @@ import (
 // what an interrupted test leaves.
 func TestAccRealDeployment(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("QUALYTICS_REAL") == "" {
-		t.Skip("it changes a real deployment, so it runs only with make testacc-real")
-	}
+	requireCLI(t)
 	name := fmt.Sprintf("tfacc-%d", time.Now().Unix())
 	apiPath, ok := os.LookupEnv("QUALYTICS_API_PATH")
 	if !ok {

@@ -50,6 +50,8 @@ func (h *harness) invoke(config values) (string, diagnostics) {
 	return strings.Join(progress, "\n"), diags
 }
 
+// The action revokes the active tokens of an account, reports each, and can be repeated after a
+// failure.
 func TestRevokeTokensOfAnAccount(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -81,6 +83,7 @@ func TestRevokeTokensOfAnAccount(t *testing.T) {
 	})
 }
 
+// The action revokes the tokens with these IDs, except for the provider's own.
 func TestRevokeTokensByID(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -107,36 +110,31 @@ func TestRevokeTokensByID(t *testing.T) {
 // revoked too, and each token is reported.
 func TestAccRevokeAction(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
-		t.Run(profile.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newServer(t, qualyticstest.Options{Profile: &profile})
-			example, err := os.ReadFile("../../examples/actions/qualytics_revoke_service_tokens/action.tf")
-			if err != nil {
-				t.Fatal(err)
+	onEveryServer(t, func(t *testing.T, s *qualyticstest.Server) {
+		example, err := os.ReadFile("../../examples/actions/qualytics_revoke_service_tokens/action.tf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), string(example))
+		if err := tf.Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"one", "two"} {
+			s.AddToken(qualyticstest.Token{Name: name, UserID: s.ServiceAccounts()[0].ID})
+		}
+		out, err := tf.raw(t, "apply", "-no-color", "-auto-approve",
+			"-invoke=action.qualytics_revoke_service_tokens.airflow")
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, token := range s.Tokens() {
+			wantText(t, out, fmt.Sprintf("Service token %q (ID %d) was revoked.", token.Name, token.ID))
+			if token.Active {
+				t.Errorf("%q still works", token.Name)
 			}
-			tf := cli(t, s.URL, s.AdminToken(), s.APIPath(), string(example))
-			skipBelow(t, tf, "1.14.0")
-			if err := tf.Apply(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range []string{"one", "two"} {
-				s.AddToken(qualyticstest.Token{Name: name, UserID: s.ServiceAccounts()[0].ID})
-			}
-			out, err := tf.raw(t, "apply", "-no-color", "-auto-approve",
-				"-invoke=action.qualytics_revoke_service_tokens.airflow")
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			for _, token := range s.Tokens() {
-				wantText(t, out, fmt.Sprintf("Service token %q (ID %d) was revoked.", token.Name, token.ID))
-				if token.Active {
-					t.Errorf("%q still works", token.Name)
-				}
-			}
-			wantText(t, out, "Revoked 2, skipped 0, failed 0.")
-		})
-	}
+		}
+		wantText(t, out, "Revoked 2, skipped 0, failed 0.")
+	})
 }
 
 // A different account's lost list, an account that does not exist, and one without

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
+	"github.com/hashicorp/terraform-plugin-log/tfsdklogtest"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
@@ -128,6 +131,64 @@ output "token" {
 			}
 		}
 	}
+}
+
+// The TRACE log of the life of a token contains no secret: a create whose response is lost, an
+// import with the secret, rotations with and without encryption, the end of an overlap, an
+// error that echoes a secret, an ephemeral token, the action, and a destroy.
+func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
+	onEveryProfile(t, func(t *testing.T, h *harness) {
+		var log, sdk bytes.Buffer
+		h.ctx = tfsdklogtest.RootLogger(tflogtest.RootLogger(h.ctx, &log), &sdk)
+		h.connect(h.config.with(values{"headers": map[string]string{"X-Gateway": canaryHeader}}))
+		secrets := map[string]bool{h.server.AdminToken(): true, canaryHeader: true, canaryImport: true}
+		remember := func() {
+			for _, token := range h.server.Tokens() {
+				secrets[h.server.Bearer(token.ID)] = true
+			}
+		}
+		lost := qualyticstest.Fault{Kind: qualyticstest.CloseAfter}
+		h.server.Fail(lost.On(http.MethodPost, "/user-tokens"))
+		o, config, _ := rotated(t, h, nil)
+		remember()
+		id := get(o.state, "id")
+		for _, secret := range []string{canaryImport, get(o.state, "token")} {
+			h.env["QUALYTICS_IMPORT_TOKEN"] = secret
+			_, diags := h.load(tokenType, id)
+			if (diags.errors() == "") != (secret != canaryImport) {
+				t.Errorf("the import: %s", diags.errors())
+			}
+		}
+		h.server.Fail(qualyticstest.JSON(422, fmt.Sprintf(`{"detail":"you sent %s"}`, h.server.AdminToken())))
+		if h.refresh(o).errors() == "" {
+			t.Error("the refused refresh succeeded")
+		}
+		h.clock.Advance(6 * day) // the overlap ends
+		h.must(o, config, "update")
+		encryption := h.encryption("age", matrixIdentity().Recipient().String())
+		h.must(o, config.with(values{"encryption": encryption}), "update")
+		_, private, diags := h.open(values{"service_account_id": config["service_account_id"]})
+		wantOK(t, diags)
+		remember()
+		h.shut(h.ctx, private)
+		_, diags = h.invoke(values{"service_account_id": config["service_account_id"]})
+		wantOK(t, diags)
+		h.must(o, nil, "delete")
+		const fewest = 5 // Admin, header, import, and at least two tokens
+		if len(secrets) < fewest || !strings.Contains(log.String(), "POST") || sdk.Len() == 0 {
+			t.Fatalf("%d secrets, a log of %d and %d bytes", len(secrets), log.Len(), sdk.Len())
+		}
+		for secret := range secrets {
+			for _, form := range forms(secret) {
+				for name, text := range map[string]string{"the log": log.String(), "the SDK's log": sdk.String()} {
+					if before, _, found := strings.Cut(text, form); found {
+						t.Errorf("%s contains a secret after …%s", name, before[max(0, len(before)-200):])
+					}
+				}
+			}
+		}
+	})
 }
 
 // withoutToken returns a state without the sensitive attribute and the output.

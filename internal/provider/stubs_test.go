@@ -161,35 +161,34 @@ func (p *stubProvider) schemas() consumerSchemas {
 	return consumerSchemas{}
 }
 
-func (p *stubProvider) DataSources(context.Context) []func() datasource.DataSource {
-	var out []func() datasource.DataSource
-	for kind, s := range p.schemas().DataSources {
-		out = append(out, func() datasource.DataSource { return &stubDataSource{kind, s.Block, p.vault} })
-	}
-	return out
-}
-
-func (p *stubProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	var out []func() ephemeral.EphemeralResource
-	for kind, s := range p.schemas().Ephemeral {
-		out = append(out, func() ephemeral.EphemeralResource { return &stubEphemeral{kind, s.Block, p.vault} })
-	}
-	return out
-}
-
-func (p *stubProvider) Resources(context.Context) []func() resource.Resource {
-	var out []func() resource.Resource
-	for kind, s := range p.schemas().Resources {
-		out = append(out, func() resource.Resource { return &stubResource{kind, s.Block, p.vault} })
-	}
-	return out
-}
-
-type stubDataSource struct {
+// stub is a stubbed type: a resource, a data source, or an ephemeral resource.
+type stub struct {
 	kind  string
 	block consumerBlock
 	vault *stubVault
 }
+
+// each returns a constructor of each stubbed type of a kind.
+func each[T any](p *stubProvider, schemas map[string]consumerSchema, create func(stub) T) (out []func() T) {
+	for kind, s := range schemas {
+		out = append(out, func() T { return create(stub{kind, s.Block, p.vault}) })
+	}
+	return out
+}
+
+func (p *stubProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return each(p, p.schemas().DataSources, func(s stub) datasource.DataSource { return &stubDataSource{s} })
+}
+
+func (p *stubProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return each(p, p.schemas().Ephemeral, func(s stub) ephemeral.EphemeralResource { return &stubEphemeral{s} })
+}
+
+func (p *stubProvider) Resources(context.Context) []func() resource.Resource {
+	return each(p, p.schemas().Resources, func(s stub) resource.Resource { return &stubResource{s} })
+}
+
+type stubDataSource struct{ stub }
 
 func (d *stubDataSource) Metadata(
 	_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse,
@@ -213,11 +212,7 @@ func (d *stubDataSource) Read(ctx context.Context, req datasource.ReadRequest, r
 	}
 }
 
-type stubEphemeral struct {
-	kind  string
-	block consumerBlock
-	vault *stubVault
-}
+type stubEphemeral struct{ stub }
 
 func (e *stubEphemeral) Metadata(
 	_ context.Context, _ ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse,
@@ -243,11 +238,7 @@ func (e *stubEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, res
 	}
 }
 
-type stubResource struct {
-	kind  string
-	block consumerBlock
-	vault *stubVault
-}
+type stubResource struct{ stub }
 
 func (r *stubResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = r.kind

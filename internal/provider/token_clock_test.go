@@ -115,28 +115,6 @@ func TestRetiringByClock(t *testing.T) {
 	})
 }
 
-// A saved plan that ends an overlap by the clock applies after the window has begun. The next
-// run rotates.
-func TestRetiringByClockBeforeAWindow(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, nil)
-	current := get(o.state, "id")
-	h.clock.Advance(10 * day)
-	p := h.unrefreshed(o, config)
-	wantText(t, p.diags.warnings(), "will be removed")
-	h.clock.Advance(12 * day)
-	after := h.applied(p)
-	if h.works(old) || get(after.state, "id") != current {
-		t.Errorf("the old token works: %t, the ID is %s", h.works(old), get(after.state, "id"))
-	}
-	after = h.applied(h.unrefreshed(after, config))
-	if get(after.state, "id") == current || !h.works(current) {
-		t.Errorf("not rotated, or the old token does not work: %t", h.works(current))
-	}
-	h.clean(after, config)
-}
-
 // After a refresh in the same process, the clock does not count: a saved plan would not apply
 // as it was planned.
 func TestClockAfterRefresh(t *testing.T) {

@@ -46,6 +46,7 @@ func (h *harness) shut(ctx context.Context, private []byte) diagnostics {
 	return resp.Diagnostics
 }
 
+// An ephemeral token works until it is closed, which can be repeated and interrupted.
 func TestEphemeralToken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -82,6 +83,7 @@ func TestEphemeralToken(t *testing.T) {
 	})
 }
 
+// A token that cannot be removed is a warning that names it.
 func TestEphemeralTokenCloseFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -94,6 +96,7 @@ func TestEphemeralTokenCloseFails(t *testing.T) {
 	wantText(t, d.warnings(), fmt.Sprintf("Ephemeral service token ID %d", h.token().ID), "until it expires")
 }
 
+// A token that cannot be created is an error, and leaves nothing.
 func TestEphemeralTokenOpenFails(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -104,6 +107,7 @@ func TestEphemeralTokenOpenFails(t *testing.T) {
 	}
 }
 
+// Without an account, no token is created and nothing fails.
 func TestEphemeralTokenOfNobody(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

@@ -16,6 +16,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// The secret in QUALYTICS_IMPORT_TOKEN is stored if it is the token's own, and never shown.
 func TestImportWithItsSecret(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -70,6 +71,8 @@ func TestImportWithItsSecret(t *testing.T) {
 	})
 }
 
+// A token can be imported by ID, account and name, and identity, and what the API does not report
+// is adopted.
 func TestTokenImport(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -161,6 +164,7 @@ func TestTokenImportOddLifetime(t *testing.T) {
 	}
 }
 
+// Revoked and expired tokens can be imported, and are replaced unless revoked is true.
 func TestTokenImportRevokedAndExpired(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {

@@ -138,6 +138,11 @@ func TestTokenDecision(t *testing.T) {
 		{"due, not read", ageDue, []change{notRead}, tokenRotate, tokenRotate, status, sure, keeps},
 		{"due, revoke", ageDue, []change{revokes}, tokenRevoke, tokenRevoke, nil, sure, ends},
 		{"due, no overlap", ageDue, []change{overlap(0)}, tokenRotate, tokenReplace, status, sure, ends},
+		{
+			"due, new overlap", ageDue,
+			[]change{stateOf(func(m *tokenModel) { m.OverlapDays = types.Int64Value(0) })},
+			tokenRotate, tokenReplace, status, sure, keeps,
+		},
 		{"expired", ageExpired, nil, tokenRotate, tokenReplace, status, sure, ends},
 		{"expired, revoke", ageExpired, []change{revokes}, tokenRevoke, tokenRevoke, nil, sure, ends},
 		{"revoked here", here, nil, tokenKeep, tokenKeep, nil, sure, ends},

@@ -6,7 +6,6 @@ package provider_test
 import (
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +137,7 @@ func TestTokenSavedPlan(t *testing.T) {
 	})
 }
 
+// Adding a window changes nothing on the server; a longer one rotates immediately.
 func TestTokenRotateBeforeDays(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -156,6 +156,25 @@ func TestTokenRotateBeforeDays(t *testing.T) {
 	h.clean(o, config.with(values{"rotate_before_days": 12}))
 }
 
+// A shorter window, or none, ends a rotation that was due when it was last read.
+func TestShorterWindow(t *testing.T) {
+	t.Parallel()
+	for _, window := range []any{8, nil} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := h.expiring(values{"rotate_before_days": 10})
+		o := h.created(tokenType, config)
+		h.clock.Advance(21*day + day/2) // 8.5 days left
+		if wantOK(t, h.refresh(o)); get(o.state, "status") != "rotation_due" {
+			t.Fatalf("status %s", get(o.state, "status"))
+		}
+		after := h.applied(h.plan(o, config.with(values{"rotate_before_days": window})))
+		if status := get(after.state, "status"); status != "active" || get(after.state, "id") != get(o.state, "id") {
+			t.Errorf("with a window of %v: status %s, ID %s", window, status, get(after.state, "id"))
+		}
+	}
+}
+
+// A changed value rotates; adding the map, removing it, or the same values do not.
 func TestTokenRotateWhenChanged(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"name", "name_prefix"} {
@@ -231,45 +250,6 @@ func TestUnknownRevoked(t *testing.T) {
 	h.clean(after, config.with(values{"revoked": true}))
 }
 
-// The window of the configuration counts, measured at the time of the refresh: a
-// shorter one, or none, ends a rotation that was due; a longer one starts one.
-func TestChangedRotationWindow(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name    string
-		window  any
-		rotates bool
-		status  string
-	}{
-		{"unchanged", 10, true, "active"},
-		{"shorter, still due", 9, true, "active"},
-		{"shorter", 8, false, "active"},
-		{"removed", nil, false, "active"},
-		{"longer", 20, true, "active"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			onEveryProfile(t, func(t *testing.T, h *harness) {
-				config := h.expiring(values{"rotate_before_days": 10})
-				o := h.created(tokenType, config)
-				h.clock.Advance(21*day + day/2) // 8.5 days left
-				if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
-					t.Fatalf("status %s, %s", get(o.state, "status"), diags.errors())
-				}
-				h.clock.Advance(5 * day) // the plan does not look at the clock
-				p := h.plan(o, config.with(values{"rotate_before_days": tc.window}))
-				if p.action != "update" && tc.window != 10 || (get(p.planned, "id") == "?") != tc.rotates {
-					t.Fatalf("planned %s, ID %s, want a rotation: %t", p.action, get(p.planned, "id"), tc.rotates)
-				}
-				after, diags := h.apply(p)
-				if diags.errors() != "" || get(after.state, "status") != tc.status {
-					t.Errorf("status %s, want %s: %s", get(after.state, "status"), tc.status, diags.errors())
-				}
-			})
-		})
-	}
-}
-
 // A token of a deactivated account cannot be replaced before the account is
 // reactivated.
 func TestRotationOfDeactivatedAccount(t *testing.T) {
@@ -289,22 +269,6 @@ func TestRotationOfDeactivatedAccount(t *testing.T) {
 		}
 		h.clean(o, config)
 	})
-}
-
-// A rotation that is due and another account in the same plan: one replacement.
-func TestRotationWithAnotherAccount(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := rotating.with(values{"service_account_id": h.account()})
-	o := h.created(tokenType, config)
-	h.clock.Advance(25 * day)
-	p := h.planned(o, config.with(values{"service_account_id": h.account()}))
-	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) {
-		t.Errorf("planned %s %v", p.action, p.replace)
-	}
-	wantText(t, p.diags.warnings(), "will be replaced", "because service_account_id changed", "belongs to one account",
-		"It stops working before the new one exists", "Never used")
-	h.clean(h.applied(p), config.with(values{"service_account_id": get(p.planned, "service_account_id")}))
 }
 
 // An unknown account is another one only if this plan creates or replaces an account.
@@ -402,6 +366,7 @@ func TestRotationWithSkewedClock(t *testing.T) {
 	}
 }
 
+// A deployment without creation times rotates all the same, without drift.
 func TestRotationWithoutCreationTimes(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -417,19 +382,6 @@ func TestRotationWithoutCreationTimes(t *testing.T) {
 		h.must(o, config, "update")
 		h.clean(o, config)
 	})
-}
-
-// Refresh-only stores the new status and changes nothing on the server.
-func TestRotationRefreshOnly(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o := h.created(tokenType, rotating.with(values{"service_account_id": h.account()}))
-	h.clock.Advance(24 * day)
-	h.server.ClearRequests()
-	if diags := h.refresh(o); diags.errors() != "" || get(o.state, "status") != "rotation_due" {
-		t.Errorf("status %s %s", get(o.state, "status"), diags.errors())
-	}
-	wantWrites(t, h)
 }
 
 // A token of an account whose ID is unknown while planning.

@@ -247,24 +247,6 @@ func TestRetiringTokenUsedBeforeApply(t *testing.T) {
 	})
 }
 
-// A rotation does not end another retiring token that is in use.
-func TestRotationWithRetiringTokenInUse(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	trigger := func(n string) values { return values{"rotate_when_changed": map[string]string{"n": n}} }
-	o, config, first := rotated(t, h, trigger("1"))
-	second := get(o.state, "id")
-	h.clock.Advance(6 * day)
-	h.use(parseInt(t, first), 0)
-	p := h.planned(o, config.with(trigger("2")))
-	wantRetiring(t, retiringOf(p.planned), first, second+"?")
-	wantText(t, p.diags.warnings(), "will be rotated", "because rotate_when_changed changed", "is still in use")
-	after := h.applied(p)
-	if !h.works(first) || !h.works(second) || !h.tokenWorks(after) {
-		t.Errorf("works: %t %t %t", h.works(first), h.works(second), h.tokenWorks(after))
-	}
-}
-
 // What needs another token creates it in place, and the old one stays valid.
 func TestRotationInPlace(t *testing.T) {
 	t.Parallel()
@@ -301,58 +283,62 @@ func TestRotationInPlace(t *testing.T) {
 	}
 }
 
-// Everything that rotates a token rotates it in place. A token that does not work any
-// more is removed immediately; one that works is kept.
-func TestReasonsOfOverlap(t *testing.T) {
+// What does not work any more is of no use to anyone: a rotation removes it immediately, and
+// says so.
+func TestRotationOfTokenThatDoesNotWork(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name   string
-		event  func(h *harness, id int64)
-		config values
-		kept   bool
+		name  string
+		event func(h *harness, id int64)
+		said  []string
 	}{
-		{"due", func(h *harness, _ int64) { h.clock.Advance(21 * day) }, nil, true},
-		{"expired", func(h *harness, _ int64) { h.clock.Advance(31 * day) }, nil, false},
-		{"revoked by someone else", func(h *harness, id int64) {
-			h.revoke(id)
-		}, nil, false},
 		{
-			"trigger", func(*harness, int64) {},
-			values{"rotate_when_changed": map[string]string{"generation": "2"}},
-			true,
+			"expired", func(h *harness, _ int64) { h.clock.Advance(31 * day) },
+			[]string{"Expired service token", "no longer works"},
 		},
-		{
-			"trigger and revoked", func(*harness, int64) {},
-			values{"rotate_when_changed": map[string]string{"generation": "2"}, "revoked": true},
-			false,
-		},
+		{"revoked by someone else", func(h *harness, id int64) { h.revoke(id) }, []string{"so it is not restored"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			onEveryProfile(t, func(t *testing.T, h *harness) {
-				config := overlapping.with(values{
-					"service_account_id":  h.account(),
-					"rotate_when_changed": map[string]string{"generation": "1"},
-				})
+				config := overlapping.with(values{"service_account_id": h.account()})
 				o := h.created(tokenType, config)
-				old := get(o.state, "id")
-				tc.event(h, parseInt(t, old))
-				config = config.with(tc.config)
-				h.must(o, config, "update")
-				if get(o.state, "id") == old {
-					t.Error("the token was not rotated")
+				tc.event(h, h.token().ID)
+				w := h.must(o, config, "update").warnings()
+				wantText(t, w, append(tc.said, "will be rotated", "The old one will be removed.")...)
+				if strings.Contains(w, "stays valid") {
+					t.Errorf("warned %s", w)
 				}
-				if tc.kept {
-					wantRetiring(t, retiringTokens(o), old)
-				} else {
-					wantRetiring(t, retiringTokens(o))
-				}
-				if want := map[bool]int{true: 2, false: 1}[tc.kept]; len(h.server.Tokens()) != want {
-					t.Errorf("%d tokens on the server, want %d", len(h.server.Tokens()), want)
+				wantRetiring(t, retiringTokens(o))
+				if fmt.Sprint(h.token().ID) != get(o.state, "id") || !h.tokenWorks(o) {
+					t.Errorf("the state has %s, the server %+v", get(o.state, "id"), h.server.Tokens())
 				}
 				h.clean(o, config)
 			})
 		})
+	}
+}
+
+// The plan of a rotation says what happens to the old token.
+func TestEndOfTheOldTokenIsPlanned(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := overlapping.with(values{
+		"service_account_id": h.account(), "rotate_when_changed": map[string]string{"n": "1"},
+	})
+	o := h.created(tokenType, config)
+	for said, change := range map[string]values{
+		"stays valid until it has not been used for 5 days":                         nil,
+		"depends on overlap_days, which is known after apply":                       {"overlap_days": unknown{}},
+		"removed in the same apply and stop working (overlap_days = 0)":             {"overlap_days": 0},
+		"Both the old and the new one will be revoked (revoked = true). Never used": {"revoked": true},
+	} {
+		p := h.planned(o, config.with(change).with(values{"rotate_when_changed": map[string]string{"n": "2"}}))
+		wantText(t, p.diags.warnings(), "will be rotated", said)
+		named := strings.Contains(p.diags.warnings(), "may stop working")
+		if _, unknown := change["overlap_days"].(unknown); named != unknown {
+			t.Errorf("%v: says that the old token may stop working: %t", change, named)
+		}
 	}
 }
 
@@ -363,10 +349,11 @@ func TestReplacementDuringOverlap(t *testing.T) {
 	h := newHarness(t, qualyticstest.Build202609())
 	o, config, old := rotated(t, h, nil)
 	p := h.planned(o, config.with(values{"service_account_id": h.account()}))
-	wantText(t, p.diags.warnings(), "will be replaced", "Its retiring tokens end too", "will be removed", "ID "+old,
-		"the resource is removed")
-	if p.action != "replace" {
-		t.Errorf("planned %s", p.action)
+	wantText(t, p.diags.warnings(), "will be replaced", "because service_account_id changed", "belongs to one account",
+		"It stops working before the new one exists", "Never used", "Its retiring tokens end too", "will be removed",
+		"ID "+old, "the resource is removed")
+	if p.action != "replace" || !slices.Equal(p.replace, []string{"service_account_id"}) {
+		t.Errorf("planned %s %v", p.action, p.replace)
 	}
 	*o = *h.applied(p)
 	wantRetiring(t, retiringTokens(o))
@@ -416,22 +403,6 @@ func TestChangesDuringOverlap(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A changed overlap_days moves the end of the overlap of tokens that are already
-// retiring, measured from their rotation.
-func TestShorterOverlap(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, nil)
-	h.clock.Advance(2 * day)
-	config = config.with(values{"overlap_days": 1})
-	h.must(o, config, "update")
-	h.must(o, config, "update") // the refresh found it due
-	if h.works(old) {
-		t.Error("the retiring token works after the shorter overlap")
-	}
-	h.clean(o, config)
 }
 
 // A retiring token that someone deleted leaves the list. The record of one that someone
@@ -518,22 +489,24 @@ func TestTwoRotationsInOneOverlap(t *testing.T) {
 func TestRetirementFails(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
-		for _, method := range []string{http.MethodPut, http.MethodDelete} {
-			o, config, old := rotated(t, h, nil)
-			h.clock.Advance(6 * day)
-			boom := qualyticstest.JSON(500, `{"detail":"boom"}`).Repeat(qualyticstest.Forever)
-			boom.Method = method
-			h.server.Fail(boom)
-			_, diags := h.run(o, config)
-			wantText(t, diags.errors(), "Unable to remove retiring service token", "the next apply tries again")
-			wantRetiring(t, retiringTokens(o), old)
-			h.server.Heal()
-			h.must(o, config, "update")
-			if n := len(h.server.Tokens()); n != 1 {
-				t.Errorf("%s: %d tokens, want 1", method, n)
+		for _, more := range []values{nil, {"overlap_days": 0}} {
+			for _, method := range []string{http.MethodPut, http.MethodDelete} {
+				o, config, old := rotated(t, h, nil)
+				if config = config.with(more); more == nil {
+					h.clock.Advance(6 * day) // the overlap ends
+				}
+				h.server.Fail(qualyticstest.JSON(500, `{"detail":"boom"}`).On(method, "").Repeat(qualyticstest.Forever))
+				_, diags := h.run(o, config)
+				wantText(t, diags.errors(), "Unable to remove retiring service token", "the next apply tries again")
+				wantRetiring(t, retiringTokens(o), old)
+				h.server.Heal()
+				h.must(o, config, "update")
+				if n := len(h.server.Tokens()); n != 1 {
+					t.Errorf("%s, %v: %d tokens, want 1", method, more, n)
+				}
+				h.clean(o, config)
+				h.must(o, nil, "delete")
 			}
-			h.clean(o, config)
-			h.must(o, nil, "delete")
 		}
 	})
 }
@@ -584,28 +557,6 @@ func TestLifetimeOfImportedToken(t *testing.T) {
 		if h.works(old) {
 			t.Error("the imported token works after the overlap")
 		}
-		h.clean(o, config)
-	})
-}
-
-// An imported token with the lifetime of the configuration is adopted, and rotated in place
-// when it is due.
-func TestOverlapOfImportedToken(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		owner := h.account()
-		until := h.server.Clock.Now().AddDate(0, 0, 30)
-		created := h.server.AddToken(
-			qualyticstest.Token{Name: "by hand", UserID: parseInt(t, owner), Expiration: &until})
-		o := h.loaded(tokenType, fmt.Sprint(created.ID))
-		config := overlapping.with(values{"service_account_id": owner})
-		h.server.ClearRequests()
-		h.must(o, config, "update")
-		wantWrites(t, h)
-		h.clean(o, config)
-		h.clock.Advance(21 * day)
-		h.must(o, config, "update")
-		wantRetiring(t, retiringTokens(o), fmt.Sprint(created.ID))
 		h.clean(o, config)
 	})
 }
@@ -678,24 +629,6 @@ func TestRetiringOwnToken(t *testing.T) {
 	})
 }
 
-// The provider's own token that was imported without its secret, and then rotated.
-func TestImportedOwnToken(t *testing.T) {
-	t.Parallel()
-	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Expiration = nil })
-		o := h.loaded(tokenType, fmt.Sprint(own.ID))
-		config := overlapping.with(values{"service_account_id": fmt.Sprint(self.ID)})
-		h.must(o, config, "update")
-		wantRetiring(t, retiringTokens(o), fmt.Sprint(own.ID))
-		h.clock.Advance(6 * day)
-		diags := h.must(o, config, "no-op")
-		wantText(t, diags.warnings(), "is in use by the provider")
-		if !h.active(fmt.Sprint(own.ID)) {
-			t.Error("the provider revoked its own token")
-		}
-	})
-}
-
 // What validation refuses, and what it warns about.
 func TestOverlapValidation(t *testing.T) {
 	t.Parallel()
@@ -754,110 +687,6 @@ func TestUnknownOverlap(t *testing.T) {
 	}
 }
 
-// A plan with values that are only known during apply agrees with the plan during apply,
-// whatever the values turn out to be, in each status. No old token ends unless the
-// configuration says so.
-func TestOverlapWithUnknownValues(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	h.server.Clock.Stop()
-	age := h.encryption("age", matrixIdentity().Recipient().String())
-	trigger := func(value any) values { return values{"rotate_when_changed": map[string]any{"n": value}} }
-	statuses := map[string]func(h *harness, o *object){
-		"active":          func(*harness, *object) {},
-		"due":             func(h *harness, _ *object) { h.clock.Advance(21 * day) },
-		"expired":         func(h *harness, _ *object) { h.clock.Advance(31 * day) },
-		"revoked by them": func(h *harness, o *object) { h.revoke(parseInt(t, get(o.state, "id"))) },
-	}
-	for _, tc := range []struct {
-		name    string
-		unknown values
-		known   values
-		rotates bool // an active token
-		ends    bool // the old token may end
-	}{
-		{"trigger unchanged", trigger(unknown{}), trigger("1"), false, false},
-		{"trigger changed", trigger(unknown{}), trigger("2"), true, false},
-		{"trigger null", values{"rotate_when_changed": unknown{}}, values{"rotate_when_changed": nil}, false, false},
-		{"window longer", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 29}, false, false},
-		{"window shorter", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": 2}, false, false},
-		{"no window", values{"rotate_before_days": unknown{}}, values{"rotate_before_days": nil}, false, false},
-		{"overlap unchanged", values{"overlap_days": unknown{}}, nil, false, false},
-		{"overlap null", values{"overlap_days": unknown{}}, values{"overlap_days": nil}, false, false},
-		{
-			"overlap changed", trigger("2").with(values{"overlap_days": unknown{}}),
-			trigger("2").with(values{"overlap_days": nil}), true, false,
-		},
-		{
-			"no overlap", trigger("2").with(values{"overlap_days": unknown{}}),
-			trigger("2").with(values{"overlap_days": 0}), true, true,
-		},
-		{"revoked", values{"revoked": unknown{}}, values{"revoked": true}, false, true},
-		{"not revoked", values{"revoked": unknown{}}, values{"revoked": nil}, false, false},
-		{"lifetime", values{"expires_in_days": unknown{}}, values{"expires_in_days": 60}, true, false},
-		{
-			"no lifetime",
-			values{"expires_in_days": unknown{}, "rotate_before_days": nil},
-			values{"expires_in_days": nil, "rotate_before_days": nil},
-			true, false,
-		},
-		{"prefix", values{"name_prefix": unknown{}}, values{"name_prefix": "x-"}, true, false},
-		{"same prefix", values{"name_prefix": unknown{}}, nil, false, false},
-		{"SCIM", values{"scim_endpoints_only": unknown{}}, values{"scim_endpoints_only": nil}, false, false},
-		{"encryption", values{"encryption": h.encryption(nil, nil)}, values{"encryption": age}, true, false},
-		{"no encryption", values{"encryption": h.encryption(nil, nil)}, nil, false, false},
-		{"policy", values{"deletion_policy": unknown{}}, values{"deletion_policy": "revoke"}, false, false},
-		{"same account", values{"service_account_id": unknown{}}, nil, false, false},
-	} {
-		for status, event := range statuses {
-			config := overlapping.with(values{"service_account_id": h.account()}).with(trigger("1"))
-			o := h.created(tokenType, config)
-			old := get(o.state, "id")
-			event(h, o)
-			worked := h.works(old)
-			first := h.planned(o, config.with(tc.unknown))
-			if first.action != "update" {
-				t.Errorf("%s, %s: planned %s", tc.name, status, first.action)
-			}
-			final := config.with(tc.known)
-			after, diags := h.applyWith(first, final)
-			if diags.errors() != "" {
-				t.Errorf("%s, %s: %s", tc.name, status, diags.errors())
-				continue
-			}
-			if rotated := get(after.state, "id") != old; status == "active" && rotated != tc.rotates {
-				t.Errorf("%s: rotated %t, want %t", tc.name, rotated, tc.rotates)
-			}
-			if !tc.ends && worked && !h.works(old) {
-				t.Errorf("%s, %s: the old token does not work", tc.name, status)
-			}
-			h.clean(after, final)
-		}
-	}
-}
-
-// The clock goes on between a plan with unknown values and its apply.
-func TestUnknownValuesAndTheClock(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"overlap_days", "deletion_policy", "revoked", "service_account_id", "name_prefix"} {
-		for _, later := range []time.Duration{2 * day, 12 * day} {
-			h := newHarness(t, qualyticstest.Build202609())
-			config := overlapping.with(values{"service_account_id": h.account()})
-			o := h.created(tokenType, config)
-			old := get(o.state, "id")
-			h.clock.Advance(19 * day)
-			p := h.planned(o, config.with(values{name: unknown{}}))
-			h.clock.Advance(later) // due, or expired
-			after, diags := h.applyWith(p, config)
-			wantOK(t, diags)
-			if get(after.state, "id") == old || !h.tokenWorks(after) {
-				t.Errorf("unknown %s, %s later: not rotated", name, later)
-			}
-			h.clean(after, config)
-		}
-	}
-}
-
 // If a rotation cannot remove another token, that is a warning: an error would keep what
 // depends on the new token from being updated.
 func TestRotationWithoutRemoval(t *testing.T) {
@@ -899,28 +728,33 @@ func TestExpiredTokenThatStays(t *testing.T) {
 	h.clean(o, config)
 }
 
-// A rotation never removes the provider's own token, also without an overlap.
+// A rotation never removes the provider's own token, which was imported without its secret:
+// neither without an overlap nor after it, whether or not it expires.
 func TestRotationOfOwnToken(t *testing.T) {
 	t.Parallel()
-	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
-		imported := h.loaded(tokenType, fmt.Sprint(own.ID))
-		h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
-		config := overlapping.with(values{
-			"service_account_id":  fmt.Sprint(self.ID),
-			"rotate_when_changed": map[string]string{"n": "1"},
+	for _, expires := range []bool{true, false} {
+		onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, own qualyticstest.Token) {
+			if !expires { // then the lifetime of the configuration rotates it
+				h.server.EditToken(own.ID, func(t *qualyticstest.Token) { t.Expiration = nil })
+			}
+			o := h.loaded(tokenType, fmt.Sprint(own.ID))
+			h.server.AddToken(qualyticstest.Token{Name: "sibling", UserID: self.ID})
+			config := overlapping.with(values{
+				"service_account_id": fmt.Sprint(self.ID), "rotate_when_changed": map[string]string{"n": "1"},
+			})
+			h.must(o, config, "update")
+			config = config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "overlap_days": 0})
+			wantText(t, h.must(o, config, "update").warnings(), "is in use by the provider")
+			wantRetiring(t, retiringTokens(o), fmt.Sprint(own.ID))
+			config["overlap_days"] = 5
+			h.must(o, config, "update")
+			h.clock.Advance(6 * day)
+			wantText(t, h.must(o, config, "no-op").warnings(), "is in use by the provider")
+			if !h.active(fmt.Sprint(own.ID)) {
+				t.Error("the provider revoked its own token")
+			}
 		})
-		h.must(imported, config, "update")
-		change := config.with(values{"rotate_when_changed": map[string]string{"n": "2"}, "overlap_days": 0})
-		p := h.planned(imported, change)
-		wantOK(t, p.diags)
-		after, diags := h.apply(p)
-		wantOK(t, diags)
-		wantText(t, diags.warnings(), "is in use by the provider")
-		wantRetiring(t, retiringTokens(after), fmt.Sprint(own.ID))
-		if !h.active(fmt.Sprint(own.ID)) {
-			t.Error("the provider revoked its own token")
-		}
-	})
+	}
 }
 
 // The last use is compared with the server's clock, which wrote it.
@@ -948,57 +782,6 @@ func TestRetiringTokenInUseWithSkewedClock(t *testing.T) {
 			t.Errorf("with a skew of %s, the unused token works", skew)
 		}
 	}
-}
-
-// A deployment that does not report the last use ends the overlap by time.
-func TestOverlapWithoutLastUse(t *testing.T) {
-	t.Parallel()
-	onEveryProfile(t, func(t *testing.T, h *harness) {
-		o, config, old := rotated(t, h, nil)
-		h.clock.Advance(5*day - time.Minute)
-		h.clean(o, config)
-		h.clock.Advance(2 * time.Minute)
-		wantText(t, h.must(o, config, "update").warnings(), "never used, as far as the server reports")
-		if h.works(old) {
-			t.Error("the old token works after the overlap")
-		}
-	})
-}
-
-// overlap_days = 0 and revoked = true also end overlaps of tokens that are in use.
-func TestEndOfOverlapOfTokenInUse(t *testing.T) {
-	t.Parallel()
-	for name, change := range map[string]values{"no overlap": {"overlap_days": 0}, "revoked": {"revoked": true}} {
-		h := newHarness(t, qualyticstest.Build202609())
-		o, config, old := rotated(t, h, nil)
-		h.clock.Advance(6 * day)
-		h.use(parseInt(t, old), time.Minute)
-		wantText(t, h.must(o, config.with(change), "update").warnings(), "will be removed", "ID "+old,
-			"last used 1 minute ago")
-		if h.works(old) {
-			t.Errorf("%s: the retiring token works", name)
-		}
-		h.clean(o, config.with(change))
-	}
-}
-
-// A removal that failed after overlap_days was set to 0 is tried again.
-func TestOverlapRemovedAndRetirementFails(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, nil)
-	config = config.with(values{"overlap_days": 0})
-	no := qualyticstest.JSON(422, `{"detail":"no"}`).Repeat(qualyticstest.Forever)
-	no.Method = http.MethodPut
-	h.server.Fail(no)
-	_, diags := h.run(o, config)
-	wantText(t, diags.errors(), "Unable to remove retiring service token")
-	h.server.Heal()
-	h.must(o, config, "update")
-	if h.works(old) {
-		t.Error("the retiring token works without an overlap")
-	}
-	h.clean(o, config)
 }
 
 // The apply process of a rotation has sent no request before, and still uses the server's
@@ -1137,18 +920,6 @@ func TestRetiringTokenGoneDuringApply(t *testing.T) {
 	}
 }
 
-// If a token whose overlap is to end cannot be removed, it stays in the list.
-func TestRemovalOfAnOverlapFails(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	o, config, old := rotated(t, h, nil)
-	config = config.with(values{"overlap_days": 0})
-	h.server.Fail(qualyticstest.JSON(500, `{"detail":"no"}`).On(http.MethodDelete, "").Repeat(qualyticstest.Forever))
-	_, diags := h.run(o, config)
-	wantText(t, diags.errors(), "Unable to remove retiring service token")
-	wantRetiring(t, retiringTokens(o), old)
-}
-
 // Without the hash of its secret, a retiring token is looked up before it is removed. If
 // that fails, a plan leaves the decision to the apply, which removes nothing.
 func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
@@ -1185,41 +956,4 @@ func TestRetiringTokenCannotBeLookedUp(t *testing.T) {
 	h.server.RemoveToken(imported.ID)
 	h.connect(h.config)
 	wantOK(t, h.plan(o, config).diags)
-}
-
-// Whether the old token stays depends on the overlap of the configuration, and not on that of
-// the state.
-func TestChangedOverlapInARotation(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		before, after any
-		keeps         bool
-	}{
-		{0, 5, true}, {5, 0, false}, {5, 7, true}, {0, nil, true},
-	} {
-		h := newHarness(t, qualyticstest.Build202609())
-		config := overlapping.with(values{"service_account_id": h.account(), "overlap_days": tc.before})
-		o := h.created(tokenType, config)
-		old := get(o.state, "id")
-		h.clock.Advance(21 * day)
-		h.must(o, config.with(values{"overlap_days": tc.after}), "update")
-		if h.works(old) != tc.keeps || !h.tokenWorks(o) {
-			t.Errorf("from %v to %v: the old token works: %t, want %t", tc.before, tc.after, h.works(old), tc.keeps)
-		}
-	}
-}
-
-// An expired token is of no use to anyone: what is said is true for it.
-func TestRotationOfExpiredToken(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := overlapping.with(values{"service_account_id": h.account()})
-	o := h.created(tokenType, config)
-	h.clock.Advance(31 * day)
-	w := h.must(o, config, "update").warnings()
-	wantText(t, w, "Expired service token", "will be rotated", "no longer works", "The old one will be removed.")
-	if strings.Contains(w, "stays valid") {
-		t.Errorf("warned %s", w)
-	}
-	wantRetiring(t, retiringTokens(o))
 }

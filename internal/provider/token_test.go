@@ -14,6 +14,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualyticstest"
 )
 
+// A new token works, a replacement of a fixed name removes the old one first, and a destroy
+// leaves nothing.
 func TestTokenLifecycle(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -35,6 +37,7 @@ func TestTokenLifecycle(t *testing.T) {
 	})
 }
 
+// A token without a lifetime never expires, and is rotated in place if it gets one.
 func TestTokenNeverExpires(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -54,6 +57,8 @@ func TestTokenNeverExpires(t *testing.T) {
 	})
 }
 
+// Generated names sort by time. Another name or prefix rotates the token, unless its name fits
+// already.
 func TestTokenNamePrefix(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -92,6 +97,7 @@ func TestTokenNamePrefix(t *testing.T) {
 	}
 }
 
+// A name that is in use is an error that names the token and its status.
 func TestTokenNameTaken(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -107,6 +113,7 @@ func TestTokenNameTaken(t *testing.T) {
 	})
 }
 
+// An account that does not exist is named by the error.
 func TestTokenAccountMissing(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -115,6 +122,7 @@ func TestTokenAccountMissing(t *testing.T) {
 	})
 }
 
+// A token that someone deleted leaves the state with a warning, and a destroy of it succeeds.
 func TestTokenGone(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -131,6 +139,7 @@ func TestTokenGone(t *testing.T) {
 	})
 }
 
+// Only a complete list that lacks the token removes it from the state.
 func TestTokenReadErrors(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -151,6 +160,7 @@ func TestTokenReadErrors(t *testing.T) {
 	}
 }
 
+// A destroy deletes the record or keeps it, as the policy says.
 func TestTokenDeletionPolicy(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -169,6 +179,7 @@ func TestTokenDeletionPolicy(t *testing.T) {
 	})
 }
 
+// A token that cannot be restored is an error, and the next plan replaces it.
 func TestTokenRestoreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())
@@ -182,6 +193,7 @@ func TestTokenRestoreRefused(t *testing.T) {
 	h.clean(after, config)
 }
 
+// A failed deletion keeps the token in the state, and the next destroy succeeds.
 func TestTokenDeleteFails(t *testing.T) {
 	t.Parallel()
 	onEveryProfile(t, func(t *testing.T, h *harness) {
@@ -199,6 +211,7 @@ func TestTokenDeleteFails(t *testing.T) {
 	})
 }
 
+// Invalid arguments are refused, unknown ones are not.
 func TestTokenValidation(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, qualyticstest.Build202609())

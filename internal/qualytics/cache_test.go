@@ -150,6 +150,7 @@ func TestWriteDuringADownload(t *testing.T) {
 	}
 }
 
+// A list is downloaded again after listMaxAge.
 func TestListExpires(t *testing.T) {
 	t.Parallel()
 	s, c, _ := seeded(t, 3)

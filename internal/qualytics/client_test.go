@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -92,6 +91,7 @@ func asError(t *testing.T, err error) *Error {
 	return e
 }
 
+// Each call works with each build, and its errors are told apart.
 func TestEveryCallOnEveryProfile(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -189,6 +189,7 @@ func TestEveryCallOnEveryProfile(t *testing.T) {
 	}
 }
 
+// Lists are complete, whatever their size, with one request per page.
 func TestListsAreComplete(t *testing.T) {
 	t.Parallel()
 	for _, profile := range qualyticstest.Profiles() {
@@ -245,49 +246,6 @@ func TestIncompleteTokenList(t *testing.T) {
 	tokens, err := c.ServiceTokens(t.Context())
 	if err == nil || !contains(err.Error(), "reports 2 entries and has 1") {
 		t.Errorf("got %v and the error %v", tokens, err)
-	}
-}
-
-// An account that is deactivated between two pages moves the others to another page.
-func TestListWhileAccountsAreDeactivated(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.Seed(150, 0)
-	first := s.ServiceAccounts()[0]
-	s.Fail(qualyticstest.Fault{Path: "/users", Skip: 1, Kind: qualyticstest.Delay, Do: func() {
-		now := s.Clock.Now()
-		s.EditUser(first.ID, func(u *qualyticstest.User) { u.Deleted = &now })
-	}})
-	c, _ := newClient(t, s, nil)
-	users, err := c.ServiceAccounts(t.Context(), UserFilter{})
-	if err != nil || len(users) != 149 {
-		t.Errorf("%d accounts, %v, want 149", len(users), err)
-	}
-}
-
-func TestFilters(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, qualyticstest.Build202609())
-	s.AddUser(qualyticstest.User{Name: "One", Role: "Admin", Teams: []string{"Data Quality"}})
-	gone := s.Clock.Now()
-	s.AddUser(qualyticstest.User{Name: "Two", Deleted: &gone})
-	c, _ := newClient(t, s, nil)
-	for _, tc := range []struct {
-		name   string
-		filter UserFilter
-		want   int
-	}{
-		{"none", UserFilter{}, 1},
-		{"name", UserFilter{Name: "oN"}, 1},
-		{"other name", UserFilter{Name: "x"}, 0},
-		{"role", UserFilter{Role: "Admin"}, 1},
-		{"other role", UserFilter{Role: "Member"}, 0},
-		{"team", UserFilter{Team: "Data Quality"}, 1},
-		{"including deactivated", UserFilter{IncludeDeleted: true}, 2},
-	} {
-		if got, err := c.ServiceAccounts(t.Context(), tc.filter); err != nil || len(got) != tc.want {
-			t.Errorf("%s: %d accounts, %v, want %d", tc.name, len(got), err, tc.want)
-		}
 	}
 }
 
@@ -386,6 +344,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A POST that never reached the server is repeated, and the error says why there was no
+// connection.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -415,6 +375,7 @@ func TestRetryAfterDate(t *testing.T) {
 	}
 }
 
+// An error says what happened, and whether the response is from the API.
 func TestErrorsByStatus(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -496,6 +457,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// A canceled context ends a wait, and sends no further request.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, qualyticstest.Build202609())
@@ -538,6 +500,7 @@ func TestWriteOutlivesItsContext(t *testing.T) {
 	}
 }
 
+// A request without a response ends after the timeout, and is repeated.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -577,6 +540,7 @@ func TestEmptyResponseWithAType(t *testing.T) {
 	}
 }
 
+// A response that does not end is an error before the memory does.
 func TestResponseTooLarge(t *testing.T) {
 	t.Parallel()
 	c, err := New(Config{URL: "https://q.example", Token: "x", Timeout: time.Hour})
@@ -591,6 +555,7 @@ func TestResponseTooLarge(t *testing.T) {
 	}
 }
 
+// An untrusted certificate is an error that names the setting, and is not repeated.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -622,6 +587,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// An invalid configuration is an error that does not show the secret.
 func TestNewInvalidConfig(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -734,38 +700,6 @@ func TestRetryAfterWithSkewedClock(t *testing.T) {
 	s.Fail(f)
 	if _, err := c.CurrentUser(t.Context()); err != nil || len(w.all) == 0 || w.all[0] > time.Minute {
 		t.Errorf("waited %v, %v, want about 20 s", w.all, err)
-	}
-}
-
-// The reason of the operating system is part of every message.
-func TestReasonOfNoResponse(t *testing.T) {
-	t.Parallel()
-	for url, want := range map[string]string{
-		"http://127.0.0.1:1":       "connection refused",
-		"http://host.invalid":      "no such host",
-		"https://127.0.0.1:1/api/": "connection refused",
-	} {
-		c, err := New(Config{URL: url, Token: "x"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem, want) &&
-			!contains(asError(t, err).Problem, "resolved") {
-			t.Errorf("%s: %v, want %q", url, err, want)
-		}
-	}
-	c, err := New(Config{URL: "http://example.invalid", Token: "x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport, ok := c.http.Transport.(*http.Transport)
-	if !ok {
-		t.Fatalf("transport %T", c.http.Transport)
-	}
-	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
-	if _, err := c.CurrentUser(t.Context()); !contains(asError(t, err).Problem,
-		"no connection to the proxy (connection refused)") {
-		t.Errorf("a dead proxy: %v", err)
 	}
 }
 

@@ -29,6 +29,8 @@ func count(requests []qualyticstest.Request, what string) int {
 	return n
 }
 
+// A create whose response is lost is not repeated blindly: what it created is adopted, and
+// nothing else is.
 func TestLostAccount(t *testing.T) {
 	t.Parallel()
 	later := func(s *qualyticstest.Server) func() { // another run creates one while our request never arrives
@@ -97,6 +99,8 @@ func TestLostAccount(t *testing.T) {
 	}
 }
 
+// A create whose response is lost is not repeated blindly: what it created is removed, and
+// nothing else is.
 func TestLostToken(t *testing.T) {
 	t.Parallel()
 	days := int64(30)

@@ -39,6 +39,7 @@ func at(t *testing.T, text string) *time.Time {
 	return &v
 }
 
+// Users of each build are read completely.
 func TestDecodeUser(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]User{
@@ -85,6 +86,7 @@ func TestSeedRequest(t *testing.T) {
 	}
 }
 
+// Tokens of each build are read completely, in an array and in an envelope.
 func TestDecodeTokens(t *testing.T) {
 	t.Parallel()
 	owner := User{ID: 123, UserID: "api_access@service", UserName: "api_access@service", UserType: "Service"}
@@ -240,6 +242,7 @@ func TestCheckHeader(t *testing.T) {
 	}
 }
 
+// No way of printing shows a secret.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	const token = "canary-token-of-the-admin"

@@ -61,6 +61,7 @@ func TestPaceUnderALimit(t *testing.T) {
 	}
 }
 
+// The pace slows down after a 429, and recovers.
 func TestPaceAdapts(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)

@@ -48,13 +48,16 @@ func (p Profile) ingress() ingress {
 	return nginx
 }
 
-// response returns the ingress's own response, with a text that is not in HTML.
-func (i ingress) response(status int, text string) *recorder {
+// fault returns the ingress's own response, with a text that is not in HTML.
+func (i ingress) fault(status int, text string) Fault {
 	if i.html {
-		return HTML(status).response()
+		return HTML(status)
 	}
-	return Fault{Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: text}.response()
+	return Fault{Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: text}
 }
+
+// Response returns a response of the ingress itself, with a text that is not in HTML.
+func (p Profile) Response(status int, text string) Fault { return p.ingress().fault(status, text) }
 
 // toHTTPS returns the redirect of a request.
 func (i ingress) toHTTPS(r *http.Request) *recorder {
@@ -116,8 +119,8 @@ func (s *Server) forward(r *http.Request, path string, body []byte) *recorder {
 			return rec
 		case left > 0:
 		case noResponse:
-			return gateway.response(gateway.unreachable, "upstream connect error or disconnect/reset before headers. "+
-				"reset reason: connection termination")
+			return gateway.fault(gateway.unreachable, "upstream connect error or disconnect/reset before headers. "+
+				"reset reason: connection termination").response()
 		default:
 			return rec
 		}

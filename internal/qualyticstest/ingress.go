@@ -53,11 +53,11 @@ func (s *Server) respond(r *http.Request, inside string, body []byte) *recorder 
 	case s.Profile.RequireHTTPS && r.TLS == nil:
 		return gateway.toHTTPS(r)
 	case s.limits(r):
-		return gateway.response(http.StatusTooManyRequests, "local_rate_limited")
+		return gateway.fault(http.StatusTooManyRequests, "local_rate_limited").response()
 	case gateway.maxBody > 0 && len(body) > gateway.maxBody:
-		return gateway.response(http.StatusRequestEntityTooLarge, "")
+		return gateway.fault(http.StatusRequestEntityTooLarge, "").response()
 	case starting:
-		return gateway.response(http.StatusServiceUnavailable, "no healthy upstream")
+		return gateway.fault(http.StatusServiceUnavailable, "no healthy upstream").response()
 	default:
 		return s.forward(r, inside, body)
 	}

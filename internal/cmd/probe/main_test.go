@@ -67,6 +67,14 @@ func (d deployment) probe(ctx context.Context, args ...string) (string, []findin
 	return out.String(), report.Findings, err
 }
 
+// everyBuild returns the profiles of all builds, each behind nginx and behind Envoy.
+func everyBuild() (all []qualyticstest.Profile) {
+	for _, p := range qualyticstest.Profiles() {
+		all = append(all, p, p.BehindEnvoy())
+	}
+	return all
+}
+
 func differing(findings []finding) []string {
 	ids := []string{}
 	for _, f := range findings {
@@ -94,11 +102,11 @@ func (d deployment) active() []string {
 	return names
 }
 
-// On every profile, a run sends GET requests only, finds no difference, and names the
+// On every profile and ingress, a run sends GET requests only, finds no difference, and names the
 // profile.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
+	for _, profile := range everyBuild() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
 			d := newDeployment(t, profile)
@@ -109,7 +117,8 @@ func TestReadOnly(t *testing.T) {
 			if got := differing(findings); len(got) > 0 {
 				t.Errorf("differences: %q", got)
 			}
-			if !strings.Contains(out, "Nearest profile of the emulator: "+profile.Name+".\n") {
+			build := strings.TrimSuffix(profile.Name, "-envoy") // no finding depends on the ingress
+			if !strings.Contains(out, "Nearest profile of the emulator: "+build+".\n") {
 				t.Errorf("the verdict names another profile:\n%s", out)
 			}
 			for _, r := range d.Requests() {
@@ -124,7 +133,7 @@ func TestReadOnly(t *testing.T) {
 // With -write, no difference either, nothing active is left, and nothing else is touched.
 func TestWrite(t *testing.T) {
 	t.Parallel()
-	for _, profile := range qualyticstest.Profiles() {
+	for _, profile := range everyBuild() {
 		t.Run(profile.Name, func(t *testing.T) {
 			t.Parallel()
 			d := newDeployment(t, profile)
@@ -181,32 +190,47 @@ func TestStrange(t *testing.T) {
 	}
 }
 
-// Whatever happens to a request, a run ends with a verdict and leaves nothing active.
+// Whatever happens to a request, a run ends with a verdict and leaves nothing active. What
+// depends on the ingress happens behind nginx and behind Envoy.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	faults := map[string]qualyticstest.Fault{
-		"500": qualyticstest.JSON(500, `{"detail":"boom"}`), "401": qualyticstest.JSON(401, `{"detail":"no"}`),
-		"web page": qualyticstest.HTML(200), "closed": {Kind: qualyticstest.CloseBefore},
-		"response lost": {Kind: qualyticstest.CloseAfter}, "truncated": {Kind: qualyticstest.Truncate},
-		"strange JSON": qualyticstest.JSON(200, `[1,"two",null,{"id":{}}]`),
-	}
-	for i, args := range [][]string{nil, {"-write", "-yes"}, {"-write", "-yes"}} {
-		profile := qualyticstest.Build202609()
-		if i == 2 {
-			profile = qualyticstest.Strange()
+	faults := func(p qualyticstest.Profile) map[string]qualyticstest.Fault {
+		return map[string]qualyticstest.Fault{
+			"500": qualyticstest.JSON(500, `{"detail":"boom"}`), "401": qualyticstest.JSON(401, `{"detail":"no"}`),
+			"web page": qualyticstest.HTML(200), "closed": {Kind: qualyticstest.CloseBefore},
+			"response lost": {Kind: qualyticstest.CloseAfter}, "truncated": {Kind: qualyticstest.Truncate},
+			"strange JSON":    qualyticstest.JSON(200, `[1,"two",null,{"id":{}}]`),
+			"error page":      p.Response(504, "upstream request timeout"),
+			"application cut": {Kind: qualyticstest.CloseAfter, Upstream: true},
+			"application off": {Kind: qualyticstest.CloseBefore, Upstream: true, Times: 4},
+			"interrupt":       {Kind: qualyticstest.Delay},
 		}
-		d := newDeployment(t, profile)
-		if _, _, err := d.probe(t.Context(), args...); err != nil {
+	}
+	for _, run := range []struct {
+		profile qualyticstest.Profile
+		args    []string
+	}{
+		{qualyticstest.Build202609(), nil},
+		{qualyticstest.Build202609(), []string{"-write", "-yes"}},
+		{qualyticstest.Strange().BehindEnvoy(), []string{"-write", "-yes"}},
+	} {
+		d := newDeployment(t, run.profile)
+		if _, _, err := d.probe(t.Context(), run.args...); err != nil {
 			t.Fatal(err)
 		}
 		for position := range len(d.Requests()) {
-			for name, fault := range faults {
-				t.Run(fmt.Sprintf("%s/%q/request %d/%s", profile.Name, args, position+1, name), func(t *testing.T) {
+			for name, fault := range faults(run.profile) {
+				in := fmt.Sprintf("%s/%q/request %d/", run.profile.Name, run.args, position+1)
+				t.Run(in+name, func(t *testing.T) {
 					t.Parallel()
-					d := newDeployment(t, profile)
-					fault.Skip = position
+					d := newDeployment(t, run.profile)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if fault.Skip = position; name == "interrupt" {
+						fault.Do = cancel
+					}
 					d.Fail(fault)
-					out, _, err := d.probe(t.Context(), args...)
+					out, _, err := d.probe(ctx, run.args...)
 					if !strings.Contains(out, "\nVerdict\n") || err != nil {
 						t.Errorf("%v\n%s", err, out)
 					}
@@ -215,18 +239,6 @@ func TestFaults(t *testing.T) {
 					}
 				})
 			}
-			t.Run(fmt.Sprintf("%s/%q/request %d/interrupt", profile.Name, args, position+1), func(t *testing.T) {
-				t.Parallel()
-				d := newDeployment(t, profile)
-				ctx, cancel := context.WithCancel(t.Context())
-				d.Fail(qualyticstest.Fault{Skip: position, Kind: qualyticstest.Delay, Do: cancel})
-				if out, _, err := d.probe(ctx, args...); !strings.Contains(out, "\nVerdict\n") || err != nil {
-					t.Errorf("%v\n%s", err, out)
-				}
-				if left := d.active(); len(left) > 0 {
-					t.Errorf("left active: %q", left)
-				}
-			})
 		}
 	}
 }

@@ -51,6 +51,9 @@ func (w *writer) post(ctx context.Context, path string, body any) response {
 	a := w.send(ctx, http.MethodPost, path, nil, body)
 	id := asObject(a.value).text("id")
 	switch {
+	case a.Status == http.StatusConflict && !a.HTML:
+		w.sent = true // nothing else has this name: a gateway may have sent the request twice
+		return a
 	case a.Status >= http.StatusBadRequest && a.Status < http.StatusInternalServerError && !a.HTML:
 		return a // refused
 	case !a.ok() || id == "":
