@@ -154,7 +154,7 @@ type accountListModel struct {
 
 func newServiceAccountList() list.ListResource {
 	return &listResource[accountListModel]{
-		resourceBase{base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{
+		resourceBase{base: base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{
 			MarkdownDescription: "Lists the active service accounts.",
 			Attributes: map[string]listschema.Attribute{
 				"name": listschema.StringAttribute{Optional: true, MarkdownDescription: filterName},

@@ -29,16 +29,10 @@ var (
 )
 
 func newAccountResource() resource.Resource {
-	return &accountResource{resourceBase{base{name: "service_account"}}}
+	return &accountResource{resourceBase{base{name: "service_account"}, "service account"}}
 }
 
 type accountResource struct{ resourceBase }
-
-func (r *accountResource) IdentitySchema(
-	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service account")
-}
 
 func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{

@@ -18,13 +18,27 @@ import (
 // dataSource is a data source: a schema, and a function that completes the model M of its
 // configuration.
 type dataSource[M any] struct {
-	dataSourceBase
+	base
 	schema schema.Schema
 	read   func(ctx context.Context, c call, model *M)
 }
 
 func newDataSource[M any](name string, s schema.Schema, read func(context.Context, call, *M)) datasource.DataSource {
-	return &dataSource[M]{dataSourceBase{base{name: name}}, s, read}
+	return &dataSource[M]{base{name: name}, s, read}
+}
+
+// Metadata returns the name of the type.
+func (d *dataSource[M]) Metadata(
+	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_" + d.name
+}
+
+// Configure receives the configured provider.
+func (d *dataSource[M]) Configure(
+	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
+) {
+	d.configure(req.ProviderData, &resp.Diagnostics)
 }
 
 // Schema returns the schema.

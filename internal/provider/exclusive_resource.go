@@ -26,7 +26,7 @@ var (
 )
 
 func newExclusiveResource() resource.Resource {
-	return &exclusiveResource{resourceBase{base{name: "service_tokens_exclusive"}}}
+	return &exclusiveResource{resourceBase{base{name: "service_tokens_exclusive"}, "service account"}}
 }
 
 // exclusiveResource revokes the tokens of an account that token_ids does not contain.
@@ -34,15 +34,7 @@ func newExclusiveResource() resource.Resource {
 // contain the old token of a rotation, and tokens that other resources have just created.
 type exclusiveResource struct{ resourceBase }
 
-func (r *exclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
-	resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service account")
-}
-
-func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
-	resp *resource.SchemaResponse,
-) {
+func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Makes the given service tokens the only active ones of a service account. All others " +
 			"are reported as `foreign_tokens`, and the next apply revokes them.",
@@ -86,9 +78,7 @@ func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
 }
 
 // Create revokes nothing: the next plan shows what is foreign.
-func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateRequest,
-	resp *resource.CreateResponse,
-) {
+func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan exclusiveModel
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
@@ -110,9 +100,7 @@ func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateReque
 }
 
 // Read finds the foreign tokens.
-func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
-	resp *resource.ReadResponse,
-) {
+func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state exclusiveModel
 	var history exclusiveHistory
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
@@ -169,9 +157,7 @@ func (c call) hasMoved(ctx context.Context, state exclusiveModel, history exclus
 }
 
 // Update revokes the foreign tokens that are in the state and not in the plan.
-func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
-	resp *resource.UpdateResponse,
-) {
+func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state exclusiveModel
 	var history exclusiveHistory
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)

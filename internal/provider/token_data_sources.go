@@ -103,7 +103,7 @@ type tokenListModel struct {
 
 func newServiceTokenList() list.ListResource {
 	return &listResource[tokenListModel]{
-		resourceBase{base{name: "service_token"}}, "service tokens", unableToListTokens, listschema.Schema{
+		resourceBase{base: base{name: "service_token"}}, "service tokens", unableToListTokens, listschema.Schema{
 			MarkdownDescription: "Lists service tokens, without their secrets.",
 			Attributes: map[string]listschema.Attribute{
 				"service_account_id": listschema.StringAttribute{

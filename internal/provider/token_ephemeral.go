@@ -29,10 +29,10 @@ var (
 )
 
 func newTokenEphemeral() ephemeral.EphemeralResource {
-	return &tokenEphemeral{ephemeralBase{base{name: "service_token"}}}
+	return &tokenEphemeral{base{name: "service_token"}}
 }
 
-type tokenEphemeral struct{ ephemeralBase }
+type tokenEphemeral struct{ base }
 
 // ephemeralTokenModel is a service token that exists during one run.
 type ephemeralTokenModel struct {
@@ -55,6 +55,16 @@ const (
 // closeKey is the key of the token's ID in the private data, which contains
 // nothing else.
 const closeKey = "id"
+
+func (r *tokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + r.name
+}
+
+func (r *tokenEphemeral) Configure(
+	_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse,
+) {
+	r.configure(req.ProviderData, &resp.Diagnostics)
+}
 
 func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{

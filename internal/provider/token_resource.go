@@ -34,23 +34,15 @@ var (
 )
 
 func newTokenResource() resource.Resource {
-	return &tokenResource{resourceBase{base{name: "service_token"}}}
+	return &tokenResource{resourceBase{base{name: "service_token"}, "service token"}}
 }
 
 type tokenResource struct{ resourceBase }
 
 // Metadata says that a rotation in place changes the identity.
-func (r *tokenResource) Metadata(
-	ctx context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
-) {
+func (r *tokenResource) Metadata(ctx context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	r.resourceBase.Metadata(ctx, req, resp)
-	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true} // a rotation in place changes the ID
-}
-
-func (r *tokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
-	resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service token")
+	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true}
 }
 
 // Schema has no RequiresReplace: tokenLife decides what requires a new token.
