@@ -155,7 +155,7 @@ func (p accountPlan) checkArguments() {
 	switch {
 	case p.plan.Role.IsUnknown() && p.guardrails.AllowedRoles.IsNull():
 		p.refuseUnchecked("role", p.state.label())
-	case !p.config.Teams.IsNull() && hasUnknownElement(p.config.Teams):
+	case !p.config.Teams.IsNull() && hasUnknown(p.config.Teams):
 		p.refuseUnchecked("teams", p.state.label())
 	case p.plan.Role.ValueString() == qualytics.RoleEditor && !p.plan.Role.Equal(p.state.Role):
 		p.failAt("role", "Rename and role in one apply", "Recent deployments refuse the role \"Editor\". If this one "+
@@ -338,7 +338,7 @@ func (p accountPlan) checkUpdate(ctx context.Context) {
 	}
 	var effects []string
 	removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams))
-	if len(removed) > 0 && !hasUnknownElement(p.plan.Teams) {
+	if len(removed) > 0 && !hasUnknown(p.plan.Teams) {
 		effects = append(effects, "The account loses access through "+quoteList(removed)+" immediately.")
 	}
 	if p.demotes() {

@@ -62,7 +62,7 @@ func (h *exclusiveHistory) recordChange(before, after types.Set) {
 
 // addsTokens reports whether a planned token_ids contains, or may contain, new tokens.
 func addsTokens(before, after types.Set) bool {
-	return hasUnknownElement(after) || slices.ContainsFunc(stringsOf(after),
+	return hasUnknown(after) || slices.ContainsFunc(stringsOf(after),
 		func(id string) bool { return !containsString(before, types.StringValue(id)) })
 }
 

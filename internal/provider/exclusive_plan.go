@@ -72,7 +72,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 		later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
 		planned = foreignList(state.foreign(ctx, c))
 	}
-	if len(spared)+len(revoked) > 0 && hasUnknownElement(plan.TokenIDs) { // apply knows what they name
+	if len(spared)+len(revoked) > 0 && hasUnknown(plan.TokenIDs) { // apply knows what they name
 		planned = types.ListUnknown(foreignTokenType)
 	}
 	c.diags.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)

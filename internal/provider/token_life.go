@@ -187,7 +187,7 @@ func (l tokenLife) changedArguments() (changed []string, mayBe bool) {
 			!plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !l.memory.Imported,
 		},
 		{
-			"encryption", !objectHasUnknown(plan.Encryption),
+			"encryption", !hasUnknown(plan.Encryption),
 			!plan.Encryption.Equal(state.Encryption) && !l.adoptsEncryption(),
 		},
 		{
@@ -363,26 +363,15 @@ func (l tokenLife) mayEnd(d tokenDecision) (current, retiring bool) {
 // unknownForCreation returns the first argument whose unknown value may make the creation of
 // a token fail, or "". It returns none if the account is replaced, which ends the token anyway.
 func (l tokenLife) unknownForCreation() string {
-	if l.plan.ServiceAccountID.IsUnknown() {
+	unknown := unknownNames(
+		argument{"name", l.configName}, argument{"name_prefix", l.plan.NamePrefix},
+		argument{"expires_in_days", l.plan.ExpiresInDays}, argument{"rotate_before_days", l.plan.RotateBeforeDays},
+		argument{"overlap_days", l.plan.OverlapDays}, argument{"deletion_policy", l.plan.DeletionPolicy},
+		argument{"encryption", l.plan.Encryption})
+	if l.plan.ServiceAccountID.IsUnknown() || len(unknown) == 0 {
 		return ""
 	}
-	for _, a := range []struct {
-		name    string
-		unknown bool
-	}{
-		{"name", l.configName.IsUnknown()},
-		{"name_prefix", l.plan.NamePrefix.IsUnknown()},
-		{"expires_in_days", l.plan.ExpiresInDays.IsUnknown()},
-		{"rotate_before_days", l.plan.RotateBeforeDays.IsUnknown()},
-		{"overlap_days", l.plan.OverlapDays.IsUnknown()},
-		{"deletion_policy", l.plan.DeletionPolicy.IsUnknown()},
-		{"encryption", objectHasUnknown(l.plan.Encryption)},
-	} {
-		if a.unknown {
-			return a.name
-		}
-	}
-	return ""
+	return unknown[0]
 }
 
 // isReconfigured reports whether the configuration changes a token that stays, other than
