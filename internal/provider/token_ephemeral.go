@@ -140,13 +140,13 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 	if !ok {
 		return
 	}
-	c.open.recordName(name)
+	c.open.names.Store(name, true)
 	token, err := c.client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
 	if err != nil {
 		c.failCreateToken(ctx, accountID, name, err)
 		return
 	}
-	c.open.add(token.ID, name, c.client)
+	c.open.tokens.Store(token.ID, openToken{token.ID, name, c.client})
 	model.setCreated(token, name)
 	c.diags.Append(resp.Private.SetKey(ctx, closeKey, []byte(strconv.Quote(model.ID.ValueString())))...)
 	c.diags.Append(resp.Result.Set(ctx, model)...)
@@ -201,7 +201,7 @@ func (r *tokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, 
 			"%d", number), err, "It stays valid until it expires. Revoke it in Qualytics (Settings, Tokens)."))
 		return
 	}
-	c.open.remove(number)
+	c.open.tokens.Delete(number)
 }
 
 func (m *ephemeralTokenModel) setDefaults() {
