@@ -11,6 +11,8 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
@@ -175,6 +177,11 @@ func usesName(accountName, userID, name string) bool {
 	}
 	// A server that dropped the other letters of one name drops them of all.
 	return userID != "" && derived == asciiOnly(derived) && derived == ascii
+}
+
+// mayUse reports whether an account uses a name, or may do so because the name is unknown.
+func (m accountFields) mayUse(name types.String) bool {
+	return name.IsUnknown() || usesName(m.Name.ValueString(), m.UserID.ValueString(), name.ValueString())
 }
 
 // lettersAndDigits returns the letters and digits of a name in lower case.

@@ -71,10 +71,7 @@ func (r *accountResource) ModifyPlan(
 	if p.failed() {
 		return
 	}
-	p.markUnchecked(
-		ctx,
-		req.State.Raw.IsNull() && (p.plan.Name.IsUnknown() || p.accounts.use(p.plan.Name.ValueString())),
-	)
+	p.markUnchecked(ctx, req.State.Raw.IsNull() && p.accounts.use(p.plan.Name))
 	action := accountDestroy
 	switch {
 	case req.State.Raw.IsNull():
@@ -99,7 +96,7 @@ func (p accountPlan) check(ctx context.Context, action accountAction) {
 	case accountDestroy:
 		p.checkDestroy(ctx)
 	case accountReplace:
-		p.accounts.replace()
+		p.accounts.replaces.Store(true)
 		p.checkArguments()
 		p.checkReplace(ctx)
 	case accountRefuse:
@@ -132,8 +129,7 @@ func (p accountPlan) refuseTwice() {
 	p.refuse(accountTwice, "Two addresses of the configuration or the state refer to the %s, and this plan destroys "+
 		"one of them: the apply would deactivate the account that the other one still needs. Remove the address that "+
 		"is not needed from the state: run \"%s state rm ADDRESS\", or use a removed block with lifecycle { destroy = "+
-		"false }.",
-		p.state.label(), p.cli)
+		"false }.", p.state.label(), p.cli)
 }
 
 // refuseRename says that an account must be replaced, which Terraform does not accept in
@@ -145,8 +141,7 @@ func (p accountPlan) refuseRename(ctx context.Context) {
 	p.failAt("name", "Service account must be planned again", "The %s would get the name %q, so it would be "+
 		"deactivated and replaced. The name was unknown while planning, or the plan did not refresh the account. "+
 		"Nothing was changed. Plan again, with a refresh (without -refresh=false and -minimal-refresh): the plan then "+
-		"shows what happens.",
-		p.state.label(), p.plan.Name.ValueString())
+		"shows what happens.", p.state.label(), p.plan.Name.ValueString())
 }
 
 // checkArguments refuses a replacement whose arguments may make the creation fail: by then,
@@ -167,15 +162,12 @@ func (p accountPlan) checkArguments() {
 // checkNew warns if the name of a new account is used, and refuses it if an account in the
 // state has it: then the plan ends that account, or two addresses need it.
 func (p accountPlan) checkNew(ctx context.Context) {
-	if p.plan.Name.IsUnknown() {
-		if account, conflicts := p.accounts.createUnknown(); conflicts {
-			p.refuseUnknownName(account)
-		}
-	} else if account, conflicts := p.accounts.create(p.plan.Name.ValueString()); conflicts {
-		p.refuseNameInState(account)
-		return
+	account, conflicts := p.accounts.create(p.plan.Name)
+	if conflicts {
+		p.refuseConflict(account, p.plan.Name)
 	}
-	if p.client == nil || !p.firstContact(ctx) || p.plan.Name.IsUnknown() {
+	unknown := p.plan.Name.IsUnknown()
+	if conflicts && !unknown || p.client == nil || !p.firstContact(ctx) || unknown {
 		return
 	}
 	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
@@ -187,32 +179,30 @@ func (p accountPlan) checkNew(ctx context.Context) {
 	}
 }
 
-// refuseUnknownName refuses a new account with an unknown name in a plan that ends an
-// account, which may have this name.
-func (p accountPlan) refuseUnknownName(account runAccount) {
-	p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
-		"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
-		"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the name "+
-		"depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
-}
-
-// refuseNameInState refuses a new account whose name an account in the state uses.
-func (p accountPlan) refuseNameInState(account runAccount) {
+// refuseConflict refuses a new account whose name an account in the state uses, or may use
+// because the name is unknown.
+func (p accountPlan) refuseConflict(account runAccount, name types.String) {
 	const effect = "The apply would deactivate the account, which ends its tokens, and then fail to create the new " +
 		"one, because a deactivated account keeps its name."
-	if account.destroyed {
+	switch {
+	case name.IsUnknown():
+		p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
+			"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
+			"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the name "+
+			"depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
+	case account.destroyed:
 		p.failAt("name", addressChanged, "This plan destroys the %s and creates an account with the name %q. %s If "+
 			"only the address of the resource changed, for example its name or its key in for_each, add a moved "+
 			"block:\n\n    moved {\n      from = qualytics_service_account.OLD\n      to   = "+
 			"qualytics_service_account.NEW\n    }\n\nIf you want another account, choose another name.",
-			account.label(), p.plan.Name.ValueString(), effect)
-		return
+			account.label(), name.ValueString(), effect)
+	default:
+		p.failAt("name", newNameInUse, "The name %q is used by the %s, which is in the state.\n\n  - If Terraform "+
+			"marked it as tainted, run \"%s untaint ADDRESS\".\n  - If the address of the resource changed, add a "+
+			"moved block.\n  - If this is a forced replacement, with -replace or replace_triggered_by, it cannot "+
+			"work. To end the account, destroy it in a separate apply, and choose another name.\n\n%s",
+			name.ValueString(), account.label(), p.cli, effect)
 	}
-	p.failAt("name", newNameInUse, "The name %q is used by the %s, which is in the state.\n\n  - If Terraform marked "+
-		"it as tainted, run \"%s untaint ADDRESS\".\n  - If the address of the resource changed, add a moved block.\n "+
-		" - If this is a forced replacement, with -replace or replace_triggered_by, it cannot work. To end the "+
-		"account, destroy it in a separate apply, and choose another name.\n\n%s",
-		p.plan.Name.ValueString(), account.label(), p.cli, effect)
 }
 
 func (p accountPlan) checkDestroy(ctx context.Context) {
@@ -221,19 +211,14 @@ func (p accountPlan) checkDestroy(ctx context.Context) {
 	case known.kept:
 		p.refuseTwice()
 		return
-	case created != "":
-		p.plan.Name = types.StringValue(created)
-		p.refuseNameInState(known)
-		return
-	case p.accounts.createsUnknown():
-		p.refuseUnknownName(known)
+	case !created.IsNull():
+		p.refuseConflict(known, created)
 		return
 	case p.client == nil || !p.planGuard().allowsRemoval(ctx, p.state, "Destroying"):
 		return
 	}
 	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be destroyed is in use",
-		p.state.Name.ValueString()),
-		"All tokens of the account will stop working."+p.otherTokensText())
+		p.state.Name.ValueString()), "All tokens of the account will stop working."+p.otherTokensText())
 }
 
 // otherTokensText says what happens to tokens of an account that the plan does not remove.
@@ -289,8 +274,7 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 		"tokens are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
 		"moved block instead.%s", p.state.label(), p.activeTokensText(ctx))
 	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be replaced is in use",
-		p.state.Name.ValueString()),
-		"Replacing the account invalidates its tokens.")
+		p.state.Name.ValueString()), "Replacing the account invalidates its tokens.")
 }
 
 // activeTokensText names the active tokens of an account that will be deactivated, and says
@@ -326,8 +310,7 @@ func (p accountPlan) refuseReplacement(using []qualytics.User) {
 		"have deactivated the %s and revoked its tokens, and then failed to create the new account.\n\nChoose another "+
 		"name. If a resource instance only moved, for example because an element of a list was removed, use for_each "+
 		"with stable keys and moved blocks. If you want to deactivate the account, destroy it in a separate apply "+
-		"first.",
-		p.plan.Name.ValueString(), holder, p.state.label())
+		"first.", p.plan.Name.ValueString(), holder, p.state.label())
 }
 
 // checkUpdate warns about a role or team that is taken away.

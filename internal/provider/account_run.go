@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
@@ -18,9 +19,9 @@ import (
 type runAccounts struct {
 	mu       sync.Mutex
 	accounts map[string]runAccount // by ID
-	created  []string              // names of new accounts
-	unknown  bool                  // there is a new account with an unknown name
-	replaces bool                  // the plan creates or replaces an account
+	created  []types.String        // names of new accounts
+	// replaces means that the plan creates or replaces an account.
+	replaces atomic.Bool
 }
 
 // runAccount is a service account in the state.
@@ -71,7 +72,7 @@ func (r *runAccounts) wasRead(account accountFields) {
 func (r *runAccounts) wasCreated(account accountFields) {
 	r.change(account, func(a *runAccount) {
 		a.accountFields, a.read = account, true
-		r.created = slices.DeleteFunc(r.created, func(name string) bool { return name == account.Name.ValueString() })
+		r.created = slices.DeleteFunc(r.created, func(name types.String) bool { return name.Equal(account.Name) })
 	})
 }
 
@@ -88,70 +89,36 @@ func (r *runAccounts) keep(account accountFields) runAccount {
 }
 
 // destroy records that an address of the plan destroys an account. It also returns the name
-// of a new account that needs its name, or "".
-func (r *runAccounts) destroy(account accountFields) (known runAccount, created string) {
+// of a new account that may need its name, a known one if there is one, else null.
+func (r *runAccounts) destroy(account accountFields) (known runAccount, created types.String) {
 	known = r.change(account, func(a *runAccount) { a.destroyed = true })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range r.created {
-		if usesName(account.Name.ValueString(), account.UserID.ValueString(), name) {
-			return known, name
+		if account.mayUse(name) && (created.IsNull() || created.IsUnknown()) {
+			created = name
 		}
 	}
-	return known, ""
-}
-
-// replace records that the plan replaces an account.
-func (r *runAccounts) replace() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.replaces = true
-}
-
-// replaced reports whether the plan creates or replaces an account.
-func (r *runAccounts) replaced() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.replaces
+	return known, created
 }
 
 // create records the name of a new account. It returns an account in the state that has
-// exactly this name, or that the plan destroys and that uses it.
-func (r *runAccounts) create(name string) (runAccount, bool) {
+// exactly this name, or that the plan destroys and that may use it.
+func (r *runAccounts) create(name types.String) (runAccount, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaces = true
+	r.replaces.Store(true)
 	r.created = append(r.created, name)
-	return r.find(func(a runAccount) bool {
-		return a.Name.ValueString() == name ||
-			a.destroyed && usesName(a.Name.ValueString(), a.UserID.ValueString(), name)
-	})
+	return r.find(func(a runAccount) bool { return a.Name.Equal(name) || a.destroyed && a.mayUse(name) })
 }
 
-// createUnknown records a new account whose name is unknown. It returns an account in the
-// state that the plan destroys.
-func (r *runAccounts) createUnknown() (runAccount, bool) {
+// use reports whether an account in the state uses a name, or may do so because the name is
+// unknown.
+func (r *runAccounts) use(name types.String) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaces, r.unknown = true, true
-	return r.find(func(a runAccount) bool { return a.destroyed })
-}
-
-// createsUnknown reports whether there is a new account whose name is unknown.
-func (r *runAccounts) createsUnknown() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.unknown
-}
-
-// use reports whether an account in the state uses a name.
-func (r *runAccounts) use(name string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, found := r.find(func(a runAccount) bool {
-		return usesName(a.Name.ValueString(), a.UserID.ValueString(), name)
-	})
-	return found
+	_, found := r.find(func(a runAccount) bool { return a.mayUse(name) })
+	return found || name.IsUnknown()
 }
 
 // find returns an account. The caller holds the lock.

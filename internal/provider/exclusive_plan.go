@@ -42,7 +42,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	switch account := plan.ServiceAccountID; {
 	case c.failed():
 		return
-	case account.IsUnknown() && c.accounts.replaced(), !account.IsUnknown() && !account.Equal(state.ID) && wasRead:
+	case account.IsUnknown() && c.accounts.replaces.Load(), !account.IsUnknown() && !account.Equal(state.ID) && wasRead:
 		resp.RequiresReplace.Append(path.Root("service_account_id")) // which revokes nothing
 		return
 	case !account.IsUnknown() && !account.Equal(state.ID):

@@ -28,7 +28,7 @@ func (r *tokenResource) ModifyPlan(
 		c.planNewToken(ctx, req, resp)
 		return
 	}
-	l := tokenLife{destroys: req.Plan.Raw.IsNull(), newAccounts: c.accounts.replaced()}
+	l := tokenLife{destroys: req.Plan.Raw.IsNull(), newAccounts: c.accounts.replaces.Load()}
 	c.load(ctx, memoryKey, &l.memory)
 	l.unchanged = req.Plan.Raw.Equal(req.State.Raw)
 	c.diags.Append(req.State.GetAttribute(ctx, path.Root("id"), &l.state.ID)...)
