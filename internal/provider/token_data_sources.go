@@ -40,7 +40,7 @@ type tokenItem struct {
 
 func newTokenItem(t *qualytics.Token, now time.Time) tokenItem {
 	m := tokenModel{Revoked: types.BoolValue(false)}
-	m.refresh(t, now, tokenMemory{})
+	m.refresh(t, now)
 	return tokenItem{
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),

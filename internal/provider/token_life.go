@@ -33,9 +33,8 @@ const (
 // the last refresh, and the configuration.
 type tokenLife struct {
 	state      tokenModel
-	plan       tokenModel   // as Terraform proposes it
-	configName types.String // null if the configuration has name_prefix
-	memory     tokenMemory
+	plan       tokenModel      // as Terraform proposes it
+	configName types.String    // null if the configuration has name_prefix
 	retiring   []retiringToken // in the state
 
 	// destroys means that the configuration does not contain the token.
@@ -184,7 +183,7 @@ func (l tokenLife) changedArguments() (changed []string, mayBe bool) {
 		},
 		{
 			"scim_endpoints_only", !plan.SCIMEndpointsOnly.IsUnknown(),
-			!plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !l.memory.Imported,
+			!plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !l.state.memory.Imported,
 		},
 		{
 			"encryption", !hasUnknown(plan.Encryption),
@@ -209,7 +208,7 @@ func (l tokenLife) changedArguments() (changed []string, mayBe bool) {
 // adoptsPrefix reports whether a configured prefix is stored without a new token: the token
 // was imported, or its name has that prefix.
 func (l tokenLife) adoptsPrefix() bool {
-	return l.state.NamePrefix.IsNull() && (l.memory.Imported || l.plan.hasPrefixOf(l.state))
+	return l.state.NamePrefix.IsNull() && (l.state.memory.Imported || l.plan.hasPrefixOf(l.state))
 }
 
 // adoptsLifetime reports whether a configured lifetime is stored without a new token: the
@@ -221,28 +220,27 @@ func (l tokenLife) adoptsLifetime() bool {
 // adoptsEncryption reports whether a configured encryption is stored without a new token:
 // the token was imported.
 func (l tokenLife) adoptsEncryption() bool {
-	return l.memory.Imported && l.state.Encryption.IsNull() && !l.plan.Encryption.IsNull()
+	return l.state.memory.Imported && l.state.Encryption.IsNull() && !l.plan.Encryption.IsNull()
 }
 
 // statusRequiresNew reports whether the status requires a new token, or may do so.
 func (l tokenLife) statusRequiresNew() (required, mayBe bool) {
 	switch status := l.state.Status.ValueString(); {
-	case status == statusExpired, status == statusRevoked && !l.memory.RevokedByConfig:
-		required = true
-	case status == statusRevoked:
-		return false, false
-	case l.plan.RotateBeforeDays.IsUnknown():
-		mayBe = !l.state.ExpiresAt.IsNull()
-	case l.memory.DaysLeft == nil:
-		required = status == statusRotationDue
-	default:
-		required = l.plan.isDue(*l.memory.DaysLeft, l.memory)
-	}
-	switch {
-	case l.plan.Revoked.IsUnknown():
-		return false, required || mayBe
 	case l.plan.Revoked.ValueBool():
 		return false, false
+	case status == statusExpired:
+		required = true
+	case status == statusRevoked:
+		required = !l.state.memory.RevokedByConfig
+	case l.plan.RotateBeforeDays.IsUnknown():
+		mayBe = !l.state.ExpiresAt.IsNull()
+	case l.state.memory.DaysLeft == nil:
+		required = status == statusRotationDue
+	default:
+		required = l.state.isDue(*l.state.memory.DaysLeft, l.plan.RotateBeforeDays)
+	}
+	if l.plan.Revoked.IsUnknown() {
+		return false, required || mayBe
 	}
 	return required, mayBe
 }
@@ -273,7 +271,7 @@ func (l tokenLife) leaves(t retiringToken) bool {
 func (l tokenLife) withOverlap(t retiringToken) retiringToken {
 	if !l.plan.OverlapDays.IsUnknown() && !l.plan.OverlapDays.Equal(l.state.OverlapDays) &&
 		!t.memory.ReplacedAt.IsZero() {
-		t.RetireAt = timetypes.NewRFC3339TimeValue(t.memory.endOfOverlap(l.plan.overlap()).UTC())
+		t.RetireAt = timetypes.NewRFC3339TimeValue(t.memory.endOfOverlap(days(l.plan.OverlapDays)).UTC())
 	}
 	return t
 }
@@ -286,14 +284,14 @@ func (l tokenLife) at(now time.Time) tokenLife {
 	l.retiring = slices.Clone(l.retiring)
 	for i, t := range l.retiring {
 		if t.memory.Status == retiringOverlaps || t.memory.Status == retiringInUse {
-			l.retiring[i].memory.Status = t.statusAt(now, l.state.overlap(), t.memory.LastUsed)
+			l.retiring[i].memory.Status = t.statusAt(now, days(l.state.OverlapDays), t.memory.LastUsed)
 		}
 	}
 	if slices.ContainsFunc(l.retiring, l.leaves) || l.state.Revoked.ValueBool() {
 		return l
 	}
-	l.memory.DaysLeft = l.state.daysLeft(now)
-	l.state.Status = types.StringValue(l.state.statusAt(now, l.memory))
+	l.state.memory.DaysLeft = l.state.daysLeft(now)
+	l.state.Status = types.StringValue(l.state.statusAt(now))
 	return l
 }
 

@@ -28,28 +28,28 @@ func (r *tokenResource) ModifyPlan(
 		c.planNewToken(ctx, req, resp)
 		return
 	}
-	l := tokenLife{destroys: req.Plan.Raw.IsNull(), newAccounts: c.accounts.replaces.Load()}
-	c.load(ctx, memoryKey, &l.memory)
-	l.unchanged = req.Plan.Raw.Equal(req.State.Raw)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("id"), &l.state.ID)...)
-	_, l.wasRead = c.readTokens.Load(l.state.ID.ValueString())
-	if l.unchanged && !l.memory.Imported && c.isSettled(ctx, req, l) {
-		return // the most common plan
+	l := tokenLife{
+		state: c.token(ctx, req.State), destroys: req.Plan.Raw.IsNull(), unchanged: req.Plan.Raw.Equal(req.State.Raw),
+		newAccounts: c.accounts.replaces.Load(),
 	}
-	c.diags.Append(req.State.Get(ctx, &l.state)...)
-	if !l.destroys {
+	_, l.wasRead = c.readTokens.Load(l.state.ID.ValueString())
+	if l.unchanged { // the most common plan
+		l.plan = l.state
+	} else if !l.destroys {
 		c.diags.Append(req.Plan.Get(ctx, &l.plan)...)
+	}
+	if !l.destroys {
 		c.diags.Append(req.Config.GetAttribute(ctx, path.Root("name"), &l.configName)...)
 	}
 	if c.failed() {
 		return
 	}
-	l.retiring = c.retiring(ctx, l.state, l.memory)
+	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
 	l, d := l.decideAt(c.now())
 	if l.byClock && !d.changesNothing() {
-		l.state.setRetiring(l.retiring, &l.memory)
-		c.store(ctx, memoryKey, l.memory) // for the apply
+		l.state.setRetiring(l.retiring)
+		c.store(ctx, memoryKey, l.state.memory) // for the apply
 	}
 	if d.action == tokenRefuse {
 		c.refuseReplacement(l)
@@ -61,7 +61,7 @@ func (r *tokenResource) ModifyPlan(
 	if d.action == tokenRotate && !l.wasRead {
 		c.firstContact(ctx)
 	}
-	if !l.destroys && !c.failed() {
+	if !c.failed() {
 		c.plan(ctx, l, d, resp)
 	}
 	if !c.failed() {
@@ -69,8 +69,11 @@ func (r *tokenResource) ModifyPlan(
 	}
 }
 
-// plan stores a decision in the plan.
+// plan stores a decision in the plan, unless Terraform proposes it.
 func (c call) plan(ctx context.Context, l tokenLife, d tokenDecision, resp *resource.ModifyPlanResponse) {
+	if l.destroys || l.unchanged && d.changesNothing() {
+		return
+	}
 	if d.action == tokenReplace {
 		if argument := l.unknownForCreation(); argument != "" {
 			c.refuseUnchecked(argument, l.state.label())
@@ -99,24 +102,6 @@ func (c call) planNewToken(
 	plan.planSecret()
 	plan.RetiringTokens = retiringList(nil)
 	c.diags.Append(resp.Plan.Set(ctx, plan)...)
-}
-
-// isSettled reports whether the state says that the token works, and that nothing is due
-// or retiring. It decodes only what it needs, because it is called for every token.
-func (c call) isSettled(ctx context.Context, req resource.ModifyPlanRequest, l tokenLife) bool {
-	var state tokenModel
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
-	if state.Status.ValueString() != statusActive || len(state.RetiringTokens.Elements()) > 0 {
-		return false
-	}
-	if l.wasRead {
-		return true
-	}
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("created_at"), &state.CreatedAt)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("expires_at"), &state.ExpiresAt)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("rotate_before_days"), &state.RotateBeforeDays)...)
-	return state.statusAt(c.now(), l.memory) == statusActive
 }
 
 // refuseReplacement says that a token must be replaced, which Terraform does not accept in
@@ -273,14 +258,20 @@ func (l tokenLife) reasonText(d tokenDecision) string {
 	case l.state.Status.ValueString() == statusExpired:
 		return fmt.Sprintf("it expired at %s and no longer works. Whatever uses it has not worked since then",
 			formatTime(expires))
-	case l.state.Status.ValueString() == statusRevoked && l.memory.DaysLeft != nil && *l.memory.DaysLeft <= 0:
+	case l.state.Status.ValueString() == statusRevoked && l.state.memory.DaysLeft != nil && *l.state.memory.DaysLeft <= 0:
 		return fmt.Sprintf("it is revoked and expired at %s, so it cannot be restored", formatTime(expires))
 	case l.state.Status.ValueString() == statusRevoked:
 		return "the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not " +
 			"restored. Whatever uses it has not worked since then"
 	default:
-		return fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
-			formatTime(expires.Add(-l.plan.window())), l.plan.RotateBeforeDays.ValueInt64(), formatTime(expires))
+		return fmt.Sprintf(
+			"its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
+			formatTime(
+				expires.Add(-days(l.plan.RotateBeforeDays)),
+			),
+			l.plan.RotateBeforeDays.ValueInt64(),
+			formatTime(expires),
+		)
 	}
 }
 
@@ -323,14 +314,14 @@ func (c call) explainAdoption(l tokenLife, d tokenDecision) {
 	if d.action != tokenKeep || d.uncertain || l.destroys {
 		return
 	}
-	if !plan.ExpiresInDays.IsNull() && l.adoptsLifetime() && !l.memory.Imported {
+	if !plan.ExpiresInDays.IsNull() && l.adoptsLifetime() && !l.state.memory.Imported {
 		expires, _ := timeOf(state.ExpiresAt)
 		c.warn(fmt.Sprintf("Lifetime of service token %s applies from the next rotation on", state.title()), "The "+
 			"server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies to "+
 			"the next token.", state.label(), formatTime(expires),
 			plan.ExpiresInDays.ValueInt64())
 	}
-	if !l.memory.Imported {
+	if !l.state.memory.Imported {
 		return
 	}
 	if l.adoptsEncryption() {

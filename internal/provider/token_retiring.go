@@ -112,26 +112,26 @@ func retiringList(tokens []retiringToken) types.List {
 }
 
 // retiring returns the elements of retiring_tokens, none if it is null or unknown.
-func (c call) retiring(ctx context.Context, m tokenModel, memory tokenMemory) []retiringToken {
+func (c call) retiring(ctx context.Context, m tokenModel) []retiringToken {
 	var tokens []retiringToken
 	if len(m.RetiringTokens.Elements()) > 0 {
 		c.diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
 	}
 	for i := range tokens {
-		tokens[i].memory = memory.Retiring[tokens[i].ID.ValueString()]
+		tokens[i].memory = m.memory.Retiring[tokens[i].ID.ValueString()]
 	}
 	return tokens
 }
 
 // setRetiring stores retiring tokens in the model and the private data, oldest first.
-func (m *tokenModel) setRetiring(tokens []retiringToken, memory *tokenMemory) {
-	memory.Retiring = nil
+func (m *tokenModel) setRetiring(tokens []retiringToken) {
+	m.memory.Retiring = nil
 	slices.SortStableFunc(tokens, func(a, b retiringToken) int { return cmp.Compare(a.number(), b.number()) })
 	for _, t := range tokens {
-		if memory.Retiring == nil {
-			memory.Retiring = map[string]retiringMemory{}
+		if m.memory.Retiring == nil {
+			m.memory.Retiring = map[string]retiringMemory{}
 		}
-		memory.Retiring[t.ID.ValueString()] = t.memory
+		m.memory.Retiring[t.ID.ValueString()] = t.memory
 	}
 	if list := retiringList(tokens); !list.Equal(m.RetiringTokens) {
 		m.RetiringTokens = list
@@ -170,9 +170,9 @@ func (t retiringToken) label() string {
 // refreshRetiring decides about the retiring tokens by the server's clock, which also
 // determined their last use. Those that do not exist any more leave the list, and so do
 // those that someone revoked, unless their record is to be deleted.
-func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenMemory) {
+func (c call) refreshRetiring(ctx context.Context, m *tokenModel) {
 	kept := []retiringToken{}
-	for _, t := range c.retiring(ctx, *m, *memory) {
+	for _, t := range c.retiring(ctx, *m) {
 		listed, found, err := c.client.CachedServiceToken(ctx, t.number())
 		if err != nil {
 			c.fail("Unable to read service token", t.label(), err)
@@ -194,13 +194,17 @@ func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenM
 			}
 		default:
 			t.memory.ExpiresAt = listed.Expiration
-			if t.memory.Status = t.statusAt(now, m.overlap(), listed.LastUsed); t.memory.Status == retiringInUse {
+			if t.memory.Status = t.statusAt(
+				now,
+				days(m.OverlapDays),
+				listed.LastUsed,
+			); t.memory.Status == retiringInUse {
 				t.memory.LastUsed = listed.LastUsed
 			}
 		}
 		kept = append(kept, t)
 	}
-	m.setRetiring(kept, memory)
+	m.setRetiring(kept)
 }
 
 // markOwn finds out which of the retiring tokens the provider uses. An error is ignored:
@@ -251,7 +255,7 @@ func (c call) removeOne(ctx context.Context, m tokenModel, t retiringToken, forc
 	if err == nil && token.Usable(now) {
 		var own bool
 		own, err = c.isOwn(ctx, m, t)
-		status := t.statusAt(now, m.overlap(), token.LastUsed)
+		status := t.statusAt(now, days(m.OverlapDays), token.LastUsed)
 		switch {
 		case err == nil && own:
 			c.warnOfOwnRetiring(m, t)
