@@ -282,7 +282,7 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 func (p accountPlan) activeTokensText(ctx context.Context) string {
 	const most = 10
 	var names []string
-	for _, t := range p.planTokens.get(ctx, p.client) {
+	for _, t := range p.tokensInPlan(ctx) {
 		if formatID(t.User.ID) == p.state.ID.ValueString() && t.Usable(p.client.ServerTime()) {
 			names = append(names, fmt.Sprintf("%q (ID %d)", t.Name, t.ID))
 		}

@@ -113,11 +113,8 @@ func (c call) foreignText(ctx context.Context, tokens []foreignToken) string {
 		if at, known := timeOf(t.CreatedAt); known {
 			created = "created at " + formatTime(at)
 		}
-		use := "last use unknown"
-		if c.client != nil {
-			use = c.lastUseText(ctx, t.ID.ValueString())
-		}
-		lines[i] = fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(), created, use)
+		lines[i] = fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(), created,
+			c.lastUseText(ctx, t.ID.ValueString()))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -35,10 +35,10 @@ func (c call) issue(ctx context.Context, plan tokenModel) (tokenModel, bool) {
 		}
 		plan.Name = types.StringValue(name)
 	}
-	name := plan.Name.ValueString()
-	token, err := c.client.CreateServiceToken(ctx, plan.createRequest(accountID, name), generated)
+	request := plan.createRequest(accountID, plan.Name.ValueString())
+	token, err := c.client.CreateServiceToken(ctx, request, generated)
 	if err != nil {
-		c.failCreateToken(ctx, accountID, name, err)
+		c.failCreateToken(ctx, request, err)
 		return plan, false
 	}
 	issued := c.client.ServerTime().UTC()
@@ -151,9 +151,8 @@ func (c call) warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewTok
 			"next refresh reads the rest. The deployment may run a version of Qualytics that this version of the "+
 			"provider does not support.")
 	case requested.IsNull() == limited, differs:
-		c.warnAt("expires_in_days", "Lifetime not applied", "The %s "+
-			"was requested with %s, but it %s. The deployment decides. Set expires_in_days to the lifetime that it "+
-			"allows.", created.label(), lifetimeText(requested),
+		c.warnAt("expires_in_days", "Lifetime not applied", "The %s was requested with %s, but it %s. The deployment "+
+			"decides. Set expires_in_days to the lifetime that it allows.", created.label(), lifetimeText(requested),
 			expiryText(expires, limited))
 	}
 	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime(plan.RotateBeforeDays) {
@@ -194,9 +193,8 @@ func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewT
 	}
 	switch e := asError(err); {
 	case err == nil:
-		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also "+
-			"works outside of the SCIM endpoints, with all permissions of its account. It is in the state; if you do "+
-			"not want that, destroy it.",
+		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also works outside of the SCIM "+
+			"endpoints, with all permissions of its account. It is in the state; if you do not want that, destroy it.",
 			sentenceStart(tokenLabel(&t.Token)))
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
 		c.warnAt("scim_endpoints_only", "Unable to verify SCIM restriction", "The API does not report whether a token "+
@@ -206,25 +204,25 @@ func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewT
 }
 
 // failCreateToken reports why a token was not created.
-func (c call) failCreateToken(ctx context.Context, accountID int64, name string, err error) {
+func (c call) failCreateToken(ctx context.Context, request qualytics.TokenCreate, err error) {
 	const summary = "Unable to create service token"
-	object := fmt.Sprintf("service token %q of the service account ID %d", name, accountID)
+	object := fmt.Sprintf("service token %q of the service account ID %d", request.Name, request.UserID)
 	switch {
 	case qualytics.IsConflict(err):
 		c.failAt("name", "Service token name already in use", "%s",
-			detailOf(object, err, c.nameInUseText(ctx, accountID, name)))
+			detailOf(object, err, c.nameInUseText(ctx, request)))
 	case qualytics.IsUnknownPath(err):
 		c.fail(summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		c.failAt("service_account_id", summary, "%s", detailOf(object, err, fmt.Sprintf("The account with ID %d may "+
-			"not exist, may be deactivated, or may not be a service account. Check service_account_id.", accountID)))
+			"not exist, may be deactivated, or may not be a service account. Check service_account_id.", request.UserID)))
 	default:
 		c.fail(summary, object, err)
 	}
 }
 
 // nameInUseText returns which token uses a name, and what to do about it.
-func (c call) nameInUseText(ctx context.Context, accountID int64, name string) string {
+func (c call) nameInUseText(ctx context.Context, request qualytics.TokenCreate) string {
 	const rule = "The names of an account's tokens are unique, and a revoked token keeps its name. In a replacement " +
 		"with create_before_destroy, the old token still uses the name: use name_prefix instead of name there."
 	tokens, err := c.client.ServiceTokens(ctx)
@@ -233,13 +231,12 @@ func (c call) nameInUseText(ctx context.Context, accountID int64, name string) s
 	}
 	for i := range tokens {
 		t := &tokens[i]
-		if t.User.ID != accountID || t.Name != name {
+		if t.User.ID != request.UserID || t.Name != request.Name {
 			continue
 		}
 		return fmt.Sprintf("The %s token with ID %d uses the name. %s\n\nTo manage that token with Terraform, import "+
 			"it; its secret remains unknown:%s\n\nIf it is not needed, revoke and delete it in Qualytics (Settings, "+
-			"Tokens).",
-			listStatus(t, c.client.Now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
+			"Tokens).", listStatus(t, c.client.Now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
 	}
 	return rule
 }

@@ -141,9 +141,10 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 		return
 	}
 	c.open.names.Store(name, true)
-	token, err := c.client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
+	request := model.createRequest(accountID, name)
+	token, err := c.client.CreateServiceToken(ctx, request, true)
 	if err != nil {
-		c.failCreateToken(ctx, accountID, name, err)
+		c.failCreateToken(ctx, request, err)
 		return
 	}
 	c.open.tokens.Store(token.ID, openToken{token.ID, name, c.client})

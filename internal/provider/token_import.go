@@ -135,8 +135,7 @@ func (c call) warnOfSiblings(ctx context.Context, t *qualytics.Token) {
 		c.warn(fmt.Sprintf("Other service tokens have the prefix of %q", t.Name), "These tokens of the same account "+
 			"are valid too:\n\n%s\n\nA rotation may have replaced one of them by another. The import takes the given "+
 			"one only: import the newest, and revoke the others in Qualytics (Settings, Tokens) when they are not "+
-			"used any more.",
-			strings.Join(lines, "\n"))
+			"used any more.", strings.Join(lines, "\n"))
 	}
 }
 

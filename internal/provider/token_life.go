@@ -59,8 +59,6 @@ type tokenDecision struct {
 	// uncertain means that values that are unknown while planning decide whether there is a
 	// new token.
 	uncertain bool
-	// keepsOld means that a rotation leaves the old token valid.
-	keepsOld bool
 	// stay and leave contain the retiring tokens that are kept and removed.
 	stay, leave []retiringToken
 }
@@ -83,7 +81,6 @@ func (l tokenLife) decideAt(now time.Time) (tokenLife, tokenDecision) {
 func (l tokenLife) decide() tokenDecision {
 	var d tokenDecision
 	d.action, d.causes, d.uncertain = l.action()
-	d.keepsOld = d.action == tokenRotate && l.keepsOld()
 	for _, t := range l.retiring {
 		if d.removesAll() || l.leaves(t) {
 			d.leave = append(d.leave, t)
@@ -340,7 +337,7 @@ func (l tokenLife) plannedRetiring(d tokenDecision) types.List {
 		return types.ListUnknown(retiringTokenType)
 	case d.action != tokenRotate:
 		return retiringList(d.stay)
-	case l.hasUnknown(), l.byClock, !d.keepsOld:
+	case l.hasUnknown(), l.byClock, !l.keepsOld():
 		return types.ListUnknown(retiringTokenType)
 	}
 	old := retiringToken{ID: l.state.ID, Name: l.state.Name, RetireAt: timetypes.NewRFC3339Unknown()}

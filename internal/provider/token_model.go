@@ -305,16 +305,6 @@ const (
 	maxPrefix    = qualytics.MaxName - suffixLength
 )
 
-// uniqueName returns prefix with a suffix that sorts by time (UTC, milliseconds)
-// and differs between two runs at the same time.
-func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) {
-	b := make([]byte, suffixRandom)
-	if _, err := io.ReadFull(random, b); err != nil {
-		return "", fmt.Errorf("no random data is available: %w", err)
-	}
-	return prefix + strings.Replace(now.UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), nil
-}
-
 // listStatus returns the status of a token without a configuration.
 func listStatus(t *qualytics.Token, now time.Time) string {
 	m := tokenModel{Revoked: types.BoolValue(false)}
@@ -322,11 +312,13 @@ func listStatus(t *qualytics.Token, now time.Time) string {
 	return m.Status.ValueString()
 }
 
-// uniqueName returns a unique name with a prefix. It reports false after an error.
+// uniqueName returns prefix with a suffix that sorts by time (UTC, milliseconds) and differs
+// between two runs at the same time. It reports false after an error.
 func (c call) uniqueName(prefix string) (string, bool) {
-	name, err := uniqueName(prefix, c.now(), c.random)
-	if err != nil {
-		c.refuse("Unable to generate service token name", "%s", sentence(err.Error()))
+	b := make([]byte, suffixRandom)
+	if _, err := io.ReadFull(c.random, b); err != nil {
+		c.refuse("Unable to generate service token name", "%s", sentence("no random data is available: "+err.Error()))
+		return "", false
 	}
-	return name, err == nil
+	return prefix + strings.Replace(c.now().UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), true
 }

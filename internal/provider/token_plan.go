@@ -132,17 +132,16 @@ func (c call) explain(ctx context.Context, l tokenLife, d tokenDecision) {
 	if c.client != nil && (d.removesAll() || d.action == tokenRevoke) {
 		refused = !c.planGuard().allowsRevocationOf(ctx, l.state)
 	}
-	switch d.action {
-	case tokenDestroy:
-		c.warnOfEnd(ctx, l.state, refused, "It will be destroyed and stop working.")
-	case tokenRevoke:
-		c.warnOfEnd(ctx, l.state, refused, "It will be revoked and stop working.")
-	case tokenReplace:
+	switch {
+	case d.action == tokenDestroy && !refused:
+		c.warnOfToken(ctx, l.state, "It will be destroyed and stop working.")
+	case d.action == tokenRevoke && !refused:
+		c.warnOfToken(ctx, l.state, "It will be revoked and stop working.")
+	case d.action == tokenReplace:
 		c.warn(fmt.Sprintf("Service token %s will be replaced", l.state.title()), "The %s will be replaced, because "+
-			"%s. %s%s It stops working before the new one exists.%s",
-			l.state.label(), l.reasonText(d), replacementText(d),
-			c.lastUseSentence(ctx, l), retiringEndText(d))
-	case tokenRotate:
+			"%s. %s%s It stops working before the new one exists.%s", l.state.label(), l.reasonText(d),
+			replacementText(d), c.lastUseSentence(ctx, l), retiringEndText(d))
+	case d.action == tokenRotate:
 		c.explainRotation(ctx, l, d)
 	}
 	if l.isRepeated(d) {
@@ -160,7 +159,7 @@ func (c call) explain(ctx context.Context, l tokenLife, d tokenDecision) {
 // refresh, no other plan says so.
 func (c call) explainForcedEnds(ctx context.Context, l tokenLife, d tokenDecision) {
 	for _, t := range d.leave {
-		if l.endsOverlaps() && c.client != nil {
+		if l.endsOverlaps() {
 			c.warnOfToken(ctx, tokenModel{ID: t.ID, Name: t.Name, ServiceAccountID: l.state.ServiceAccountID},
 				"It was replaced, and will be removed and stop working, because "+l.endText(t, d, c.now())+".")
 		}
@@ -198,24 +197,17 @@ func (l tokenLife) isRepeated(d tokenDecision) bool {
 	return !l.wasRead && !l.byClock && !l.hasUnknown() && !d.removesAll()
 }
 
-// warnOfEnd warns that a token ends that is in use, unless that is refused.
-func (c call) warnOfEnd(ctx context.Context, m tokenModel, refused bool, effect string) {
-	if c.client != nil && !refused {
-		c.warnOfToken(ctx, m, effect)
-	}
-}
-
 // explainRotation warns about a rotation: why, and until when the old token works.
 func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision) {
 	kind := "Service token %s will be rotated"
 	if l.isRepeated(d) {
-		if l.state.works() && !d.keepsOld && !d.uncertain { // without a refresh, no other plan says so
-			c.warnOfEnd(ctx, l.state, false, "It will be rotated, and the old one removed in the same apply.")
+		if l.state.works() && !l.keepsOld() && !d.uncertain { // without a refresh, no other plan says so
+			c.warnOfToken(ctx, l.state, "It will be rotated, and the old one removed in the same apply.")
 		}
 		return
 	}
 	old := fmt.Sprintf("The old one stays valid until it has not been used for %d days (overlap_days)%s.",
-		l.plan.OverlapDays.ValueInt64(), l.state.hardEndText())
+		l.plan.OverlapDays.ValueInt64(), hardEndText(l.state.apiToken().Expiration))
 	switch {
 	case l.state.Status.ValueString() == statusExpired:
 		kind, old = "Expired service token %s will be rotated", "The old one will be removed."
@@ -225,9 +217,9 @@ func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision)
 		old = "How long the old one stays valid depends on overlap_days, which is known after apply."
 	case l.plan.Revoked.ValueBool():
 		old = "Both the old and the new one will be revoked (revoked = true)." + c.lastUseSentence(ctx, l)
-	case !d.keepsOld && c.client != nil && c.client.IsOwnSecret(qualytics.Secret(l.state.Token.ValueString())):
+	case !l.keepsOld() && c.client != nil && c.client.IsOwnSecret(qualytics.Secret(l.state.Token.ValueString())):
 		old = "The old one is the provider's own token, so it stays valid while the provider uses it."
-	case !d.keepsOld:
+	case !l.keepsOld():
 		old = "The old one will be removed in the same apply and stop working (overlap_days = 0)." +
 			c.lastUseSentence(ctx, l)
 	}
@@ -239,12 +231,11 @@ func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision)
 }
 
 // hardEndText returns when a token stops working in any case.
-func (m tokenModel) hardEndText() string {
-	expires, limited := timeOf(m.ExpiresAt)
-	if !limited {
+func hardEndText(expires *time.Time) string {
+	if expires == nil {
 		return ""
 	}
-	return ", at the latest until it expires at " + formatTime(expires)
+	return ", at the latest until it expires at " + formatTime(*expires)
 }
 
 // reasonText returns why a new token is required.
@@ -254,7 +245,7 @@ func (l tokenLife) reasonText(d tokenDecision) string {
 	case d.causes[0] == "service_account_id" && l.plan.ServiceAccountID.IsUnknown():
 		return "service_account_id is only known after apply, and this plan creates or replaces a service account"
 	case d.causes[0] != statusAttribute:
-		return strings.Join(without(d.causes, statusAttribute), " and ") + " changed"
+		return strings.TrimSuffix(strings.Join(d.causes, " and "), " and "+statusAttribute) + " changed"
 	case l.state.Status.ValueString() == statusExpired:
 		return fmt.Sprintf("it expired at %s and no longer works. Whatever uses it has not worked since then",
 			formatTime(expires))
@@ -264,25 +255,10 @@ func (l tokenLife) reasonText(d tokenDecision) string {
 		return "the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not " +
 			"restored. Whatever uses it has not worked since then"
 	default:
-		return fmt.Sprintf(
-			"its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
-			formatTime(
-				expires.Add(-days(l.plan.RotateBeforeDays)),
-			),
-			l.plan.RotateBeforeDays.ValueInt64(),
-			formatTime(expires),
-		)
+		return fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
+			formatTime(expires.Add(-days(l.plan.RotateBeforeDays))), l.plan.RotateBeforeDays.ValueInt64(),
+			formatTime(expires))
 	}
-}
-
-func without(texts []string, text string) []string {
-	var out []string
-	for _, t := range texts {
-		if t != text {
-			out = append(out, t)
-		}
-	}
-	return out
 }
 
 // replacementText returns why a token is not rotated in place.
@@ -318,8 +294,7 @@ func (c call) explainAdoption(l tokenLife, d tokenDecision) {
 		expires, _ := timeOf(state.ExpiresAt)
 		c.warn(fmt.Sprintf("Lifetime of service token %s applies from the next rotation on", state.title()), "The "+
 			"server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies to "+
-			"the next token.", state.label(), formatTime(expires),
-			plan.ExpiresInDays.ValueInt64())
+			"the next token.", state.label(), formatTime(expires), plan.ExpiresInDays.ValueInt64())
 	}
 	if !l.state.memory.Imported {
 		return
@@ -337,17 +312,12 @@ func (c call) explainAdoption(l tokenLife, d tokenDecision) {
 		c.warn(fmt.Sprintf("SCIM restriction of imported service token %s is not verified", state.title()), "The API "+
 			"does not report whether a token is limited to SCIM. Because %s was imported, scim_endpoints_only = %t is "+
 			"stored without a change on the server. To be certain, rotate the token: change a value of "+
-			"rotate_when_changed.", state.label(),
-			plan.SCIMEndpointsOnly.ValueBool())
+			"rotate_when_changed.", state.label(), plan.SCIMEndpointsOnly.ValueBool())
 	}
 	if prefix := plan.NamePrefix; !prefix.IsNull() && state.NamePrefix.IsNull() && !plan.hasPrefixOf(state) {
-		c.warn(
-			fmt.Sprintf("Name prefix of service token %s applies from the next rotation on", state.title()),
-			"Because "+
-				"%s was imported, name_prefix = %q is stored, and the token keeps its name until it is rotated.",
-			state.label(),
-			prefix.ValueString(),
-		)
+		c.warn(fmt.Sprintf("Name prefix of service token %s applies from the next rotation on", state.title()),
+			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is rotated.",
+			state.label(), prefix.ValueString())
 	}
 }
 

@@ -187,8 +187,7 @@ func (r *tokenResource) ValidateConfig(ctx context.Context, req resource.Validat
 		!window.IsUnknown() && overlap.ValueInt64() > window.ValueInt64() {
 		c.warnAt("overlap_days", "Overlap is longer than the rotation window", "overlap_days is %d and "+
 			"rotate_before_days is %d: a token that is rotated in its window expires before the overlap ends. %s",
-			overlap.ValueInt64(),
-			window.ValueInt64(), longerWindowText(overlap.ValueInt64(), days))
+			overlap.ValueInt64(), window.ValueInt64(), longerWindowText(overlap.ValueInt64(), days))
 	}
 	encrypterOf(ctx, config.Encryption, c.diags)
 	if config.DeletionPolicy.ValueString() == policyRevoke && config.hasFixedName() {
@@ -266,8 +265,7 @@ func (c call) readMissing(ctx context.Context, state tokenModel) {
 		c.state.RemoveResource(ctx)
 		return
 	}
-	c.warn("Current service token not found", "%s The resource stays in the state "+
-		"because of its retiring tokens.",
+	c.warn("Current service token not found", "%s The resource stays in the state because of its retiring tokens.",
 		deleted)
 	state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
 	state.memory = tokenMemory{Retiring: state.memory.Retiring}

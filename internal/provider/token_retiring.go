@@ -125,12 +125,9 @@ func (c call) retiring(ctx context.Context, m tokenModel) []retiringToken {
 
 // setRetiring stores retiring tokens in the model and the private data, oldest first.
 func (m *tokenModel) setRetiring(tokens []retiringToken) {
-	m.memory.Retiring = nil
+	m.memory.Retiring = map[string]retiringMemory{}
 	slices.SortStableFunc(tokens, func(a, b retiringToken) int { return cmp.Compare(a.number(), b.number()) })
 	for _, t := range tokens {
-		if m.memory.Retiring == nil {
-			m.memory.Retiring = map[string]retiringMemory{}
-		}
 		m.memory.Retiring[t.ID.ValueString()] = t.memory
 	}
 	if list := retiringList(tokens); !list.Equal(m.RetiringTokens) {
@@ -140,10 +137,8 @@ func (m *tokenModel) setRetiring(tokens []retiringToken) {
 
 // retire returns the token as a retiring token after a rotation at now.
 func (m tokenModel) retire(now time.Time, overlap time.Duration) retiringToken {
-	t := retiringToken{ID: m.ID, Name: m.Name, memory: retiringMemory{ReplacedAt: now.UTC()}}
-	if expires, limited := timeOf(m.ExpiresAt); limited {
-		t.memory.ExpiresAt = &expires
-	}
+	t := retiringToken{ID: m.ID, Name: m.Name}
+	t.memory = retiringMemory{ReplacedAt: now.UTC(), ExpiresAt: m.apiToken().Expiration}
 	if secret := qualytics.Secret(m.Token.ValueString()); secret != "" {
 		t.memory.Hash = secret.Hash()
 	}
@@ -297,16 +292,8 @@ func (c call) warnOfUse(m tokenModel, t retiringToken) {
 		"used for %d days%s.\n\nAn update of the resource that stores the token may have failed, although its state "+
 		"says otherwise, or a client has not read the new token yet. Update the resource with \"%s apply "+
 		"-replace=ADDRESS\", in which ADDRESS is that of the resource, or restart the client. To end the old token "+
-		"although it is in use, set overlap_days = 0.",
-		t.label(), formatTime(t.memory.ReplacedAt), m.label(), c.agoText(*t.memory.LastUsed),
-		m.OverlapDays.ValueInt64(), t.hardEndText(), c.cli)
-}
-
-func (t retiringToken) hardEndText() string {
-	if t.memory.ExpiresAt == nil {
-		return ""
-	}
-	return ", at the latest until it expires at " + formatTime(*t.memory.ExpiresAt)
+		"although it is in use, set overlap_days = 0.", t.label(), formatTime(t.memory.ReplacedAt), m.label(),
+		c.agoText(*t.memory.LastUsed), m.OverlapDays.ValueInt64(), hardEndText(t.memory.ExpiresAt), c.cli)
 }
 
 // warnOfOwnRetiring warns that the provider uses a retiring token.
@@ -318,5 +305,5 @@ func (c call) warnOfOwnRetiring(m tokenModel, t retiringToken) {
 	c.warn(fmt.Sprintf("Replaced service token %s is in use by the provider", t.title()), "The provider is configured "+
 		"with the %s, or cannot tell it apart from its own token. It was replaced at %s by the %s. It stays valid "+
 		"while the provider uses it%s. Set %s, or token in the provider configuration, to %s.", t.label(),
-		formatTime(t.memory.ReplacedAt), m.label(), t.hardEndText(), envToken, successor)
+		formatTime(t.memory.ReplacedAt), m.label(), hardEndText(t.memory.ExpiresAt), envToken, successor)
 }

@@ -22,9 +22,12 @@ type planTokens struct {
 	tokens []qualytics.Token // none if they cannot be listed
 }
 
-func (p *planTokens) get(ctx context.Context, client *qualytics.Client) []qualytics.Token {
-	p.once.Do(func() { p.tokens, _ = client.CachedServiceTokens(ctx) })
-	return p.tokens
+// tokensInPlan returns the token list for warnings, none if no request can be sent.
+func (c call) tokensInPlan(ctx context.Context) []qualytics.Token {
+	if c.client != nil {
+		c.planTokens.once.Do(func() { c.planTokens.tokens, _ = c.client.CachedServiceTokens(ctx) })
+	}
+	return c.planTokens.tokens
 }
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
@@ -57,7 +60,7 @@ func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) 
 // lastUseText returns when a token was last used: "last used 2 hours ago", "never used", or
 // "last use unknown".
 func (c call) lastUseText(ctx context.Context, id string) string {
-	for _, t := range c.planTokens.get(ctx, c.client) {
+	for _, t := range c.tokensInPlan(ctx) {
 		switch {
 		case formatID(t.ID) != id:
 		case t.LastUsed == nil:
@@ -72,9 +75,9 @@ func (c call) lastUseText(ctx context.Context, id string) string {
 // inUse returns the number of selected tokens that work, and the one that was used
 // last if that was recently.
 func (c call) inUse(ctx context.Context, selects func(*qualytics.Token) bool) (active int, last *qualytics.Token) {
-	tokens, now := c.planTokens.get(ctx, c.client), c.client.ServerTime()
+	tokens := c.tokensInPlan(ctx)
 	for i := range tokens {
-		t := &tokens[i]
+		t, now := &tokens[i], c.client.ServerTime()
 		if !selects(t) || !t.Usable(now) {
 			continue
 		}
