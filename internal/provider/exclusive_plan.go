@@ -23,8 +23,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	if r.data == nil || req.Plan.Raw.IsNull() {
 		return
 	}
-	var state, plan exclusiveModel
-	var history exclusiveHistory
+	var plan exclusiveModel
 	c := r.call(&resp.Diagnostics).on(req.Private, nil, nil)
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
 	c.warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
@@ -36,8 +35,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	if c.failed() {
 		return
 	}
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, historyKey, &history)
+	state := c.exclusive(ctx, req.State)
 	_, wasRead := c.readTokens.Load(exclusiveKey(state.ID))
 	switch account := plan.ServiceAccountID; {
 	case c.failed():
@@ -88,15 +86,16 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 			"token_ids does not contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to "+
 				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, spared))
 	}
-	c.warnOfListedBefore(plan, history)
+	plan.history = state.history
+	c.warnOfListedBefore(plan)
 }
 
 // mayBeOwn reports whether a token may be the one that the provider uses.
 func (c call) mayBeOwn(ctx context.Context, t foreignToken) bool {
-	id, _ := parseID(t.ID.ValueString())
 	if c.client == nil {
 		return false // apply decides
 	}
+	id, _ := parseID(t.ID.ValueString())
 	listed, found, err := c.client.CachedServiceToken(ctx, id)
 	if err != nil || !found {
 		return false
@@ -121,8 +120,8 @@ func (c call) foreignText(ctx context.Context, tokens []foreignToken) string {
 
 // warnOfListedBefore warns about active tokens that token_ids contained before and that their own
 // resources have not removed yet.
-func (c call) warnOfListedBefore(plan exclusiveModel, history exclusiveHistory) {
-	ids := slices.DeleteFunc(slices.Clone(history.Listed), func(id string) bool {
+func (c call) warnOfListedBefore(plan exclusiveModel) {
+	ids := slices.DeleteFunc(slices.Clone(plan.history.Listed), func(id string) bool {
 		return slices.Contains(stringsOf(plan.TokenIDs), id)
 	})
 	if len(ids) == 0 {
