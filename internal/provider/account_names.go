@@ -25,6 +25,7 @@ import (
 // together send at most maxNameRequests; what they do not cover is left to the apply.
 // TestRequestsForNewNames prints how many requests 300 new names need.
 type accountNames struct {
+	client   *qualytics.Client
 	mu       sync.Mutex
 	requests int
 	covered  []string                  // parts of names whose accounts are known; "" means all
@@ -53,11 +54,10 @@ func (n *accountNames) stop() {
 
 // using returns the accounts that use a name, active accounts first. It returns none if that
 // is not known. reserve is how many of the requests it must leave.
-func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name string, reserve int,
-) []qualytics.User {
+func (n *accountNames) using(ctx context.Context, name string, reserve int) []qualytics.User {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.cover(ctx, client, name, reserve) {
+	if !n.cover(ctx, name, reserve) {
 		return nil
 	}
 	var found []qualytics.User
@@ -72,7 +72,7 @@ func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name
 
 // cover makes sure that the accounts that may use a name are known, and reports
 // whether they are.
-func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name string, reserve int) bool {
+func (n *accountNames) cover(ctx context.Context, name string, reserve int) bool {
 	lower := strings.ToLower(name)
 	if slices.ContainsFunc(n.covered, func(part string) bool { return strings.Contains(lower, part) }) {
 		return true
@@ -91,7 +91,7 @@ func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name
 			pages = min(maxListPages, pages)
 		}
 		filter := qualytics.UserFilter{Name: part, IncludeDeleted: true}
-		found, requests, complete, err := client.AccountsUpTo(ctx, filter, pages)
+		found, requests, complete, err := n.client.AccountsUpTo(ctx, filter, pages)
 		n.requests += requests
 		switch {
 		case err != nil:

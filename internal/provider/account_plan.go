@@ -170,7 +170,7 @@ func (p accountPlan) checkNew(ctx context.Context) {
 	if conflicts && !unknown || p.client == nil || !p.firstContact(ctx) || unknown {
 		return
 	}
-	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
+	using := p.names.using(ctx, p.plan.Name.ValueString(), reservedForReplacements)
 	if len(using) > 0 {
 		p.markUnchecked(ctx, true)
 		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s cannot "+
@@ -264,7 +264,7 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 		return
 	}
 	name := p.plan.Name.ValueString()
-	using := p.names.using(ctx, p.client, name, 0)
+	using := p.names.using(ctx, name, 0)
 	if len(using) > 0 || usesName(p.state.Name.ValueString(), p.state.UserID.ValueString(), name) {
 		p.refuseReplacement(using)
 		return
@@ -353,7 +353,7 @@ func (p accountPlan) checkTeams(ctx context.Context, replaces bool) {
 	if len(added) == 0 {
 		return
 	}
-	existing, missing, err := findTeams(ctx, p.client, added)
+	existing, missing, err := p.findTeams(ctx, added)
 	if err != nil {
 		return
 	}

@@ -143,7 +143,6 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		now:        p.env.Now,
 		random:     p.env.Random,
 		unknown:    block.unknown(),
-		names:      &accountNames{},
 		planTokens: &planTokens{},
 		readTokens: &sync.Map{},
 		accounts:   &runAccounts{},
@@ -176,7 +175,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 			settings.SourceOf(sources, "token")))
 		return
 	}
-	data.client = client
+	data.client, data.names = client, &accountNames{client: client}
 }
 
 func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resource {
