@@ -22,15 +22,8 @@ func (c call) findAccount(ctx context.Context, wanted string) (*qualytics.User, 
 		return c.userByID(ctx, id)
 	}
 	accounts, err := c.accountsIncluding(ctx, wanted)
-	if err != nil {
-		return nil, err
-	}
 	// a deactivated account may have had the same user_id
-	accounts = slices.SortedStableFunc(slices.Values(accounts), activeFirst)
-	if i := slices.IndexFunc(accounts, func(u qualytics.User) bool { return u.UserID == wanted }); i >= 0 {
-		return &accounts[i], nil
-	}
-	return nil, nil
+	return firstActive(accounts, func(u *qualytics.User) bool { return u.UserID == wanted }), err
 }
 
 const unableToReadAccount = "Unable to read service account"

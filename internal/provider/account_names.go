@@ -34,6 +34,10 @@ type accountNames struct {
 	stopped  bool                      // a request failed, or the apply has begun
 }
 
+func newAccountNames(client *qualytics.Client) *accountNames {
+	return &accountNames{client: client, common: map[string]bool{}, accounts: map[int64]*qualytics.User{}}
+}
+
 const (
 	maxNameRequests = 30
 	// reservedForReplacements is how many requests new accounts leave for replacements: a
@@ -52,8 +56,8 @@ func (n *accountNames) stop() {
 	n.stopped = true
 }
 
-// using returns the accounts that use a name, active accounts first. It returns none if that
-// is not known. reserve is how many of the requests it must leave.
+// using returns the accounts that use a name, by ID. It returns none if that is not known.
+// reserve is how many of the requests it must leave.
 func (n *accountNames) using(ctx context.Context, name string, reserve int) []qualytics.User {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -66,7 +70,7 @@ func (n *accountNames) using(ctx context.Context, name string, reserve int) []qu
 			found = append(found, *u)
 		}
 	}
-	slices.SortFunc(found, func(a, b qualytics.User) int { return cmp.Or(activeFirst(a, b), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(found, func(a, b qualytics.User) int { return cmp.Compare(a.ID, b.ID) })
 	return found
 }
 
@@ -98,25 +102,15 @@ func (n *accountNames) cover(ctx context.Context, name string, reserve int) bool
 			n.stopped = true
 			return false
 		case complete:
-			n.add(part, found)
+			for i := range found {
+				n.accounts[found[i].ID] = &found[i]
+			}
+			n.covered = append(n.covered, part)
 			return true
-		}
-		if n.common == nil {
-			n.common = map[string]bool{}
 		}
 		n.common[part] = true
 	}
 	return false
-}
-
-func (n *accountNames) add(part string, found []qualytics.User) {
-	if n.accounts == nil {
-		n.accounts = map[int64]*qualytics.User{}
-	}
-	for i := range found {
-		n.accounts[found[i].ID] = &found[i]
-	}
-	n.covered = append(n.covered, part)
 }
 
 // wordsOf returns the words of a name: those that begin with a letter first,
@@ -135,32 +129,15 @@ func wordsOf(name string) []string {
 	return words
 }
 
-// accountsUsing returns the accounts with exactly this name, and the others that use it,
-// active accounts first.
-func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
-	for _, u := range accounts {
-		switch {
-		case u.Name == name:
-			exact = append(exact, u)
-		case usesName(u.Name, u.UserID, name):
-			similar = append(similar, u)
+// firstActive returns the first account that matches, active accounts first, or nil.
+func firstActive(accounts []qualytics.User, matches func(*qualytics.User) bool) *qualytics.User {
+	var found *qualytics.User
+	for i := range accounts {
+		if u := &accounts[i]; matches(u) && (found == nil || found.Deactivated() && !u.Deactivated()) {
+			found = u
 		}
 	}
-	slices.SortStableFunc(exact, activeFirst)
-	slices.SortStableFunc(similar, activeFirst)
-	return exact, similar
-}
-
-// activeFirst compares accounts so that active ones come before deactivated ones.
-func activeFirst(a, b qualytics.User) int {
-	switch {
-	case a.Deactivated() == b.Deactivated():
-		return 0
-	case b.Deactivated():
-		return -1
-	default:
-		return 1
-	}
+	return found
 }
 
 // usesName reports whether an account with a name and a user_id may use another name. Only

@@ -171,11 +171,11 @@ func (p accountPlan) checkNew(ctx context.Context) {
 		return
 	}
 	using := p.names.using(ctx, p.plan.Name.ValueString(), reservedForReplacements)
-	if len(using) > 0 {
+	if holder := firstActive(using, func(*qualytics.User) bool { return true }); holder != nil {
 		p.markUnchecked(ctx, true)
 		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s cannot "+
 			"be created if the server still finds its name in use during apply. The name is used by the %s. %s",
-			p.plan.label(), holderLabel(&using[0]), p.manageText(&using[0]))
+			p.plan.label(), holderLabel(holder), p.manageText(holder))
 	}
 }
 
@@ -299,11 +299,9 @@ func (p accountPlan) activeTokensText(ctx context.Context) string {
 
 func (p accountPlan) refuseReplacement(using []qualytics.User) {
 	holder := "the account that would be replaced"
-	for i := range using {
-		if formatID(using[i].ID) != p.state.ID.ValueString() {
-			holder = "the " + holderLabel(&using[i])
-			break
-		}
+	isOther := func(u *qualytics.User) bool { return formatID(u.ID) != p.state.ID.ValueString() }
+	if other := firstActive(using, isOther); other != nil {
+		holder = "the " + holderLabel(other)
 	}
 	p.failAt("name", newNameInUse, "The name %q is used by %s: the server derives the user_id from the letters and "+
 		"digits of a name, and an account keeps it when it is renamed in Qualytics or deactivated. This apply would "+
@@ -324,13 +322,11 @@ func (p accountPlan) checkUpdate(ctx context.Context) {
 	if len(removed) > 0 && !hasUnknown(p.plan.Teams) {
 		effects = append(effects, "The account loses access through "+quoteList(removed)+" immediately.")
 	}
-	if p.demotes() {
-		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
-			p.state.Role.ValueString(), p.plan.Role.ValueString()))
-	}
 	summary := fmt.Sprintf("Service account %q to be removed from teams is in use", p.state.Name.ValueString())
 	if p.demotes() {
 		summary = fmt.Sprintf("Service account %q to be demoted is in use", p.state.Name.ValueString())
+		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
+			p.state.Role.ValueString(), p.plan.Role.ValueString()))
 	}
 	if len(effects) > 0 {
 		p.warnOfAccount(ctx, p.state, summary, strings.Join(effects, " "))

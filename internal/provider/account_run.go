@@ -36,9 +36,6 @@ type runAccount struct {
 func (r *runAccounts) change(account accountFields, change func(*runAccount)) runAccount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.accounts == nil {
-		r.accounts = map[string]runAccount{}
-	}
 	a, known := r.accounts[account.ID.ValueString()]
 	if !known {
 		a.accountFields = account

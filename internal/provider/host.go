@@ -22,9 +22,6 @@ func (c call) deployment() string {
 	return strings.TrimSuffix(c.client.Host()+"/"+path, "/")
 }
 
-// rememberHost stores the provider's deployment.
-func (c call) rememberHost(ctx context.Context) { c.store(ctx, hostKey, c.deployment()) }
-
 // otherHost returns the deployment from which an object was last read if that is not the
 // provider's, else "".
 func (c call) otherHost(ctx context.Context) string {

@@ -84,7 +84,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 				ElementType: types.StringType,
 				Optional:    true,
 				Sensitive:   true,
-				Validators:  []validator.Map{headersValidator{}},
+				Validators:  []validator.Map{headersValidator{mustBeHeaders}},
 				MarkdownDescription: "Headers that are sent with every request, for a gateway in front of the " +
 					"deployment. `Authorization` is not allowed, because it contains the token.",
 			},
@@ -145,7 +145,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		unknown:    block.unknown(),
 		planTokens: &planTokens{},
 		readTokens: &sync.Map{},
-		accounts:   &runAccounts{},
+		accounts:   &runAccounts{accounts: map[string]runAccount{}},
 		contact:    &contact{},
 		cli:        p.env.CLI,
 	}
@@ -175,7 +175,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 			settings.SourceOf(sources, "token")))
 		return
 	}
-	data.client, data.names = client, &accountNames{client: client}
+	data.client, data.names = client, newAccountNames(client)
 }
 
 func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resource {

@@ -62,13 +62,9 @@ func missingFrom(a, b []string) []string {
 
 // sameTeamsModifier keeps the state if the configuration has the same teams in
 // another spelling.
-type sameTeamsModifier struct{}
+type sameTeamsModifier struct{ description }
 
-func (sameTeamsModifier) Description(context.Context) string {
-	return "Case, order, and the team Public make no difference."
-}
-
-func (m sameTeamsModifier) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
+const teamsAreEqual = "Case, order, and the team Public make no difference."
 
 func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
 	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() {

@@ -141,7 +141,10 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 		return
 	}
 	c.open.names.Store(name, true)
-	request := model.createRequest(accountID, name)
+	request := qualytics.TokenCreate{
+		Name: name, UserID: accountID, ExpiresInDays: model.ExpiresInDays.ValueInt64Pointer(),
+		SCIMEndpointsOnly: model.SCIMEndpointsOnly.ValueBool(),
+	}
 	token, err := c.client.CreateServiceToken(ctx, request, true)
 	if err != nil {
 		c.failCreateToken(ctx, request, err)
@@ -215,14 +218,6 @@ func (m *ephemeralTokenModel) setDefaults() {
 	if m.SCIMEndpointsOnly.IsNull() {
 		m.SCIMEndpointsOnly = types.BoolValue(false)
 	}
-}
-
-// createRequest returns the request for a new token with the given name.
-func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
-	return tokenModel{
-		ExpiresInDays:     m.ExpiresInDays,
-		SCIMEndpointsOnly: m.SCIMEndpointsOnly,
-	}.createRequest(accountID, name)
 }
 
 func (m *ephemeralTokenModel) setCreated(t *qualytics.NewToken, name string) {
