@@ -15,8 +15,7 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// findAccount returns the user with an ID, or the service account with a user_id,
-// or nil.
+// findAccount returns the user with an ID, or the service account with a user_id, or nil.
 func (c call) findAccount(ctx context.Context, wanted string) (*qualytics.User, error) {
 	if id, ok := parseID(wanted); ok {
 		return c.userByID(ctx, id)
@@ -91,8 +90,7 @@ func (c call) userByID(ctx context.Context, id int64) (*qualytics.User, error) {
 	return user, err
 }
 
-// accountByUserID returns the active service account with a user_id, or nil after
-// an error.
+// accountByUserID returns the active service account with a user_id, or nil after an error.
 func (c call) accountByUserID(ctx context.Context, userID string) *qualytics.User {
 	accounts, err := c.accountsIncluding(ctx, userID)
 	if err != nil {
@@ -105,8 +103,7 @@ func (c call) accountByUserID(ctx context.Context, userID string) *qualytics.Use
 	return wanted.in(c, activeAccounts(accounts))
 }
 
-// accountByName returns the active service account with a name, or nil after an
-// error.
+// accountByName returns the active service account with a name, or nil after an error.
 func (c call) accountByName(ctx context.Context, name string) *qualytics.User {
 	accounts, err := c.client.CachedAccountsNamed(ctx, name)
 	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {

@@ -139,11 +139,9 @@ func (r *accountResource) Read(ctx context.Context, req resource.ReadRequest, re
 		return
 	case user == nil || user.Deactivated():
 		if c.onSameHost(ctx, state.label()) {
-			c.warn("Service account not found", "%s The next apply creates "+
-				"a new account, unless the name is still in use: then reactivate the account in Qualytics and import "+
-				"it. Deployment: %s.",
-				sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the "+
-					"state"), c.client.URL())
+			c.warn("Service account not found", "%s The next apply creates a new account, unless the name is still in "+
+				"use: then reactivate the account in Qualytics and import it. Deployment: %s.", sentence(state.label()+
+				" was deactivated or removed outside of Terraform, so it is removed from the state"), c.client.URL())
 			resp.State.RemoveResource(ctx)
 			c.accounts.isGone(state.accountFields)
 		}

@@ -36,8 +36,7 @@ type providerData struct {
 	readTokens *sync.Map
 	accounts   *runAccounts
 	cli        string // the command of Terraform or OpenTofu
-	// guardrails limits what a plan may create or change. Unknown values are not
-	// checked.
+	// guardrails limits what a plan may create or change. Unknown values are not checked.
 	guardrails guardrailsModel
 	lookupEnv  func(key string) (string, bool)
 	now        func() time.Time
@@ -218,17 +217,14 @@ type resourceBase struct {
 	object string // that the identity is of, such as "service account"
 }
 
-// Metadata returns the name of the type.
 func (b *resourceBase) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_" + b.name
 }
 
-// Configure receives the configured provider.
 func (b *resourceBase) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	b.configure(req.ProviderData, &resp.Diagnostics)
 }
 
-// IdentitySchema returns the schema of the identity.
 func (b *resourceBase) IdentitySchema(
 	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {

@@ -27,21 +27,18 @@ func newDataSource[M any](name string, s schema.Schema, read func(context.Contex
 	return &dataSource[M]{base{name: name}, s, read}
 }
 
-// Metadata returns the name of the type.
 func (d *dataSource[M]) Metadata(
 	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
 ) {
 	resp.TypeName = req.ProviderTypeName + "_" + d.name
 }
 
-// Configure receives the configured provider.
 func (d *dataSource[M]) Configure(
 	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
 ) {
 	d.configure(req.ProviderData, &resp.Diagnostics)
 }
 
-// Schema returns the schema.
 func (d *dataSource[M]) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = d.schema
 }
@@ -76,7 +73,6 @@ type listResource[M any] struct {
 	list    func(ctx context.Context, c call, config M) iter.Seq2[listed, error]
 }
 
-// ListResourceConfigSchema returns the schema of the configuration.
 func (l *listResource[M]) ListResourceConfigSchema(
 	_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse,
 ) {

@@ -130,8 +130,7 @@ func advice(e *qualytics.Error) string {
 			"Manager or Admin."
 	case e.Status == http.StatusForbidden && e.FromAPI:
 		return "The provider's token is valid, but its owner has no permission: managing service accounts and tokens " +
-			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an " +
-			"Admin."
+			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an Admin."
 	case e.Status == http.StatusForbidden:
 		return "This response does not come from Qualytics: a gateway or firewall in front of it refused the " +
 			"request. Ask its administrator; if it requires a header, set headers in the provider configuration."

@@ -44,13 +44,10 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 		resp.RequiresReplace.Append(path.Root("service_account_id")) // which revokes nothing
 		return
 	case !account.IsUnknown() && !account.Equal(state.ID):
-		c.refuse(
-			"Exclusive tokens must be planned again",
-			"%s have to be replaced: service_account_id was unknown while planning and differs from the state, or the "+
-				"plan did not refresh the resource. Nothing was changed. Plan again, with a refresh (without "+
-				"-refresh=false and -minimal-refresh).",
-			sentenceStart(state.label()),
-		)
+		c.refuse("Exclusive tokens must be planned again", "%s have to be replaced: service_account_id was unknown "+
+			"while planning and differs from the state, or the plan did not refresh the resource. Nothing was "+
+			"changed. Plan again, with a refresh (without -refresh=false and -minimal-refresh).",
+			sentenceStart(state.label()))
 		return
 	}
 	var spared, revoked []foreignToken

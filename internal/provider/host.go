@@ -41,8 +41,7 @@ func (c call) mayWrite(ctx context.Context, object string) bool {
 		c.refuse("Object was read from another deployment", "%s\n\nThe object was last read from %s, and the provider "+
 			"is configured for %s. Nothing is changed, because the ID may be that of another object there. Check url "+
 			"and api_path in the provider configuration. If the deployment moved, run a refresh first.",
-			sentence(object), host,
-			c.deployment())
+			sentence(object), host, c.deployment())
 	}
 	return host == ""
 }

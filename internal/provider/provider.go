@@ -127,8 +127,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 	}
 }
 
-// Configure sends no request. Unknown values are allowed until a request is
-// required.
+// Configure sends no request. Unknown values are allowed until a request is required.
 func (p *qualyticsProvider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	resp *provider.ConfigureResponse,
 ) {
@@ -207,8 +206,7 @@ func (p *qualyticsProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{newRevokeAction}
 }
 
-// userAgent returns the User-Agent header: provider, Terraform, and
-// TF_APPEND_USER_AGENT.
+// userAgent returns the User-Agent header: provider, Terraform, and TF_APPEND_USER_AGENT.
 func userAgent(version, terraform string, env Environment) string {
 	agent := "terraform-provider-qualytics/" + version
 	if terraform != "" {

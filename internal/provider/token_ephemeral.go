@@ -52,8 +52,7 @@ const (
 	ephemeralDays   = 1
 )
 
-// closeKey is the key of the token's ID in the private data, which contains
-// nothing else.
+// closeKey is the key of the token's ID in the private data, which contains nothing else.
 const closeKey = "id"
 
 func (r *tokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {

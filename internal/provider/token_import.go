@@ -79,9 +79,8 @@ func tokenNamesText(tokens []qualytics.Token, wanted string) string {
 	return " The tokens of this account are " + quoteList(names[:min(most, len(names))]) + "."
 }
 
-// importSecret returns the secret of an imported token from the environment if the
-// server confirms that it belongs to this token, else null. No diagnostic contains
-// it.
+// importSecret returns the secret of an imported token from the environment if the server
+// confirms that it belongs to this token, else null. No diagnostic contains it.
 func (c call) importSecret(ctx context.Context, t *qualytics.Token, model tokenModel) types.String {
 	const notStored = "Unable to import secret of service token"
 	value, _ := c.lookupEnv(envImportToken)

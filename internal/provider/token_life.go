@@ -12,9 +12,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// This file decides what happens to an existing token. It makes no request, reads no
-// clock, and contains no text. ModifyPlan plans the decision, and Update and Delete
-// execute it.
+// This file decides what happens to an existing token. It makes no request, reads no clock,
+// and contains no text. ModifyPlan plans the decision, and Update and Delete execute it.
 
 // tokenAction is what happens to an existing token.
 type tokenAction int
