@@ -188,8 +188,8 @@ func (p accountPlan) refuseConflict(account runAccount, name types.String) {
 	case name.IsUnknown():
 		p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
 			"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
-			"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the name "+
-			"depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
+			"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the "+
+			"name depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
 	case account.destroyed:
 		p.failAt("name", addressChanged, "This plan destroys the %s and creates an account with the name %q. %s If "+
 			"only the address of the resource changed, for example its name or its key in for_each, add a moved "+

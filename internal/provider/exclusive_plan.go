@@ -50,41 +50,55 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 			sentenceStart(state.label()))
 		return
 	}
-	var spared, revoked []foreignToken
+	d := foreignDecision{waits: addsTokens(state.TokenIDs, plan.TokenIDs)}
 	for _, t := range state.foreign(ctx, c) {
 		switch {
 		case containsString(plan.TokenIDs, t.ID):
 		case c.mayBeOwn(ctx, t):
-			spared = append(spared, t)
+			d.spared = append(d.spared, t)
 		default:
-			revoked = append(revoked, t)
+			d.revoked = append(d.revoked, t)
 		}
 	}
-	later := ""
-	planned := foreignList(spared)
-	if len(revoked) > 0 && addsTokens(state.TokenIDs, plan.TokenIDs) {
-		// One of them may be the old token of a rotation, which is still in use.
-		later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
+	planned := foreignList(d.spared)
+	switch {
+	case len(d.spared)+len(d.revoked) > 0 && hasUnknown(plan.TokenIDs): // apply knows what they name
+		planned = types.ListUnknown(foreignTokenType)
+	case len(d.revoked) > 0 && d.waits:
 		planned = foreignList(state.foreign(ctx, c))
 	}
-	if len(spared)+len(revoked) > 0 && hasUnknown(plan.TokenIDs) { // apply knows what they name
-		planned = types.ListUnknown(foreignTokenType)
-	}
 	c.diags.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
-	if len(revoked) > 0 {
-		summary := fmt.Sprintf("Foreign service tokens of account ID %s will be revoked", state.ID.ValueString())
-		c.warn(summary, "token_ids does not contain these active tokens:\n\n%s\n\nThe apply revokes them, and they "+
-			"stop working, also if another resource manages them.%s To keep one, add its ID to token_ids.",
-			c.foreignText(ctx, revoked), later)
-	}
-	if len(spared) > 0 {
-		c.warn(fmt.Sprintf("Foreign service token of account ID %s may be in use by the provider",
-			state.ID.ValueString()),
-			"token_ids does not contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to "+
-				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, spared))
-	}
+	c.explainForeign(ctx, state, d)
 	plan.history = state.history
 	c.warnOfListedBefore(plan)
+}
+
+// foreignDecision is what happens to the foreign tokens that token_ids still omits.
+type foreignDecision struct {
+	revoked []foreignToken
+	spared  []foreignToken // one of them may be the provider's own
+	// waits means that nothing may be revoked before the next apply: token_ids gets new
+	// tokens, so one of the others may be the old one of a rotation, which is still in use.
+	waits bool
+}
+
+// explainForeign warns about what happens to the foreign tokens.
+func (c call) explainForeign(ctx context.Context, state exclusiveModel, d foreignDecision) {
+	account := state.ID.ValueString()
+	if len(d.revoked) > 0 {
+		later := ""
+		if d.waits {
+			later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
+		}
+		c.warn(fmt.Sprintf("Foreign service tokens of account ID %s will be revoked", account), "token_ids does not "+
+			"contain these active tokens:\n\n%s\n\nThe apply revokes them, and they stop working, also if another "+
+			"resource manages them.%s To keep one, add its ID to token_ids.", c.foreignText(ctx, d.revoked), later)
+	}
+	if len(d.spared) > 0 {
+		c.warn(fmt.Sprintf("Foreign service token of account ID %s may be in use by the provider", account),
+			"token_ids does not contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to "+
+				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, d.spared))
+	}
 }
 
 // mayBeOwn reports whether a token may be the one that the provider uses.

@@ -215,7 +215,8 @@ func (c call) failCreateToken(ctx context.Context, request qualytics.TokenCreate
 		c.fail(summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		c.failAt("service_account_id", summary, "%s", detailOf(object, err, fmt.Sprintf("The account with ID %d may "+
-			"not exist, may be deactivated, or may not be a service account. Check service_account_id.", request.UserID)))
+			"not exist, may be deactivated, or may not be a service account. Check service_account_id.",
+			request.UserID)))
 	default:
 		c.fail(summary, object, err)
 	}

@@ -241,6 +241,7 @@ func hardEndText(expires *time.Time) string {
 // reasonText returns why a new token is required.
 func (l tokenLife) reasonText(d tokenDecision) string {
 	expires, _ := timeOf(l.state.ExpiresAt)
+	left := l.state.memory.DaysLeft
 	switch {
 	case d.causes[0] == "service_account_id" && l.plan.ServiceAccountID.IsUnknown():
 		return "service_account_id is only known after apply, and this plan creates or replaces a service account"
@@ -249,7 +250,7 @@ func (l tokenLife) reasonText(d tokenDecision) string {
 	case l.state.Status.ValueString() == statusExpired:
 		return fmt.Sprintf("it expired at %s and no longer works. Whatever uses it has not worked since then",
 			formatTime(expires))
-	case l.state.Status.ValueString() == statusRevoked && l.state.memory.DaysLeft != nil && *l.state.memory.DaysLeft <= 0:
+	case l.state.Status.ValueString() == statusRevoked && left != nil && *left <= 0:
 		return fmt.Sprintf("it is revoked and expired at %s, so it cannot be restored", formatTime(expires))
 	case l.state.Status.ValueString() == statusRevoked:
 		return "the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not " +
