@@ -143,13 +143,6 @@ func readAccounts(ctx context.Context, c call, model *accountsModel) {
 
 const unableToListAccounts = "Unable to list service accounts"
 
-// accountListModel is a filter of service accounts.
-type accountListModel struct {
-	Name types.String `tfsdk:"name"`
-	Role types.String `tfsdk:"role"`
-	Team types.String `tfsdk:"team"`
-}
-
 func newServiceAccountList() list.ListResource {
 	return &listResource[accountListModel]{
 		resourceBase{base: base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{

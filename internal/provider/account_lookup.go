@@ -161,6 +161,13 @@ func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
 		(f.IncludeDeleted || !u.Deactivated())
 }
 
+// accountListModel is a filter of service accounts.
+type accountListModel struct {
+	Name types.String `tfsdk:"name"`
+	Role types.String `tfsdk:"role"`
+	Team types.String `tfsdk:"team"`
+}
+
 // accountFilter returns a filter with the team in the server's spelling. It
 // reports false if there is no such team.
 func (c call) accountFilter(ctx context.Context, config accountListModel) (qualytics.UserFilter, bool) {

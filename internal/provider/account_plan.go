@@ -231,32 +231,6 @@ func (p accountPlan) otherTokensText() string {
 		"revoke_tokens_on_destroy = true first."
 }
 
-// uncheckedKey is the key in the private data of a plan that creates an account whose name is
-// unknown, or may be in use. Terraform plans a tainted account and a forced replacement like that, and then
-// destroys the old account with the same private data.
-const uncheckedKey = "unchecked"
-
-// markUnchecked records whether this plan creates an account whose name may not be free.
-func (c call) markUnchecked(ctx context.Context, unchecked bool) {
-	var before bool
-	if c.load(ctx, uncheckedKey, &before); before != unchecked {
-		c.store(ctx, uncheckedKey, unchecked)
-	}
-}
-
-// allowsDestroy reports whether an account may be destroyed: if it is a replacement, the plan
-// has checked that the new name can be used.
-func (c call) allowsDestroy(ctx context.Context, state accountModel) bool {
-	var unchecked bool
-	if c.load(ctx, uncheckedKey, &unchecked); unchecked {
-		c.refuse("Service account must be planned again", "The %s would be deactivated and replaced, but the new name "+
-			"was unknown while planning, or may be in use. Then the new account could not be created. The account "+
-			"is unchanged. If Terraform marked it as tainted, run \"%s untaint ADDRESS\", in which ADDRESS is that of "+
-			"this resource. Then plan again.", state.label(), c.cli)
-	}
-	return !unchecked
-}
-
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
 // account and then fail. No API call brings the account back.
 func (p accountPlan) checkReplace(ctx context.Context) {

@@ -166,7 +166,7 @@ const reportText = "Please report this: https://github.com/qualytics/terraform-p
 func (c call) save(ctx context.Context, id types.String, model any) {
 	c.diags.Append(c.state.Set(ctx, model)...)
 	c.identify(ctx, id)
-	c.store(ctx, hostKey, c.deployment())
+	c.rememberHost(ctx)
 }
 
 // identify sets the identity of an object that has none, because an older Terraform stored

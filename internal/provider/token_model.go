@@ -281,6 +281,14 @@ func (m tokenModel) apiToken() *qualytics.Token {
 	return t
 }
 
+// hardEndText returns when a token stops working in any case.
+func hardEndText(expires *time.Time) string {
+	if expires == nil {
+		return ""
+	}
+	return ", at the latest until it expires at " + formatTime(*expires)
+}
+
 // label names the token in messages.
 func (m tokenModel) label() string {
 	return fmt.Sprintf("service token %q (ID %s, service account ID %s)", m.Name.ValueString(), m.ID.ValueString(),

@@ -104,14 +104,6 @@ func (c call) planNewToken(
 	c.diags.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// refuseReplacement says that a token must be replaced, which Terraform does not accept in
-// this apply.
-func (c call) refuseReplacement(l tokenLife) {
-	c.refuse("Service token must be planned again", "The %s has to be replaced: a value that was unknown while "+
-		"planning differs from the state, or the plan did not refresh it. Nothing was changed. Plan again, with a "+
-		"refresh (without -refresh=false and -minimal-refresh).", l.state.label())
-}
-
 // refuseReservedName reports a replacement that the server would refuse because
 // the record of the old token keeps the name.
 func (c call) refuseReservedName(l tokenLife, d tokenDecision) {
@@ -228,14 +220,6 @@ func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision)
 	}
 	c.warn(fmt.Sprintf(kind, l.state.title()), "A new token will be created for the %s, because %s. Everything that "+
 		"depends on it will be updated in the same apply. %s", l.state.label(), l.reasonText(d), old)
-}
-
-// hardEndText returns when a token stops working in any case.
-func hardEndText(expires *time.Time) string {
-	if expires == nil {
-		return ""
-	}
-	return ", at the latest until it expires at " + formatTime(*expires)
 }
 
 // reasonText returns why a new token is required.
@@ -387,15 +371,4 @@ func retiringEndText(d tokenDecision) string {
 		return ""
 	}
 	return " Its retiring tokens end too."
-}
-
-// agoText returns how long ago a time was, by the server's clock.
-func (c call) agoText(t time.Time) string { return agoText(c.client.ServerTime().Sub(t)) }
-
-// refuseOwnRetiring says that the provider uses a retiring token of a resource that would
-// be removed.
-func (c call) refuseOwnRetiring(m tokenModel, t retiringToken) {
-	c.refuse(lockoutSummary, "Removing the %s is refused, because the provider may be configured with its %s. Set %s, "+
-		"or token in the provider configuration, to the attribute token of this resource or to the token of another "+
-		"Admin.", m.label(), t.label(), envToken)
 }

@@ -294,6 +294,14 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 }
 
+// refuseReplacement says that a token must be replaced, which Terraform does not accept in
+// this apply.
+func (c call) refuseReplacement(l tokenLife) {
+	c.refuse("Service token must be planned again", "The %s has to be replaced: a value that was unknown while "+
+		"planning differs from the state, or the plan did not refresh it. Nothing was changed. Plan again, with a "+
+		"refresh (without -refresh=false and -minimal-refresh).", l.state.label())
+}
+
 // changeInPlace revokes or restores the token, stores the plan, and removes the retiring
 // tokens that do not stay.
 func (c call) changeInPlace(ctx context.Context, l tokenLife) {

@@ -307,3 +307,11 @@ func (c call) warnOfOwnRetiring(m tokenModel, t retiringToken) {
 		"while the provider uses it%s. Set %s, or token in the provider configuration, to %s.", t.label(),
 		formatTime(t.memory.ReplacedAt), m.label(), hardEndText(t.memory.ExpiresAt), envToken, successor)
 }
+
+// refuseOwnRetiring says that the provider uses a retiring token of a resource that would
+// be removed.
+func (c call) refuseOwnRetiring(m tokenModel, t retiringToken) {
+	c.refuse(lockoutSummary, "Removing the %s is refused, because the provider may be configured with its %s. Set %s, "+
+		"or token in the provider configuration, to the attribute token of this resource or to the token of another "+
+		"Admin.", m.label(), t.label(), envToken)
+}

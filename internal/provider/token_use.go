@@ -44,7 +44,7 @@ func (c call) warnOfAccount(ctx context.Context, account accountModel, summary, 
 		tokens = "1 active token"
 	}
 	c.warn(summary, "The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
-		agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
+		c.agoText(*last.LastUsed), effect)
 }
 
 // warnOfToken warns that an operation ends the validity of a token.
@@ -53,7 +53,7 @@ func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) 
 	if last != nil {
 		c.warn(fmt.Sprintf("Service token %s is in use", token.title()), "The %s was last used %s. %s",
 			token.label(),
-			agoText(c.client.ServerTime().Sub(*last.LastUsed)), effect)
+			c.agoText(*last.LastUsed), effect)
 	}
 }
 
@@ -66,7 +66,7 @@ func (c call) lastUseText(ctx context.Context, id string) string {
 		case t.LastUsed == nil:
 			return "never used, as far as the server reports"
 		default:
-			return "last used " + agoText(c.client.ServerTime().Sub(*t.LastUsed))
+			return "last used " + c.agoText(*t.LastUsed)
 		}
 	}
 	return "last use unknown"
@@ -106,6 +106,9 @@ func agoText(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d %s ago", count, unit)
 }
+
+// agoText returns how long ago a time was, by the server's clock.
+func (c call) agoText(t time.Time) string { return agoText(c.client.ServerTime().Sub(t)) }
 
 // activeTokens returns the tokens of an account that are not revoked.
 func (c call) activeTokens(ctx context.Context, accountID int64) ([]qualytics.Token, error) {
