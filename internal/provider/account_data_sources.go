@@ -82,9 +82,7 @@ func readAccount(ctx context.Context, c call, model *accountView) {
 }
 
 type accountsModel struct {
-	Name               types.String  `tfsdk:"name"`
-	Role               types.String  `tfsdk:"role"`
-	Team               types.String  `tfsdk:"team"`
+	accountListModel
 	IncludeDeactivated types.Bool    `tfsdk:"include_deactivated"`
 	ServiceAccounts    []accountItem `tfsdk:"service_accounts"`
 }
@@ -126,12 +124,12 @@ func newServiceAccountsDataSource() datasource.DataSource {
 
 func readAccounts(ctx context.Context, c call, model *accountsModel) {
 	model.ServiceAccounts = []accountItem{}
-	filter, teamExists := accountFilter(ctx, c.client, accountListModel{model.Name, model.Role, model.Team})
+	filter, teamExists := c.accountFilter(ctx, model.accountListModel)
 	if !teamExists {
 		return
 	}
 	filter.IncludeDeleted = model.IncludeDeactivated.ValueBool()
-	accounts, err := listAccounts(ctx, c.client, filter)
+	accounts, err := c.listAccounts(ctx, filter)
 	if err != nil {
 		c.fail(unableToListAccounts, "", err)
 		return
@@ -145,16 +143,9 @@ func readAccounts(ctx context.Context, c call, model *accountsModel) {
 
 const unableToListAccounts = "Unable to list service accounts"
 
-// accountListModel is a filter of service accounts.
-type accountListModel struct {
-	Name types.String `tfsdk:"name"`
-	Role types.String `tfsdk:"role"`
-	Team types.String `tfsdk:"team"`
-}
-
 func newServiceAccountList() list.ListResource {
 	return &listResource[accountListModel]{
-		resourceBase{base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{
+		resourceBase{base: base{name: "service_account"}}, "service accounts", unableToListAccounts, listschema.Schema{
 			MarkdownDescription: "Lists the active service accounts.",
 			Attributes: map[string]listschema.Attribute{
 				"name": listschema.StringAttribute{Optional: true, MarkdownDescription: filterName},
@@ -170,7 +161,7 @@ func newServiceAccountList() list.ListResource {
 // eachAccount returns the accounts as their pages arrive.
 func eachAccount(ctx context.Context, c call, config accountListModel) iter.Seq2[listed, error] {
 	return func(yield func(listed, error) bool) {
-		filter, teamExists := accountFilter(ctx, c.client, config)
+		filter, teamExists := c.accountFilter(ctx, config)
 		if !teamExists {
 			return
 		}

@@ -33,14 +33,15 @@ func (c call) failCreate(ctx context.Context, plan accountModel, err error) {
 // conflictText returns which of all accounts uses a name that the server refused, and what
 // to do about it.
 func (c call) conflictText(name string, accounts []qualytics.User) string {
-	exact, similar := accountsUsing(name, accounts)
+	exact := firstActive(accounts, func(u *qualytics.User) bool { return u.Name == name })
+	similar := firstActive(accounts, func(u *qualytics.User) bool { return usesName(u.Name, u.UserID, name) })
 	switch {
-	case len(exact) > 0:
-		return fmt.Sprintf("The %s uses the name. %s", holderLabel(&exact[0]), c.manageText(&exact[0]))
-	case len(similar) > 0:
+	case exact != nil:
+		return fmt.Sprintf("The %s uses the name. %s", holderLabel(exact), c.manageText(exact))
+	case similar != nil:
 		return fmt.Sprintf("The server derives the user_id from the letters and digits of the name. The %s has a "+
-			"similar name or user_id and may be the one. Choose another name. %s", holderLabel(&similar[0]),
-			c.manageText(&similar[0]))
+			"similar name or user_id and may be the one. Choose another name. %s", holderLabel(similar),
+			c.manageText(similar))
 	default:
 		return "An account with the same user_id exists, but the list of service accounts does not contain it: it " +
 			"may be deactivated. Look for it in Qualytics (Settings, Security), or choose another name."

@@ -15,22 +15,14 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// findAccount returns the user with an ID, or the service account with a user_id,
-// or nil.
-func findAccount(ctx context.Context, client *qualytics.Client, wanted string) (*qualytics.User, error) {
+// findAccount returns the user with an ID, or the service account with a user_id, or nil.
+func (c call) findAccount(ctx context.Context, wanted string) (*qualytics.User, error) {
 	if id, ok := parseID(wanted); ok {
-		return userByID(ctx, client, id)
+		return c.userByID(ctx, id)
 	}
-	accounts, err := accountsIncluding(ctx, client, wanted)
-	if err != nil {
-		return nil, err
-	}
+	accounts, err := c.accountsIncluding(ctx, wanted)
 	// a deactivated account may have had the same user_id
-	accounts = slices.SortedStableFunc(slices.Values(accounts), activeFirst)
-	if i := slices.IndexFunc(accounts, func(u qualytics.User) bool { return u.UserID == wanted }); i >= 0 {
-		return &accounts[i], nil
-	}
-	return nil, nil
+	return firstActive(accounts, func(u *qualytics.User) bool { return u.UserID == wanted }), err
 }
 
 const unableToReadAccount = "Unable to read service account"
@@ -61,7 +53,7 @@ const objectNotFound = "Object not found"
 // nil after an error.
 func (c call) accountForImport(ctx context.Context, wanted string) *qualytics.User {
 	const summary = "Unable to import service account"
-	user, err := findAccount(ctx, c.client, wanted)
+	user, err := c.findAccount(ctx, wanted)
 	switch {
 	case err != nil:
 		c.fail(summary, fmt.Sprintf("import ID %q", wanted), err)
@@ -86,23 +78,21 @@ func (c call) accountByID(ctx context.Context, value types.String) *qualytics.Us
 	if c.failed() {
 		return nil
 	}
-	return c.activeAccount(ctx, id, "id",
-		func(ctx context.Context, id int64) (*qualytics.User, error) { return userByID(ctx, c.client, id) })
+	return c.activeAccount(ctx, id, "id", c.userByID)
 }
 
 // userByID returns the user with an ID, or nil if there is none.
-func userByID(ctx context.Context, client *qualytics.Client, id int64) (*qualytics.User, error) {
-	user, err := client.User(ctx, id)
+func (c call) userByID(ctx context.Context, id int64) (*qualytics.User, error) {
+	user, err := c.client.User(ctx, id)
 	if qualytics.IsNotFound(err) && !qualytics.IsUnknownPath(err) {
 		return nil, nil
 	}
 	return user, err
 }
 
-// accountByUserID returns the active service account with a user_id, or nil after
-// an error.
+// accountByUserID returns the active service account with a user_id, or nil after an error.
 func (c call) accountByUserID(ctx context.Context, userID string) *qualytics.User {
-	accounts, err := accountsIncluding(ctx, c.client, userID)
+	accounts, err := c.accountsIncluding(ctx, userID)
 	if err != nil {
 		c.fail(unableToReadAccount, fmt.Sprintf("user_id %q", userID), err)
 		return nil
@@ -113,12 +103,11 @@ func (c call) accountByUserID(ctx context.Context, userID string) *qualytics.Use
 	return wanted.in(c, activeAccounts(accounts))
 }
 
-// accountByName returns the active service account with a name, or nil after an
-// error.
+// accountByName returns the active service account with a name, or nil after an error.
 func (c call) accountByName(ctx context.Context, name string) *qualytics.User {
 	accounts, err := c.client.CachedAccountsNamed(ctx, name)
 	if accounts = activeAccounts(accounts); err == nil && len(accounts) == 0 {
-		accounts, err = listAccounts(ctx, c.client, qualytics.UserFilter{}) // also for the nearest names
+		accounts, err = c.listAccounts(ctx, qualytics.UserFilter{}) // also for the nearest names
 	}
 	if err != nil {
 		c.fail(unableToReadAccount, fmt.Sprintf("name %q", name), err)
@@ -142,24 +131,22 @@ func activeAccounts(accounts []qualytics.User) []qualytics.User {
 
 // accountsIncluding returns all service accounts, from a new list unless a recent one
 // has the user_id.
-func accountsIncluding(ctx context.Context, client *qualytics.Client, userID string) ([]qualytics.User, error) {
-	accounts, err := client.CachedServiceAccounts(ctx)
+func (c call) accountsIncluding(ctx context.Context, userID string) ([]qualytics.User, error) {
+	accounts, err := c.client.CachedServiceAccounts(ctx)
 	has := func(u qualytics.User) bool { return u.UserID == userID }
 	if err == nil && slices.ContainsFunc(accounts, has) {
 		return accounts, nil
 	}
-	return client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
+	return c.client.ServiceAccounts(ctx, qualytics.UserFilter{IncludeDeleted: true})
 }
 
 // listAccounts returns the service accounts that match a filter by ID. It checks
 // the server's filter.
-func listAccounts(ctx context.Context, client *qualytics.Client,
-	filter qualytics.UserFilter,
-) ([]qualytics.User, error) {
+func (c call) listAccounts(ctx context.Context, filter qualytics.UserFilter) ([]qualytics.User, error) {
 	if isPublic(filter.Team) {
 		filter.Team = "" // contains every user
 	}
-	accounts, err := client.ServiceAccounts(ctx, filter)
+	accounts, err := c.client.ServiceAccounts(ctx, filter)
 	accounts = slices.DeleteFunc(accounts, func(u qualytics.User) bool { return !matchesFilter(filter, &u) })
 	slices.SortFunc(accounts, func(a, b qualytics.User) int { return cmp.Compare(a.ID, b.ID) })
 	return accounts, err
@@ -174,20 +161,23 @@ func matchesFilter(f qualytics.UserFilter, u *qualytics.User) bool {
 		(f.IncludeDeleted || !u.Deactivated())
 }
 
+// accountListModel is a filter of service accounts.
+type accountListModel struct {
+	Name types.String `tfsdk:"name"`
+	Role types.String `tfsdk:"role"`
+	Team types.String `tfsdk:"team"`
+}
+
 // accountFilter returns a filter with the team in the server's spelling. It
 // reports false if there is no such team.
-func accountFilter(
-	ctx context.Context,
-	client *qualytics.Client,
-	config accountListModel,
-) (qualytics.UserFilter, bool) {
+func (c call) accountFilter(ctx context.Context, config accountListModel) (qualytics.UserFilter, bool) {
 	filter := qualytics.UserFilter{
 		Name: config.Name.ValueString(), Role: config.Role.ValueString(), Team: config.Team.ValueString(),
 	}
 	if filter.Team == "" || isPublic(filter.Team) {
 		return filter, true
 	}
-	names, err := client.TeamNames(ctx)
+	names, err := c.client.TeamNames(ctx)
 	if err != nil {
 		return filter, true // the server's filter remains
 	}

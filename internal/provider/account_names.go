@@ -11,6 +11,8 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
@@ -23,12 +25,17 @@ import (
 // together send at most maxNameRequests; what they do not cover is left to the apply.
 // TestRequestsForNewNames prints how many requests 300 new names need.
 type accountNames struct {
+	client   *qualytics.Client
 	mu       sync.Mutex
 	requests int
 	covered  []string                  // parts of names whose accounts are known; "" means all
 	common   map[string]bool           // parts with too many accounts
 	accounts map[int64]*qualytics.User // all that were found, by ID
 	stopped  bool                      // a request failed, or the apply has begun
+}
+
+func newAccountNames(client *qualytics.Client) *accountNames {
+	return &accountNames{client: client, common: map[string]bool{}, accounts: map[int64]*qualytics.User{}}
 }
 
 const (
@@ -49,13 +56,12 @@ func (n *accountNames) stop() {
 	n.stopped = true
 }
 
-// using returns the accounts that use a name, active accounts first. It returns none if that
-// is not known. reserve is how many of the requests it must leave.
-func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name string, reserve int,
-) []qualytics.User {
+// using returns the accounts that use a name, by ID. It returns none if that is not known.
+// reserve is how many of the requests it must leave.
+func (n *accountNames) using(ctx context.Context, name string, reserve int) []qualytics.User {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.cover(ctx, client, name, reserve) {
+	if !n.cover(ctx, name, reserve) {
 		return nil
 	}
 	var found []qualytics.User
@@ -64,13 +70,13 @@ func (n *accountNames) using(ctx context.Context, client *qualytics.Client, name
 			found = append(found, *u)
 		}
 	}
-	slices.SortFunc(found, func(a, b qualytics.User) int { return cmp.Or(activeFirst(a, b), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(found, func(a, b qualytics.User) int { return cmp.Compare(a.ID, b.ID) })
 	return found
 }
 
 // cover makes sure that the accounts that may use a name are known, and reports
 // whether they are.
-func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name string, reserve int) bool {
+func (n *accountNames) cover(ctx context.Context, name string, reserve int) bool {
 	lower := strings.ToLower(name)
 	if slices.ContainsFunc(n.covered, func(part string) bool { return strings.Contains(lower, part) }) {
 		return true
@@ -89,32 +95,22 @@ func (n *accountNames) cover(ctx context.Context, client *qualytics.Client, name
 			pages = min(maxListPages, pages)
 		}
 		filter := qualytics.UserFilter{Name: part, IncludeDeleted: true}
-		found, requests, complete, err := client.AccountsUpTo(ctx, filter, pages)
+		found, requests, complete, err := n.client.AccountsUpTo(ctx, filter, pages)
 		n.requests += requests
 		switch {
 		case err != nil:
 			n.stopped = true
 			return false
 		case complete:
-			n.add(part, found)
+			for i := range found {
+				n.accounts[found[i].ID] = &found[i]
+			}
+			n.covered = append(n.covered, part)
 			return true
-		}
-		if n.common == nil {
-			n.common = map[string]bool{}
 		}
 		n.common[part] = true
 	}
 	return false
-}
-
-func (n *accountNames) add(part string, found []qualytics.User) {
-	if n.accounts == nil {
-		n.accounts = map[int64]*qualytics.User{}
-	}
-	for i := range found {
-		n.accounts[found[i].ID] = &found[i]
-	}
-	n.covered = append(n.covered, part)
 }
 
 // wordsOf returns the words of a name: those that begin with a letter first,
@@ -133,32 +129,15 @@ func wordsOf(name string) []string {
 	return words
 }
 
-// accountsUsing returns the accounts with exactly this name, and the others that use it,
-// active accounts first.
-func accountsUsing(name string, accounts []qualytics.User) (exact, similar []qualytics.User) {
-	for _, u := range accounts {
-		switch {
-		case u.Name == name:
-			exact = append(exact, u)
-		case usesName(u.Name, u.UserID, name):
-			similar = append(similar, u)
+// firstActive returns the first account that matches, active accounts first, or nil.
+func firstActive(accounts []qualytics.User, matches func(*qualytics.User) bool) *qualytics.User {
+	var found *qualytics.User
+	for i := range accounts {
+		if u := &accounts[i]; matches(u) && (found == nil || found.Deactivated() && !u.Deactivated()) {
+			found = u
 		}
 	}
-	slices.SortStableFunc(exact, activeFirst)
-	slices.SortStableFunc(similar, activeFirst)
-	return exact, similar
-}
-
-// activeFirst compares accounts so that active ones come before deactivated ones.
-func activeFirst(a, b qualytics.User) int {
-	switch {
-	case a.Deactivated() == b.Deactivated():
-		return 0
-	case b.Deactivated():
-		return -1
-	default:
-		return 1
-	}
+	return found
 }
 
 // usesName reports whether an account with a name and a user_id may use another name. Only
@@ -175,6 +154,11 @@ func usesName(accountName, userID, name string) bool {
 	}
 	// A server that dropped the other letters of one name drops them of all.
 	return userID != "" && derived == asciiOnly(derived) && derived == ascii
+}
+
+// mayUse reports whether an account uses a name, or may do so because the name is unknown.
+func (m accountFields) mayUse(name types.String) bool {
+	return name.IsUnknown() || usesName(m.Name.ValueString(), m.UserID.ValueString(), name.ValueString())
 }
 
 // lettersAndDigits returns the letters and digits of a name in lower case.

@@ -71,10 +71,7 @@ func (r *accountResource) ModifyPlan(
 	if p.failed() {
 		return
 	}
-	p.markUnchecked(
-		ctx,
-		req.State.Raw.IsNull() && (p.plan.Name.IsUnknown() || p.accounts.use(p.plan.Name.ValueString())),
-	)
+	p.markUnchecked(ctx, req.State.Raw.IsNull() && p.accounts.use(p.plan.Name))
 	action := accountDestroy
 	switch {
 	case req.State.Raw.IsNull():
@@ -99,7 +96,7 @@ func (p accountPlan) check(ctx context.Context, action accountAction) {
 	case accountDestroy:
 		p.checkDestroy(ctx)
 	case accountReplace:
-		p.accounts.replace()
+		p.accounts.replaces.Store(true)
 		p.checkArguments()
 		p.checkReplace(ctx)
 	case accountRefuse:
@@ -132,8 +129,7 @@ func (p accountPlan) refuseTwice() {
 	p.refuse(accountTwice, "Two addresses of the configuration or the state refer to the %s, and this plan destroys "+
 		"one of them: the apply would deactivate the account that the other one still needs. Remove the address that "+
 		"is not needed from the state: run \"%s state rm ADDRESS\", or use a removed block with lifecycle { destroy = "+
-		"false }.",
-		p.state.label(), p.cli)
+		"false }.", p.state.label(), p.cli)
 }
 
 // refuseRename says that an account must be replaced, which Terraform does not accept in
@@ -145,8 +141,7 @@ func (p accountPlan) refuseRename(ctx context.Context) {
 	p.failAt("name", "Service account must be planned again", "The %s would get the name %q, so it would be "+
 		"deactivated and replaced. The name was unknown while planning, or the plan did not refresh the account. "+
 		"Nothing was changed. Plan again, with a refresh (without -refresh=false and -minimal-refresh): the plan then "+
-		"shows what happens.",
-		p.state.label(), p.plan.Name.ValueString())
+		"shows what happens.", p.state.label(), p.plan.Name.ValueString())
 }
 
 // checkArguments refuses a replacement whose arguments may make the creation fail: by then,
@@ -155,7 +150,7 @@ func (p accountPlan) checkArguments() {
 	switch {
 	case p.plan.Role.IsUnknown() && p.guardrails.AllowedRoles.IsNull():
 		p.refuseUnchecked("role", p.state.label())
-	case !p.config.Teams.IsNull() && hasUnknownElement(p.config.Teams):
+	case !p.config.Teams.IsNull() && hasUnknown(p.config.Teams):
 		p.refuseUnchecked("teams", p.state.label())
 	case p.plan.Role.ValueString() == qualytics.RoleEditor && !p.plan.Role.Equal(p.state.Role):
 		p.failAt("role", "Rename and role in one apply", "Recent deployments refuse the role \"Editor\". If this one "+
@@ -167,52 +162,47 @@ func (p accountPlan) checkArguments() {
 // checkNew warns if the name of a new account is used, and refuses it if an account in the
 // state has it: then the plan ends that account, or two addresses need it.
 func (p accountPlan) checkNew(ctx context.Context) {
-	if p.plan.Name.IsUnknown() {
-		if account, conflicts := p.accounts.createUnknown(); conflicts {
-			p.refuseUnknownName(account)
-		}
-	} else if account, conflicts := p.accounts.create(p.plan.Name.ValueString()); conflicts {
-		p.refuseNameInState(account)
+	account, conflicts := p.accounts.create(p.plan.Name)
+	if conflicts {
+		p.refuseConflict(account, p.plan.Name)
+	}
+	unknown := p.plan.Name.IsUnknown()
+	if conflicts && !unknown || p.client == nil || !p.firstContact(ctx) || unknown {
 		return
 	}
-	if p.client == nil || !p.firstContact(ctx) || p.plan.Name.IsUnknown() {
-		return
-	}
-	using := p.names.using(ctx, p.client, p.plan.Name.ValueString(), reservedForReplacements)
-	if len(using) > 0 {
+	using := p.names.using(ctx, p.plan.Name.ValueString(), reservedForReplacements)
+	if holder := firstActive(using, func(*qualytics.User) bool { return true }); holder != nil {
 		p.markUnchecked(ctx, true)
 		p.warnAt("name", fmt.Sprintf("Service account name %q is in use", p.plan.Name.ValueString()), "The %s will "+
-			"not be created, because its name is used by the %s. %s", p.plan.label(), holderLabel(&using[0]),
-			p.manageText(&using[0]))
+			"not be created, because its name is used by the %s. %s", p.plan.label(), holderLabel(holder),
+			p.manageText(holder))
 	}
 }
 
-// refuseUnknownName refuses a new account with an unknown name in a plan that ends an
-// account, which may have this name.
-func (p accountPlan) refuseUnknownName(account runAccount) {
-	p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
-		"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
-		"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the name "+
-		"depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
-}
-
-// refuseNameInState refuses a new account whose name an account in the state uses.
-func (p accountPlan) refuseNameInState(account runAccount) {
+// refuseConflict refuses a new account whose name an account in the state uses, or may use
+// because the name is unknown.
+func (p accountPlan) refuseConflict(account runAccount, name types.String) {
 	const effect = "The apply would deactivate the account, which ends its tokens, and then fail to create the new " +
 		"one, because a deactivated account keeps its name."
-	if account.destroyed {
+	switch {
+	case name.IsUnknown():
+		p.failAt("name", "Name of new service account is unknown", "The name is only known after apply, and this plan "+
+			"destroys the %s: if both have the same name, the apply would deactivate that account, and then fail to "+
+			"create this one. If the address of the resource changed, add a moved block. Otherwise, apply what the "+
+			"name depends on first, with \"%s apply -target=ADDRESS\".", account.label(), p.cli)
+	case account.destroyed:
 		p.failAt("name", addressChanged, "This plan destroys the %s and creates an account with the name %q. %s If "+
 			"only the address of the resource changed, for example its name or its key in for_each, add a moved "+
 			"block:\n\n    moved {\n      from = qualytics_service_account.OLD\n      to   = "+
 			"qualytics_service_account.NEW\n    }\n\nIf you want another account, choose another name.",
-			account.label(), p.plan.Name.ValueString(), effect)
-		return
+			account.label(), name.ValueString(), effect)
+	default:
+		p.failAt("name", newNameInUse, "The name %q is used by the %s, which is in the state.\n\n  - If Terraform "+
+			"marked it as tainted, run \"%s untaint ADDRESS\".\n  - If the address of the resource changed, add a "+
+			"moved block.\n  - If this is a forced replacement, with -replace or replace_triggered_by, it cannot "+
+			"work. To end the account, destroy it in a separate apply, and choose another name.\n\n%s",
+			name.ValueString(), account.label(), p.cli, effect)
 	}
-	p.failAt("name", newNameInUse, "The name %q is used by the %s, which is in the state.\n\n  - If Terraform marked "+
-		"it as tainted, run \"%s untaint ADDRESS\".\n  - If the address of the resource changed, add a moved block.\n "+
-		" - If this is a forced replacement, with -replace or replace_triggered_by, it cannot work. To end the "+
-		"account, destroy it in a separate apply, and choose another name.\n\n%s",
-		p.plan.Name.ValueString(), account.label(), p.cli, effect)
 }
 
 func (p accountPlan) checkDestroy(ctx context.Context) {
@@ -221,19 +211,14 @@ func (p accountPlan) checkDestroy(ctx context.Context) {
 	case known.kept:
 		p.refuseTwice()
 		return
-	case created != "":
-		p.plan.Name = types.StringValue(created)
-		p.refuseNameInState(known)
-		return
-	case p.accounts.createsUnknown():
-		p.refuseUnknownName(known)
+	case !created.IsNull():
+		p.refuseConflict(known, created)
 		return
 	case p.client == nil || !p.planGuard().allowsRemoval(ctx, p.state, "Destroying"):
 		return
 	}
 	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be destroyed is in use",
-		p.state.Name.ValueString()),
-		"All tokens of the account will stop working."+p.otherTokensText())
+		p.state.Name.ValueString()), "All tokens of the account will stop working."+p.otherTokensText())
 }
 
 // otherTokensText says what happens to tokens of an account that the plan does not remove.
@@ -246,32 +231,6 @@ func (p accountPlan) otherTokensText() string {
 		"revoke_tokens_on_destroy = true first."
 }
 
-// uncheckedKey is the key in the private data of a plan that creates an account whose name is
-// unknown, or may be in use. Terraform plans a tainted account and a forced replacement like that, and then
-// destroys the old account with the same private data.
-const uncheckedKey = "unchecked"
-
-// markUnchecked records whether this plan creates an account whose name may not be free.
-func (c call) markUnchecked(ctx context.Context, unchecked bool) {
-	var before bool
-	if c.load(ctx, uncheckedKey, &before); before != unchecked {
-		c.store(ctx, uncheckedKey, unchecked)
-	}
-}
-
-// allowsDestroy reports whether an account may be destroyed: if it is a replacement, the plan
-// has checked that the new name can be used.
-func (c call) allowsDestroy(ctx context.Context, state accountModel) bool {
-	var unchecked bool
-	if c.load(ctx, uncheckedKey, &unchecked); unchecked {
-		c.refuse("Service account must be planned again", "The %s would be deactivated and replaced, but the new name "+
-			"was unknown while planning, or may be in use. Then the new account could not be created. The account "+
-			"is unchanged. If Terraform marked it as tainted, run \"%s untaint ADDRESS\", in which ADDRESS is that of "+
-			"this resource. Then plan again.", state.label(), c.cli)
-	}
-	return !unchecked
-}
-
 // checkReplace refuses a replacement whose new name is in use: it would destroy the
 // account and then fail. No API call brings the account back.
 func (p accountPlan) checkReplace(ctx context.Context) {
@@ -279,7 +238,7 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 		return
 	}
 	name := p.plan.Name.ValueString()
-	using := p.names.using(ctx, p.client, name, 0)
+	using := p.names.using(ctx, name, 0)
 	if len(using) > 0 || usesName(p.state.Name.ValueString(), p.state.UserID.ValueString(), name) {
 		p.refuseReplacement(using)
 		return
@@ -289,8 +248,7 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 		"tokens are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
 		"moved block instead.%s", p.state.label(), p.activeTokensText(ctx))
 	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be replaced is in use",
-		p.state.Name.ValueString()),
-		"Replacing the account invalidates its tokens.")
+		p.state.Name.ValueString()), "Replacing the account invalidates its tokens.")
 }
 
 // activeTokensText names the active tokens of an account that will be deactivated, and says
@@ -315,19 +273,16 @@ func (p accountPlan) activeTokensText(ctx context.Context) string {
 
 func (p accountPlan) refuseReplacement(using []qualytics.User) {
 	holder := "the account that would be replaced"
-	for i := range using {
-		if formatID(using[i].ID) != p.state.ID.ValueString() {
-			holder = "the " + holderLabel(&using[i])
-			break
-		}
+	isOther := func(u *qualytics.User) bool { return formatID(u.ID) != p.state.ID.ValueString() }
+	if other := firstActive(using, isOther); other != nil {
+		holder = "the " + holderLabel(other)
 	}
 	p.failAt("name", newNameInUse, "The name %q is used by %s: the server derives the user_id from the letters and "+
 		"digits of a name, and an account keeps it when it is renamed in Qualytics or deactivated. This apply would "+
 		"have deactivated the %s and revoked its tokens, and then failed to create the new account.\n\nChoose another "+
 		"name. If a resource instance only moved, for example because an element of a list was removed, use for_each "+
 		"with stable keys and moved blocks. If you want to deactivate the account, destroy it in a separate apply "+
-		"first.",
-		p.plan.Name.ValueString(), holder, p.state.label())
+		"first.", p.plan.Name.ValueString(), holder, p.state.label())
 }
 
 // checkUpdate warns about a role or team that is taken away.
@@ -338,16 +293,14 @@ func (p accountPlan) checkUpdate(ctx context.Context) {
 	}
 	var effects []string
 	removed := missingFrom(stringsOf(p.state.Teams), stringsOf(p.plan.Teams))
-	if len(removed) > 0 && !hasUnknownElement(p.plan.Teams) {
+	if len(removed) > 0 && !hasUnknown(p.plan.Teams) {
 		effects = append(effects, "The account loses access through "+quoteList(removed)+" immediately.")
-	}
-	if p.demotes() {
-		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
-			p.state.Role.ValueString(), p.plan.Role.ValueString()))
 	}
 	summary := fmt.Sprintf("Service account %q to be removed from teams is in use", p.state.Name.ValueString())
 	if p.demotes() {
 		summary = fmt.Sprintf("Service account %q to be demoted is in use", p.state.Name.ValueString())
+		effects = append(effects, fmt.Sprintf("The account loses the role %q immediately and continues with %q.",
+			p.state.Role.ValueString(), p.plan.Role.ValueString()))
 	}
 	if len(effects) > 0 {
 		p.warnOfAccount(ctx, p.state, summary, strings.Join(effects, " "))
@@ -370,7 +323,7 @@ func (p accountPlan) checkTeams(ctx context.Context, replaces bool) {
 	if len(added) == 0 {
 		return
 	}
-	existing, missing, err := findTeams(ctx, p.client, added)
+	existing, missing, err := p.findTeams(ctx, added)
 	if err != nil {
 		return
 	}

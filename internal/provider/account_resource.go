@@ -6,7 +6,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -29,16 +28,10 @@ var (
 )
 
 func newAccountResource() resource.Resource {
-	return &accountResource{resourceBase{base{name: "service_account"}}}
+	return &accountResource{resourceBase{base{name: "service_account"}, "service account"}}
 }
 
 type accountResource struct{ resourceBase }
-
-func (r *accountResource) IdentitySchema(
-	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service account")
-}
 
 func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
@@ -70,7 +63,10 @@ func (r *accountResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1), notBlank()),
 				},
-				PlanModifiers: []planmodifier.Set{sameTeamsModifier{}, setplanmodifier.UseStateForUnknown()},
+				PlanModifiers: []planmodifier.Set{
+					sameTeamsModifier{teamsAreEqual},
+					setplanmodifier.UseStateForUnknown(),
+				},
 				MarkdownDescription: "Names of the service account's teams, case-insensitive. `Public` contains " +
 					"every user and makes no difference. `[]` removes the account from all other teams. If " +
 					"omitted, Terraform does not manage the membership.",
@@ -143,22 +139,17 @@ func (r *accountResource) Read(ctx context.Context, req resource.ReadRequest, re
 		return
 	case user == nil || user.Deactivated():
 		if c.onSameHost(ctx, state.label()) {
-			c.warn("Service account not found", "%s The next apply creates "+
-				"a new account, unless the name is still in use: then reactivate the account in Qualytics and import "+
-				"it. Deployment: %s.",
-				sentence(state.label()+" was deactivated or removed outside of Terraform, so it is removed from the "+
-					"state"), c.client.URL())
+			c.warn("Service account not found", "%s The next apply creates a new account, unless the name is still in "+
+				"use: then reactivate the account in Qualytics and import it. Deployment: %s.", sentence(state.label()+
+				" was deactivated or removed outside of Terraform, so it is removed from the state"), c.client.URL())
 			resp.State.RemoveResource(ctx)
 			c.accounts.isGone(state.accountFields)
 		}
 		return
 	}
-	c.rememberHost(ctx)
-	before := state
 	c.accounts.wasRead(state.accountFields)
-	if state.refresh(user); !reflect.DeepEqual(before, state) {
-		c.diags.Append(resp.State.Set(ctx, state)...)
-	}
+	state.refresh(user)
+	c.save(ctx, state.ID, state)
 }
 
 // Update sends role and teams together, because the API may replace both.
@@ -180,7 +171,12 @@ func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest
 		if plan.Role.IsNull() || !c.applyGuard().allowsRole(ctx, state, plan.Role) {
 			return
 		}
-		teams := c.teamsForUpdate(ctx, id, plan, managed)
+		var teams []string
+		if managed {
+			teams = c.lookUpTeams(ctx, stringsOf(plan.Teams))
+		} else {
+			teams = c.currentTeams(ctx, id, plan)
+		}
 		if c.failed() {
 			return
 		}
@@ -197,12 +193,8 @@ func (r *accountResource) Update(ctx context.Context, req resource.UpdateRequest
 	c.save(ctx, plan.ID, plan)
 }
 
-// teamsForUpdate returns the teams to send: the configured ones, or the current
-// ones if they are not managed.
-func (c call) teamsForUpdate(ctx context.Context, id int64, plan accountModel, managed bool) []string {
-	if managed {
-		return c.lookUpTeams(ctx, stringsOf(plan.Teams))
-	}
+// currentTeams returns the teams to send if they are not managed.
+func (c call) currentTeams(ctx context.Context, id int64, plan accountModel) []string {
 	current, err := c.client.User(ctx, id)
 	switch {
 	case err != nil:

@@ -4,9 +4,11 @@
 package provider
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
@@ -18,9 +20,9 @@ import (
 type runAccounts struct {
 	mu       sync.Mutex
 	accounts map[string]runAccount // by ID
-	created  []string              // names of new accounts
-	unknown  bool                  // there is a new account with an unknown name
-	replaces bool                  // the plan creates or replaces an account
+	created  []types.String        // names of new accounts
+	// replaces means that the plan creates or replaces an account.
+	replaces atomic.Bool
 }
 
 // runAccount is a service account in the state.
@@ -35,9 +37,6 @@ type runAccount struct {
 func (r *runAccounts) change(account accountFields, change func(*runAccount)) runAccount {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.accounts == nil {
-		r.accounts = map[string]runAccount{}
-	}
 	a, known := r.accounts[account.ID.ValueString()]
 	if !known {
 		a.accountFields = account
@@ -71,7 +70,7 @@ func (r *runAccounts) wasRead(account accountFields) {
 func (r *runAccounts) wasCreated(account accountFields) {
 	r.change(account, func(a *runAccount) {
 		a.accountFields, a.read = account, true
-		r.created = slices.DeleteFunc(r.created, func(name string) bool { return name == account.Name.ValueString() })
+		r.created = slices.DeleteFunc(r.created, func(name types.String) bool { return name.Equal(account.Name) })
 	})
 }
 
@@ -88,70 +87,36 @@ func (r *runAccounts) keep(account accountFields) runAccount {
 }
 
 // destroy records that an address of the plan destroys an account. It also returns the name
-// of a new account that needs its name, or "".
-func (r *runAccounts) destroy(account accountFields) (known runAccount, created string) {
+// of a new account that may need its name, a known one if there is one, else null.
+func (r *runAccounts) destroy(account accountFields) (known runAccount, created types.String) {
 	known = r.change(account, func(a *runAccount) { a.destroyed = true })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range r.created {
-		if usesName(account.Name.ValueString(), account.UserID.ValueString(), name) {
-			return known, name
+		if account.mayUse(name) && (created.IsNull() || created.IsUnknown()) {
+			created = name
 		}
 	}
-	return known, ""
-}
-
-// replace records that the plan replaces an account.
-func (r *runAccounts) replace() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.replaces = true
-}
-
-// replaced reports whether the plan creates or replaces an account.
-func (r *runAccounts) replaced() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.replaces
+	return known, created
 }
 
 // create records the name of a new account. It returns an account in the state that has
-// exactly this name, or that the plan destroys and that uses it.
-func (r *runAccounts) create(name string) (runAccount, bool) {
+// exactly this name, or that the plan destroys and that may use it.
+func (r *runAccounts) create(name types.String) (runAccount, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaces = true
+	r.replaces.Store(true)
 	r.created = append(r.created, name)
-	return r.find(func(a runAccount) bool {
-		return a.Name.ValueString() == name ||
-			a.destroyed && usesName(a.Name.ValueString(), a.UserID.ValueString(), name)
-	})
+	return r.find(func(a runAccount) bool { return a.Name.Equal(name) || a.destroyed && a.mayUse(name) })
 }
 
-// createUnknown records a new account whose name is unknown. It returns an account in the
-// state that the plan destroys.
-func (r *runAccounts) createUnknown() (runAccount, bool) {
+// use reports whether an account in the state uses a name, or may do so because the name is
+// unknown.
+func (r *runAccounts) use(name types.String) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.replaces, r.unknown = true, true
-	return r.find(func(a runAccount) bool { return a.destroyed })
-}
-
-// createsUnknown reports whether there is a new account whose name is unknown.
-func (r *runAccounts) createsUnknown() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.unknown
-}
-
-// use reports whether an account in the state uses a name.
-func (r *runAccounts) use(name string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, found := r.find(func(a runAccount) bool {
-		return usesName(a.Name.ValueString(), a.UserID.ValueString(), name)
-	})
-	return found
+	_, found := r.find(func(a runAccount) bool { return a.mayUse(name) })
+	return found || name.IsUnknown()
 }
 
 // find returns an account. The caller holds the lock.
@@ -162,4 +127,30 @@ func (r *runAccounts) find(matches func(runAccount) bool) (runAccount, bool) {
 		}
 	}
 	return runAccount{}, false
+}
+
+// uncheckedKey is the key in the private data of a plan that creates an account whose name is
+// unknown, or may be in use. Terraform plans a tainted account and a forced replacement like
+// that, and then destroys the old account with the same private data.
+const uncheckedKey = "unchecked"
+
+// markUnchecked records whether this plan creates an account whose name may not be free.
+func (c call) markUnchecked(ctx context.Context, unchecked bool) {
+	var before bool
+	if c.load(ctx, uncheckedKey, &before); before != unchecked {
+		c.store(ctx, uncheckedKey, unchecked)
+	}
+}
+
+// allowsDestroy reports whether an account may be destroyed: if it is a replacement, the plan
+// has checked that the new name can be used.
+func (c call) allowsDestroy(ctx context.Context, state accountModel) bool {
+	var unchecked bool
+	if c.load(ctx, uncheckedKey, &unchecked); unchecked {
+		c.refuse("Service account must be planned again", "The %s would be deactivated and replaced, but the new name "+
+			"was unknown while planning, or may be in use. Then the new account could not be created. The account "+
+			"is unchanged. If Terraform marked it as tainted, run \"%s untaint ADDRESS\", in which ADDRESS is that of "+
+			"this resource. Then plan again.", state.label(), c.cli)
+	}
+	return !unchecked
 }

@@ -14,10 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/action"
-	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
@@ -39,8 +36,7 @@ type providerData struct {
 	readTokens *sync.Map
 	accounts   *runAccounts
 	cli        string // the command of Terraform or OpenTofu
-	// guardrails limits what a plan may create or change. Unknown values are not
-	// checked.
+	// guardrails limits what a plan may create or change. Unknown values are not checked.
 	guardrails guardrailsModel
 	lookupEnv  func(key string) (string, bool)
 	clock      func() time.Time // of this machine
@@ -198,8 +194,7 @@ func (c call) identify(ctx context.Context, id types.String) {
 }
 
 // base contains the configured provider and the name of the type without "qualytics_".
-// Every kind of object embeds it through one of the types below, which answer Metadata and
-// Configure.
+// Every kind of object embeds it.
 type base struct {
 	name string
 	data *providerData
@@ -225,56 +220,22 @@ func (b *base) configure(data any, diags *diag.Diagnostics) {
 	b.data = d
 }
 
-type resourceBase struct{ base }
+// resourceBase is the base of a resource or list resource.
+type resourceBase struct {
+	base
+	object string // that the identity is of, such as "service account"
+}
 
-// Metadata returns the name of the type.
 func (b *resourceBase) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_" + b.name
 }
 
-// Configure receives the configured provider.
 func (b *resourceBase) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	b.configure(req.ProviderData, &resp.Diagnostics)
 }
 
-type ephemeralBase struct{ base }
-
-// Metadata returns the name of the type.
-func (b *ephemeralBase) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
-	resp.TypeName = req.ProviderTypeName + "_" + b.name
-}
-
-// Configure receives the configured provider.
-func (b *ephemeralBase) Configure(
-	_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse,
+func (b *resourceBase) IdentitySchema(
+	_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse,
 ) {
-	b.configure(req.ProviderData, &resp.Diagnostics)
-}
-
-type dataSourceBase struct{ base }
-
-// Metadata returns the name of the type.
-func (b *dataSourceBase) Metadata(
-	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
-) {
-	resp.TypeName = req.ProviderTypeName + "_" + b.name
-}
-
-// Configure receives the configured provider.
-func (b *dataSourceBase) Configure(
-	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
-) {
-	b.configure(req.ProviderData, &resp.Diagnostics)
-}
-
-type actionBase struct{ base }
-
-// Metadata returns the name of the type.
-func (b *actionBase) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
-	resp.TypeName = req.ProviderTypeName + "_" + b.name
-}
-
-// Configure receives the configured provider.
-func (b *actionBase) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
-	b.configure(req.ProviderData, &resp.Diagnostics)
+	resp.IdentitySchema = identitySchema(b.object)
 }

@@ -37,26 +37,11 @@ type providerModel struct {
 
 // unknown returns the names of the arguments with unknown values.
 func (m providerModel) unknown() []string {
-	var names []string
-	for _, a := range []struct {
-		name    string
-		unknown bool
-	}{
-		{"url", m.URL.IsUnknown()},
-		{"token", m.Token.IsUnknown()},
-		{"api_path", m.APIPath.IsUnknown()},
-		{"ssl_verify", m.SSLVerify.IsUnknown()},
-		{"ca_cert_file", m.CACertFile.IsUnknown()},
-		{"ca_cert_pem", m.CACertPEM.IsUnknown()},
-		{"headers", hasUnknown(m.Headers)},
-		{"timeout", m.Timeout.IsUnknown()},
-		{"max_retries", m.MaxRetries.IsUnknown()},
-	} {
-		if a.unknown {
-			names = append(names, a.name)
-		}
-	}
-	return names
+	return unknownNames(
+		argument{"url", m.URL}, argument{"token", m.Token}, argument{"api_path", m.APIPath},
+		argument{"ssl_verify", m.SSLVerify}, argument{"ca_cert_file", m.CACertFile},
+		argument{"ca_cert_pem", m.CACertPEM}, argument{"headers", m.Headers}, argument{"timeout", m.Timeout},
+		argument{"max_retries", m.MaxRetries})
 }
 
 // arguments returns the arguments whose values the environment and the CLI's file may

@@ -18,16 +18,27 @@ import (
 // dataSource is a data source: a schema, and a function that completes the model M of its
 // configuration.
 type dataSource[M any] struct {
-	dataSourceBase
+	base
 	schema schema.Schema
 	read   func(ctx context.Context, c call, model *M)
 }
 
 func newDataSource[M any](name string, s schema.Schema, read func(context.Context, call, *M)) datasource.DataSource {
-	return &dataSource[M]{dataSourceBase{base{name: name}}, s, read}
+	return &dataSource[M]{base{name: name}, s, read}
 }
 
-// Schema returns the schema.
+func (d *dataSource[M]) Metadata(
+	_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse,
+) {
+	resp.TypeName = req.ProviderTypeName + "_" + d.name
+}
+
+func (d *dataSource[M]) Configure(
+	_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse,
+) {
+	d.configure(req.ProviderData, &resp.Diagnostics)
+}
+
 func (d *dataSource[M]) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = d.schema
 }
@@ -62,7 +73,6 @@ type listResource[M any] struct {
 	list    func(ctx context.Context, c call, config M) iter.Seq2[listed, error]
 }
 
-// ListResourceConfigSchema returns the schema of the configuration.
 func (l *listResource[M]) ListResourceConfigSchema(
 	_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse,
 ) {

@@ -30,15 +30,6 @@ func detailOf(object string, err error, more ...string) string {
 	return sentence(object) + "\n\n" + explainError(err, more...)
 }
 
-// refuseOtherDeployment adds an error about an object that has the ID but not the features
-// of the one in the state, which happens if url is wrong.
-func (c call) refuseOtherDeployment(object, difference string) {
-	c.refuse("Object belongs to another deployment", "%s\n\n%s The provider is configured for %s, which may be "+
-		"another deployment than the one that this state describes. The state is unchanged. Check url in the provider "+
-		"configuration. If the state does belong here, remove the object from the state with \"%s state rm ADDRESS\" "+
-		"and import the right one.", sentence(object), difference, c.client.URL(), c.cli)
-}
-
 // asError returns the client error in err, or an empty one.
 func asError(err error) *qualytics.Error {
 	if e, ok := errors.AsType[*qualytics.Error](err); ok {
@@ -130,8 +121,7 @@ func advice(e *qualytics.Error) string {
 			"Manager or Admin."
 	case e.Status == http.StatusForbidden && e.FromAPI:
 		return "The provider's token is valid, but its owner has no permission: managing service accounts and tokens " +
-			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an " +
-			"Admin."
+			"requires the role Admin, and a token that is limited to SCIM cannot be used. Use the token of an Admin."
 	case e.Status == http.StatusForbidden:
 		return "This response does not come from Qualytics: a gateway or firewall in front of it refused the " +
 			"request. Ask its administrator; if it requires a header, set headers in the provider configuration."

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
@@ -20,6 +21,8 @@ type exclusiveModel struct {
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
 	ForeignTokens    types.List   `tfsdk:"foreign_tokens"`
+
+	history exclusiveHistory
 }
 
 // foreignToken is an active token of the account that token_ids does not contain.
@@ -62,7 +65,7 @@ func (h *exclusiveHistory) recordChange(before, after types.Set) {
 
 // addsTokens reports whether a planned token_ids contains, or may contain, new tokens.
 func addsTokens(before, after types.Set) bool {
-	return hasUnknownElement(after) || slices.ContainsFunc(stringsOf(after),
+	return hasUnknown(after) || slices.ContainsFunc(stringsOf(after),
 		func(id string) bool { return !containsString(before, types.StringValue(id)) })
 }
 
@@ -70,7 +73,7 @@ func addsTokens(before, after types.Set) bool {
 // What token_ids omits is foreign, whoever manages it, except what it contained before, such
 // as the replaced token of a rotation whose dependents failed, and ephemeral tokens of this
 // run. It reports false after an error.
-func (m *exclusiveModel) refresh(ctx context.Context, c call, history *exclusiveHistory) bool {
+func (m *exclusiveModel) refresh(ctx context.Context, c call) bool {
 	tokens, err := c.client.CachedServiceTokens(ctx)
 	if err != nil {
 		c.fail(unableToListTokens, m.label(), err)
@@ -83,15 +86,28 @@ func (m *exclusiveModel) refresh(ctx context.Context, c call, history *exclusive
 		switch {
 		case formatID(t.User.ID) != m.ID.ValueString() || !t.Usable(c.now()):
 		case containsString(m.TokenIDs, id):
-		case slices.Contains(history.Listed, id.ValueString()):
+		case slices.Contains(m.history.Listed, id.ValueString()):
 			listed = append(listed, id.ValueString())
 		case !c.open.openedHere(t.Name):
 			foreign = append(foreign,
 				foreignToken{id, types.StringValue(t.Name), timetypes.NewRFC3339TimePointerValue(t.Created)})
 		}
 	}
-	history.Listed, m.ForeignTokens = listed, foreignList(foreign)
+	m.history.Listed, m.ForeignTokens = listed, foreignList(foreign)
 	return true
+}
+
+// exclusive returns the resource in a state, with its private data.
+func (c call) exclusive(ctx context.Context, state tfsdk.State) (m exclusiveModel) {
+	c.diags.Append(state.Get(ctx, &m)...)
+	c.load(ctx, historyKey, &m.history)
+	return m
+}
+
+// saveExclusive stores the resource and its private data.
+func (c call) saveExclusive(ctx context.Context, m exclusiveModel) {
+	c.save(ctx, m.ID, m)
+	c.store(ctx, historyKey, m.history)
 }
 
 // foreignList returns the value of foreign_tokens.

@@ -23,8 +23,7 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	if r.data == nil || req.Plan.Raw.IsNull() {
 		return
 	}
-	var state, plan exclusiveModel
-	var history exclusiveHistory
+	var plan exclusiveModel
 	c := r.call(&resp.Diagnostics).on(req.Private, nil, nil)
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
 	c.warnOfInvalidID("service_account_id", knownStrings(plan.ServiceAccountID)...)
@@ -36,59 +35,70 @@ func (r *exclusiveResource) ModifyPlan(ctx context.Context, req resource.ModifyP
 	if c.failed() {
 		return
 	}
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, historyKey, &history)
+	state := c.exclusive(ctx, req.State)
 	_, wasRead := c.readTokens.Load(exclusiveKey(state.ID))
 	switch account := plan.ServiceAccountID; {
 	case c.failed():
 		return
-	case account.IsUnknown() && c.accounts.replaced(), !account.IsUnknown() && !account.Equal(state.ID) && wasRead:
+	case account.IsUnknown() && c.accounts.replaces.Load(), !account.IsUnknown() && !account.Equal(state.ID) && wasRead:
 		resp.RequiresReplace.Append(path.Root("service_account_id")) // which revokes nothing
 		return
 	case !account.IsUnknown() && !account.Equal(state.ID):
-		c.refuse(
-			"Exclusive tokens must be planned again",
-			"%s have to be replaced: service_account_id was unknown while planning and differs from the state, or the "+
-				"plan did not refresh the resource. Nothing was changed. Plan again, with a refresh (without "+
-				"-refresh=false and -minimal-refresh).",
-			sentenceStart(state.label()),
-		)
+		c.refuse("Exclusive tokens must be planned again", "%s have to be replaced: service_account_id was unknown "+
+			"while planning and differs from the state, or the plan did not refresh the resource. Nothing was "+
+			"changed. Plan again, with a refresh (without -refresh=false and -minimal-refresh).",
+			sentenceStart(state.label()))
 		return
 	}
-	var spared, revoked []foreignToken
+	d := foreignDecision{waits: addsTokens(state.TokenIDs, plan.TokenIDs)}
 	for _, t := range state.foreign(ctx, c) {
 		switch {
 		case containsString(plan.TokenIDs, t.ID):
 		case c.client != nil && c.mayBeOwn(ctx, t):
-			spared = append(spared, t)
+			d.spared = append(d.spared, t)
 		default:
-			revoked = append(revoked, t)
+			d.revoked = append(d.revoked, t)
 		}
 	}
-	later := ""
-	planned := foreignList(spared)
-	if len(revoked) > 0 && addsTokens(state.TokenIDs, plan.TokenIDs) {
-		// One of them may be the old token of a rotation, which is still in use.
-		later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
+	planned := foreignList(d.spared)
+	switch {
+	case len(d.spared)+len(d.revoked) > 0 && (hasUnknown(plan.TokenIDs) || c.client == nil): // apply knows
+		planned = types.ListUnknown(foreignTokenType)
+	case len(d.revoked) > 0 && d.waits:
 		planned = foreignList(state.foreign(ctx, c))
 	}
-	if len(spared)+len(revoked) > 0 && (hasUnknownElement(plan.TokenIDs) || c.client == nil) { // apply knows
-		planned = types.ListUnknown(foreignTokenType)
-	}
 	c.diags.Append(resp.Plan.SetAttribute(ctx, path.Root("foreign_tokens"), planned)...)
-	if len(revoked) > 0 {
-		summary := fmt.Sprintf("Foreign service tokens of account ID %s will be revoked", state.ID.ValueString())
-		c.warn(summary, "token_ids does not contain these active tokens:\n\n%s\n\nThe apply revokes them, and they "+
-			"stop working, also if another resource manages them.%s To keep one, add its ID to token_ids.",
-			c.foreignText(ctx, revoked), later)
+	c.explainForeign(ctx, state, d)
+	plan.history = state.history
+	c.warnOfListedBefore(plan)
+}
+
+// foreignDecision is what happens to the foreign tokens that token_ids still omits.
+type foreignDecision struct {
+	revoked []foreignToken
+	spared  []foreignToken // one of them may be the provider's own
+	// waits means that nothing may be revoked before the next apply: token_ids gets new
+	// tokens, so one of the others may be the old one of a rotation, which is still in use.
+	waits bool
+}
+
+// explainForeign warns about what happens to the foreign tokens.
+func (c call) explainForeign(ctx context.Context, state exclusiveModel, d foreignDecision) {
+	account := state.ID.ValueString()
+	if len(d.revoked) > 0 {
+		later := ""
+		if d.waits {
+			later = " Because token_ids changes in this apply, they may not be revoked until the next apply."
+		}
+		c.warn(fmt.Sprintf("Foreign service tokens of account ID %s will be revoked", account), "token_ids does not "+
+			"contain these active tokens:\n\n%s\n\nThe apply revokes them, and they stop working, also if another "+
+			"resource manages them.%s To keep one, add its ID to token_ids.", c.foreignText(ctx, d.revoked), later)
 	}
-	if len(spared) > 0 {
-		c.warn(fmt.Sprintf("Foreign service token of account ID %s may be in use by the provider",
-			state.ID.ValueString()),
+	if len(d.spared) > 0 {
+		c.warn(fmt.Sprintf("Foreign service token of account ID %s may be in use by the provider", account),
 			"token_ids does not contain the token that the provider uses. It is not revoked:\n\n%s\n\nAdd its ID to "+
-				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, spared))
+				"token_ids, or configure the provider with the token of another account.", c.foreignText(ctx, d.spared))
 	}
-	c.warnOfListedBefore(plan, history)
 }
 
 // mayBeOwn reports whether a token may be the one that the provider uses. A failed request is
@@ -114,19 +124,16 @@ func (c call) foreignText(ctx context.Context, tokens []foreignToken) string {
 		if at, known := timeOf(t.CreatedAt); known {
 			created = "created at " + formatTime(at)
 		}
-		use := "last use unknown"
-		if c.client != nil {
-			use = c.lastUseText(ctx, t.ID.ValueString())
-		}
-		lines[i] = fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(), created, use)
+		lines[i] = fmt.Sprintf("  - %q, ID %s, %s, %s", t.Name.ValueString(), t.ID.ValueString(), created,
+			c.lastUseText(ctx, t.ID.ValueString()))
 	}
 	return strings.Join(lines, "\n")
 }
 
 // warnOfListedBefore warns about active tokens that token_ids contained before and that their own
 // resources have not removed yet.
-func (c call) warnOfListedBefore(plan exclusiveModel, history exclusiveHistory) {
-	ids := slices.DeleteFunc(slices.Clone(history.Listed), func(id string) bool {
+func (c call) warnOfListedBefore(plan exclusiveModel) {
+	ids := slices.DeleteFunc(slices.Clone(plan.history.Listed), func(id string) bool {
 		return slices.Contains(stringsOf(plan.TokenIDs), id)
 	})
 	if len(ids) == 0 {

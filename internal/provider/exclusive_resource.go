@@ -26,7 +26,7 @@ var (
 )
 
 func newExclusiveResource() resource.Resource {
-	return &exclusiveResource{resourceBase{base{name: "service_tokens_exclusive"}}}
+	return &exclusiveResource{resourceBase{base{name: "service_tokens_exclusive"}, "service account"}}
 }
 
 // exclusiveResource revokes the tokens of an account that token_ids does not contain.
@@ -34,15 +34,7 @@ func newExclusiveResource() resource.Resource {
 // contain the old token of a rotation, and tokens that other resources have just created.
 type exclusiveResource struct{ resourceBase }
 
-func (r *exclusiveResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
-	resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service account")
-}
-
-func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
-	resp *resource.SchemaResponse,
-) {
+func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Makes the given service tokens the only active ones of a service account. All others " +
 			"are reported as `foreign_tokens`, and the next apply revokes them.",
@@ -86,9 +78,7 @@ func (r *exclusiveResource) Schema(_ context.Context, _ resource.SchemaRequest,
 }
 
 // Create revokes nothing: the next plan shows what is foreign.
-func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateRequest,
-	resp *resource.CreateResponse,
-) {
+func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan exclusiveModel
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
@@ -101,30 +91,24 @@ func (r *exclusiveResource) Create(ctx context.Context, req resource.CreateReque
 		return
 	}
 	plan.ID = idValue(id)
-	history := exclusiveHistory{UserID: user.UserID}
-	if plan.refresh(ctx, c, &history) {
-		c.save(ctx, plan.ID, plan)
-		c.store(ctx, historyKey, history)
+	plan.history.UserID = user.UserID
+	if plan.refresh(ctx, c) {
+		c.saveExclusive(ctx, plan)
 		c.readTokens.Store(exclusiveKey(plan.ID), true)
 	}
 }
 
 // Read finds the foreign tokens.
-func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
-	resp *resource.ReadResponse,
-) {
-	var state exclusiveModel
-	var history exclusiveHistory
+func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, historyKey, &history)
+	state := c.exclusive(ctx, req.State)
 	id := c.id(state.ID, "id")
 	if !c.ready() {
 		return
 	}
 	c.identify(ctx, state.ID)
 	c.readTokens.Store(exclusiveKey(state.ID), true)
-	if host := c.otherHost(ctx); host != "" && !c.hasMoved(ctx, state, history) {
+	if host := c.otherHost(ctx); host != "" && !c.hasMoved(ctx, state) {
 		c.refuse("Exclusive tokens of another deployment", "%s were last read from %s, and the provider is configured "+
 			"for %s. The state is unchanged. Check url in the provider configuration. If the deployment moved, remove "+
 			"this resource from the state with \"%s state rm ADDRESS\", and import it again.",
@@ -135,26 +119,25 @@ func (r *exclusiveResource) Read(ctx context.Context, req resource.ReadRequest,
 	switch {
 	case err != nil:
 		c.fail(unableToReadAccount, state.label(), err)
-	case user != nil && history.UserID != "" && user.UserID != history.UserID:
+	case user != nil && state.history.UserID != "" && user.UserID != state.history.UserID:
 		c.refuseOtherDeployment(state.label(), fmt.Sprintf("The user_id of the account was %q and is %q on the "+
-			"server. A user_id never changes.", history.UserID, user.UserID))
+			"server. A user_id never changes.", state.history.UserID, user.UserID))
 	case user == nil || user.Deactivated():
 		c.warn("Service account of exclusive tokens not found", "%s Deployment: %s.",
 			sentence(state.label()+" are removed from the state, because the account was deactivated or removed"),
 			c.client.URL())
 		resp.State.RemoveResource(ctx)
-	case state.refresh(ctx, c, &history):
-		c.save(ctx, state.ID, state)
-		c.store(ctx, historyKey, history)
+	case state.refresh(ctx, c):
+		c.saveExclusive(ctx, state)
 	}
 }
 
 // hasMoved reports whether another host is certainly the same deployment: it has the account,
 // and the account has all tokens of token_ids. Then a wrong url is not the reason.
-func (c call) hasMoved(ctx context.Context, state exclusiveModel, history exclusiveHistory) bool {
+func (c call) hasMoved(ctx context.Context, state exclusiveModel) bool {
 	id, _ := parseID(state.ID.ValueString())
 	user, err := c.client.CachedServiceAccount(ctx, id)
-	if err != nil || user == nil || history.UserID == "" || user.UserID != history.UserID {
+	if err != nil || user == nil || state.history.UserID == "" || user.UserID != state.history.UserID {
 		return false
 	}
 	tokens, err := c.client.CachedServiceTokens(ctx)
@@ -169,15 +152,11 @@ func (c call) hasMoved(ctx context.Context, state exclusiveModel, history exclus
 }
 
 // Update revokes the foreign tokens that are in the state and not in the plan.
-func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateRequest,
-	resp *resource.UpdateResponse,
-) {
-	var plan, state exclusiveModel
-	var history exclusiveHistory
+func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan exclusiveModel
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
 	c.diags.Append(req.Plan.Get(ctx, &plan)...)
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, historyKey, &history)
+	state := c.exclusive(ctx, req.State)
 	if plan.checkTokenIDs(c); !c.ready() || !c.mayWrite(ctx, state.label()) {
 		return
 	}
@@ -191,9 +170,9 @@ func (r *exclusiveResource) Update(ctx context.Context, req resource.UpdateReque
 		}
 	}
 	plan.ForeignTokens = foreignList(kept)
-	history.recordChange(state.TokenIDs, plan.TokenIDs)
-	c.save(ctx, plan.ID, plan)
-	c.store(ctx, historyKey, history)
+	plan.history = state.history
+	plan.history.recordChange(state.TokenIDs, plan.TokenIDs)
+	c.saveExclusive(ctx, plan)
 }
 
 // revokeForeign revokes a foreign token unless it may be the provider's own.
@@ -238,9 +217,9 @@ func (r *exclusiveResource) ImportState(ctx context.Context, req resource.Import
 	}
 	model := exclusiveModel{
 		ID: idValue(user.ID), ServiceAccountID: idValue(user.ID), TokenIDs: setOf(nil), ForeignTokens: foreignList(nil),
+		history: exclusiveHistory{Imported: true, UserID: user.UserID},
 	}
-	history := exclusiveHistory{Imported: true, UserID: user.UserID}
-	if !model.refresh(ctx, c, &history) {
+	if !model.refresh(ctx, c) {
 		return
 	}
 	var ids []string
@@ -248,6 +227,5 @@ func (r *exclusiveResource) ImportState(ctx context.Context, req resource.Import
 		ids = append(ids, t.ID.ValueString())
 	}
 	model.TokenIDs, model.ForeignTokens = setOf(ids), foreignList(nil)
-	c.save(ctx, model.ID, model)
-	c.store(ctx, historyKey, history)
+	c.saveExclusive(ctx, model)
 }

@@ -61,7 +61,7 @@ func (c call) checkRole(account accountModel, replaces bool) {
 	slices.Sort(allowed)
 	switch {
 	case limit.IsNull() || account.Role.IsNull():
-	case hasUnknownElement(limit) || account.Role.IsUnknown():
+	case hasUnknown(limit) || account.Role.IsUnknown():
 		if replaces {
 			c.refuseUnchecked("guardrails or role", account.label())
 		}

@@ -61,3 +61,12 @@ func (c call) onSameHost(ctx context.Context, object string) bool {
 	}
 	return host == ""
 }
+
+// refuseOtherDeployment adds an error about an object that has the ID but not the features
+// of the one in the state, which happens if url is wrong.
+func (c call) refuseOtherDeployment(object, difference string) {
+	c.refuse("Object belongs to another deployment", "%s\n\n%s The provider is configured for %s, which may be "+
+		"another deployment than the one that this state describes. The state is unchanged. Check url in the provider "+
+		"configuration. If the state does belong here, remove the object from the state with \"%s state rm ADDRESS\" "+
+		"and import the right one.", sentence(object), difference, c.client.URL(), c.cli)
+}

@@ -102,6 +102,5 @@ func (l lockout) allowsRevocationOf(ctx context.Context, token tokenModel) bool 
 func (l lockout) refuseToken(summary, label, reason string) {
 	l.refuse(summary, "Revoking or deleting %s is refused: %s. Configure the provider with the token of another "+
 		"Admin, or, to keep the token outside of Terraform, remove it from the state with \"%s state rm ADDRESS\".",
-		label, reason,
-		l.cli)
+		label, reason, l.cli)
 }

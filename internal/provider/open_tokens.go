@@ -7,6 +7,7 @@ import (
 	"context"
 	"log"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,14 +19,14 @@ import (
 // that it depends on, or that depends on it, failed; they only stop the plugin.
 // The tokens are then removed by close.
 type openTokens struct {
-	mu     sync.Mutex
-	tokens map[int64]openToken
-	names  map[string]bool // of all tokens that were or are being opened
+	tokens sync.Map // openToken by ID
+	names  sync.Map // of all tokens that were or are being opened
 }
 
 type openToken struct {
-	client *qualytics.Client
+	id     int64
 	name   string
+	client *qualytics.Client
 }
 
 // warnings writes to the log: Terraform reads the level from the start of a line.
@@ -35,100 +36,60 @@ var warnings = log.New(os.Stderr, "", 0)
 // seconds after it asked it to exit.
 const closeTimeout = 1800 * time.Millisecond
 
-func (o *openTokens) add(id int64, name string, client *qualytics.Client) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.tokens == nil {
-		o.tokens = map[int64]openToken{}
-	}
-	o.tokens[id] = openToken{client, name}
-}
-
-// recordName records the name of a token before it is created.
-func (o *openTokens) recordName(name string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.names == nil {
-		o.names = map[string]bool{}
-	}
-	o.names[name] = true
-}
-
 // openedHere reports whether this process opened the token with a name.
 func (o *openTokens) openedHere(name string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.names[name]
-}
-
-func (o *openTokens) remove(id int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.tokens, id)
-}
-
-// all returns a copy of the open tokens.
-func (o *openTokens) all() map[int64]openToken {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out := make(map[int64]openToken, len(o.tokens))
-	for id, t := range o.tokens {
-		out[id] = t
-	}
-	return out
+	_, found := o.names.Load(name)
+	return found
 }
 
 // close removes all open tokens. It first revokes all of them in parallel, which
 // is what matters, and then deletes them. It logs those that are still active.
 func (o *openTokens) close(ctx context.Context) {
-	open := o.all()
-	if len(open) == 0 {
-		return
+	var open []openToken
+	for _, value := range o.tokens.Range {
+		if t, ok := value.(openToken); ok {
+			open = append(open, t)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	revoked := o.inParallel(ctx, open,
-		func(ctx context.Context, id int64, t openToken) error { return t.client.RevokeToken(ctx, id) })
-	for id, t := range open {
-		if !revoked[id] {
-			warnings.Printf("[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until "+
-				"it expires. Revoke it in Qualytics (Settings, Tokens).", t.name, id)
-			delete(open, id)
-			continue
-		}
-		o.remove(id)
+	revoked, active := inParallel(ctx, open, func(t openToken) error { return t.client.RevokeToken(ctx, t.id) })
+	for _, t := range active {
+		warnings.Printf("[WARN] The ephemeral service token %q (ID %d) could not be revoked. It is valid until "+
+			"it expires. Revoke it in Qualytics (Settings, Tokens).", t.name, t.id)
 	}
-	deleted := o.inParallel(ctx, open,
-		func(ctx context.Context, id int64, t openToken) error { return t.client.DeleteToken(ctx, id) })
-	for id, t := range open {
-		if !deleted[id] {
-			warnings.Printf("[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be "+
-				"deleted.", t.name, id)
-		}
+	for _, t := range revoked {
+		o.tokens.Delete(t.id)
+	}
+	_, kept := inParallel(ctx, revoked, func(t openToken) error { return t.client.DeleteToken(ctx, t.id) })
+	for _, t := range kept {
+		warnings.Printf("[WARN] The ephemeral service token %q (ID %d) was revoked, but its record could not be "+
+			"deleted.", t.name, t.id)
 	}
 }
 
-// inParallel calls f for every token, and returns those for which it succeeded
-// before ctx ended.
-func (o *openTokens) inParallel(ctx context.Context, tokens map[int64]openToken,
-	f func(context.Context, int64, openToken) error,
-) map[int64]bool {
+// inParallel calls f for every token. It returns those for which f succeeded before ctx
+// ended, and the others.
+func inParallel(ctx context.Context, tokens []openToken, f func(openToken) error) (done, others []openToken) {
 	type result struct {
-		id int64
-		ok bool
+		token openToken
+		err   error
 	}
 	results := make(chan result, len(tokens))
-	for id, t := range tokens {
-		go func() { results <- result{id, f(ctx, id, t) == nil} }()
+	for _, t := range tokens {
+		go func() { results <- result{t, f(t)} }()
 	}
-	succeeded := map[int64]bool{}
+	others = slices.Clone(tokens)
 	for range tokens {
 		select {
 		case r := <-results:
-			succeeded[r.id] = r.ok
+			if r.err == nil {
+				done = append(done, r.token)
+				others = slices.DeleteFunc(others, func(t openToken) bool { return t == r.token })
+			}
 		case <-ctx.Done():
-			return succeeded
+			return done, others
 		}
 	}
-	return succeeded
+	return done, others
 }

@@ -84,7 +84,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 				ElementType: types.StringType,
 				Optional:    true,
 				Sensitive:   true,
-				Validators:  []validator.Map{headersValidator{}},
+				Validators:  []validator.Map{headersValidator{mustBeHeaders}},
 				MarkdownDescription: "Headers that are sent with every request, for a gateway in front of the " +
 					"deployment. `Authorization` is not allowed, because it contains the token.",
 			},
@@ -127,8 +127,7 @@ func (p *qualyticsProvider) Schema(_ context.Context, _ provider.SchemaRequest, 
 	}
 }
 
-// Configure sends no request. Unknown values are allowed until a request is
-// required.
+// Configure sends no request. Unknown values are allowed until a request is required.
 func (p *qualyticsProvider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	resp *provider.ConfigureResponse,
 ) {
@@ -143,10 +142,9 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 		clock:      p.env.Now,
 		random:     p.env.Random,
 		unknown:    block.unknown(),
-		names:      &accountNames{},
 		planTokens: &planTokens{},
 		readTokens: &sync.Map{},
-		accounts:   &runAccounts{},
+		accounts:   &runAccounts{accounts: map[string]runAccount{}},
 		contact:    &contact{},
 		cli:        p.env.CLI,
 	}
@@ -176,7 +174,7 @@ func (p *qualyticsProvider) Configure(ctx context.Context, req provider.Configur
 			settings.SourceOf(sources, "token")))
 		return
 	}
-	data.client = client
+	data.client, data.names = client, newAccountNames(client)
 }
 
 func (p *qualyticsProvider) Resources(context.Context) []func() resource.Resource {
@@ -208,8 +206,7 @@ func (p *qualyticsProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{newRevokeAction}
 }
 
-// userAgent returns the User-Agent header: provider, Terraform, and
-// TF_APPEND_USER_AGENT.
+// userAgent returns the User-Agent header: provider, Terraform, and TF_APPEND_USER_AGENT.
 func userAgent(version, terraform string, env Environment) string {
 	agent := "terraform-provider-qualytics/" + version
 	if terraform != "" {

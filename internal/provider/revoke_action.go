@@ -23,15 +23,23 @@ import (
 var _ action.ActionWithConfigure = (*revokeAction)(nil)
 
 func newRevokeAction() action.Action {
-	return &revokeAction{actionBase{base{name: "revoke_service_tokens"}}}
+	return &revokeAction{base{name: "revoke_service_tokens"}}
 }
 
 // revokeAction revokes tokens in an emergency.
-type revokeAction struct{ actionBase }
+type revokeAction struct{ base }
 
 type revokeModel struct {
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	TokenIDs         types.Set    `tfsdk:"token_ids"`
+}
+
+func (a *revokeAction) Metadata(_ context.Context, req action.MetadataRequest, resp *action.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + a.name
+}
+
+func (a *revokeAction) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
+	a.configure(req.ProviderData, &resp.Diagnostics)
 }
 
 func (a *revokeAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {

@@ -84,7 +84,7 @@ func (s *simulation) newWorld() {
 	profile := profiles[s.rng.IntN(len(profiles))]
 	profile.NoTokenCreated = s.rng.IntN(8) == 0
 	if s.rng.IntN(8) == 0 {
-		profile.MaxExpiryDays = 30
+		profile.MaxExpiryDays = pick(s.rng, 8, 30)
 	}
 	server, err := qualyticstest.NewServer(qualyticstest.Options{Profile: &profile, Clock: s.clock})
 	must(err)

@@ -22,19 +22,7 @@ import (
 
 func isPublic(name string) bool { return strings.EqualFold(name, qualytics.TeamPublic) }
 
-// normalizedTeams returns the names without Public, in lower case and sorted.
-func normalizedTeams(names []string) []string {
-	var out []string
-	for _, name := range names {
-		if !isPublic(name) {
-			out = append(out, strings.ToLower(name))
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func sameTeams(a, b []string) bool { return slices.Equal(normalizedTeams(a), normalizedTeams(b)) }
+func sameTeams(a, b []string) bool { return len(missingFrom(a, b))+len(missingFrom(b, a)) == 0 }
 
 // keepSpelling returns the server's team names in the spelling of prior, and with
 // Public only if prior contains it.
@@ -74,13 +62,9 @@ func missingFrom(a, b []string) []string {
 
 // sameTeamsModifier keeps the state if the configuration has the same teams in
 // another spelling.
-type sameTeamsModifier struct{}
+type sameTeamsModifier struct{ description }
 
-func (sameTeamsModifier) Description(context.Context) string {
-	return "Case, order, and the team Public make no difference."
-}
-
-func (m sameTeamsModifier) MarkdownDescription(ctx context.Context) string { return m.Description(ctx) }
+const teamsAreEqual = "Case, order, and the team Public make no difference."
 
 func (sameTeamsModifier) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
 	if req.ConfigValue.IsNull() || req.StateValue.IsNull() || req.PlanValue.IsUnknown() {
@@ -120,13 +104,13 @@ func refuseOtherSpelling(attribute path.Path, planned, state []string, diags *di
 // exist is an error that names the nearest ones. The names are requested again
 // before that, because this run may have created the team.
 func (c call) lookUpTeams(ctx context.Context, teams []string) []string {
-	if len(normalizedTeams(teams)) == 0 {
+	if len(withoutPublic(teams)) == 0 {
 		return []string{}
 	}
-	existing, missing, err := findTeams(ctx, c.client, teams)
+	existing, missing, err := c.findTeams(ctx, teams)
 	if err == nil && len(missing) > 0 {
 		c.client.ForgetTeamNames()
-		existing, missing, err = findTeams(ctx, c.client, teams)
+		existing, missing, err = c.findTeams(ctx, teams)
 	}
 	if err != nil {
 		c.fail("Unable to look up teams", "", err)
@@ -139,8 +123,8 @@ func (c call) lookUpTeams(ctx context.Context, teams []string) []string {
 }
 
 // findTeams returns the names of all teams, and the given ones that do not exist.
-func findTeams(ctx context.Context, client *qualytics.Client, teams []string) (existing, missing []string, err error) {
-	existing, err = client.TeamNames(ctx)
+func (c call) findTeams(ctx context.Context, teams []string) (existing, missing []string, err error) {
+	existing, err = c.client.TeamNames(ctx)
 	return existing, missingFrom(teams, existing), err
 }
 

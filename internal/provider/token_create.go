@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -20,60 +21,67 @@ import (
 // issue creates the planned token, for Create and for a rotation. It stores the secret and
 // the retiring tokens in the state before anything else can fail. It returns what is
 // stored, and false after an error.
-func (c call) issue(ctx context.Context, plan tokenModel, memory tokenMemory) (tokenModel, tokenMemory, bool) {
+func (c call) issue(ctx context.Context, plan tokenModel) (tokenModel, bool) {
 	accountID := c.id(plan.ServiceAccountID, "service_account_id")
 	encrypt := encrypterOf(ctx, plan.Encryption, c.diags) // before any request
 	generated := !plan.NamePrefix.IsNull()
 	if c.failed() {
-		return plan, memory, false
+		return plan, false
 	}
 	if generated {
 		name, ok := c.uniqueName(plan.NamePrefix.ValueString())
 		if !ok {
-			return plan, memory, false
+			return plan, false
 		}
 		plan.Name = types.StringValue(name)
 	}
-	name := plan.Name.ValueString()
-	token, err := c.client.CreateServiceToken(ctx, plan.createRequest(accountID, name), generated)
+	request := plan.createRequest(accountID, plan.Name.ValueString())
+	token, err := c.client.CreateServiceToken(ctx, request, generated)
 	if err != nil {
-		c.failCreateToken(ctx, accountID, name, err)
-		return plan, memory, false
+		c.failCreateToken(ctx, request, err)
+		return plan, false
 	}
 	issued := c.now().UTC()
-	memory = tokenMemory{IssuedAt: &issued, Retiring: memory.Retiring}
 	created := plan
-	created.applyCreated(&token.Token, c.now(), memory)
+	created.memory = tokenMemory{IssuedAt: &issued, Retiring: plan.memory.Retiring}
+	created.applyCreated(&token.Token, c.now())
 	if err := created.setSecret(string(token.Bearer), encrypt, c.random); err != nil {
 		c.removeUnencrypted(ctx, token.ID, created)
-		return created, memory, false
+		return created, false
 	}
-	c.saveToken(ctx, created, memory)
+	c.saveToken(ctx, created)
 	if token.Created == nil || token.Partial { // else the next plan would show the missing values as changed
 		if listed, found, err := c.client.FindServiceToken(ctx, token.ID); err == nil && found {
-			created.applyCreated(listed, c.now(), memory)
+			created.applyCreated(listed, c.now())
 		}
 	}
-	c.warnIfNotAsRequested(plan, created, token, memory)
+	c.warnIfNotAsRequested(plan, created, token)
 	c.verifySCIM(ctx, plan, token)
 	if plan.Revoked.ValueBool() {
 		if err := c.client.RevokeToken(ctx, token.ID); err != nil {
 			c.fail("Unable to revoke new service token", created.label(), err)
-			return created, memory, false
+			return created, false
 		}
-		created.Revoked, memory.RevokedByConfig = types.BoolValue(true), true
+		created.Revoked, created.memory.RevokedByConfig = types.BoolValue(true), true
 		created.Status = types.StringValue(statusRevoked)
 	}
-	c.saveToken(ctx, created, memory)
-	return created, memory, !c.failed()
+	c.saveToken(ctx, created)
+	return created, !c.failed()
+}
+
+// token returns the token in a state, with its private data.
+func (c call) token(ctx context.Context, state tfsdk.State) (m tokenModel) {
+	c.diags.Append(state.Get(ctx, &m)...)
+	c.load(ctx, memoryKey, &m.memory)
+	return m
 }
 
 // saveToken stores a token and its private data.
-func (c call) saveToken(ctx context.Context, m tokenModel, memory tokenMemory) {
-	memory.DaysLeft = m.daysLeft(c.now())
+func (c call) saveToken(ctx context.Context, m tokenModel) {
+	m.memory.DaysLeft = m.daysLeft(c.now())
 	c.readTokens.Store(m.ID.ValueString(), true)
 	c.save(ctx, m.ID, m)
-	c.store(ctx, memoryKey, memory)
+	c.store(ctx, memoryKey, m.memory)
 }
 
 // removeUnencrypted revokes and deletes a new token whose secret could not be encrypted.
@@ -89,31 +97,31 @@ func (c call) removeUnencrypted(ctx context.Context, id int64, created tokenMode
 
 // applyCreated copies the server's description of a new token. Name and owner stay
 // as requested. Whether it is revoked is not read: a new token is not.
-func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time, memory tokenMemory) {
+func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 	m.ID, m.Revoked = idValue(t.ID), types.BoolValue(false)
 	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
-	m.Status = types.StringValue(m.statusAt(now, memory))
+	m.Status = types.StringValue(m.statusAt(now))
 }
 
 // rotate creates a new token beside the old one, and then removes what does not stay.
 // Failures of that are warnings, because after an error, Terraform would not update what
 // depends on the new token.
 func (c call) rotate(ctx context.Context, l tokenLife) {
-	d, plan, memory := l.decide(), l.plan, l.memory
+	d, plan := l.decide(), l.plan
 	c.client.SyncClock(ctx)
 	if plan.RetiringTokens.IsUnknown() && !l.state.Revoked.ValueBool() { // decided by the clock
-		l.state.Status = types.StringValue(l.state.statusAt(c.now(), memory))
+		l.state.Status = types.StringValue(l.state.statusAt(c.now()))
 	}
-	old := l.state.retire(c.now(), plan.overlap())
+	old := l.state.retire(c.now(), days(plan.OverlapDays))
 	stay, remove := d.stay, d.leave
 	if l.keepsOld() {
 		stay = append(stay, old)
 	} else {
 		remove = append(remove, old)
 	}
-	plan.setRetiring(slices.Concat(stay, remove), &memory)
-	created, memory, ok := c.issue(ctx, plan, memory)
+	plan.setRetiring(slices.Concat(stay, remove))
+	created, ok := c.issue(ctx, plan)
 	if !ok {
 		return
 	}
@@ -122,8 +130,8 @@ func (c call) rotate(ctx context.Context, l tokenLife) {
 	for _, f := range failures {
 		c.warn(f.Summary(), "%s", f.Detail())
 	}
-	created.setRetiring(slices.Concat(stay, left), &memory)
-	c.saveToken(ctx, created, memory)
+	created.setRetiring(slices.Concat(stay, left))
+	c.saveToken(ctx, created)
 }
 
 // expiryTolerance is how far a lifetime may differ from the requested one: a
@@ -132,24 +140,22 @@ const expiryTolerance = day
 
 // warnIfNotAsRequested warns about a new token that is not as requested. An error would
 // mark the token as tainted, and its replacement would be the same.
-func (c call) warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken, memory tokenMemory) {
+func (c call) warnIfNotAsRequested(plan, created tokenModel, t *qualytics.NewToken) {
 	requested := plan.ExpiresInDays
 	start, known := timeOf(created.CreatedAt)
 	expires, limited := timeOf(created.ExpiresAt)
-	differs := known && limited &&
-		(expires.Sub(start)-time.Duration(requested.ValueInt64())*day).Abs() > expiryTolerance
+	differs := known && limited && (expires.Sub(start)-days(requested)).Abs() > expiryTolerance
 	switch {
 	case t.Partial:
 		c.warn("Response only partly readable", "The ID and the secret of the new service token are in the state; the "+
 			"next refresh reads the rest. The deployment may run a version of Qualytics that this version of the "+
 			"provider does not support.")
 	case requested.IsNull() == limited, differs:
-		c.warnAt("expires_in_days", "Lifetime not applied", "The %s "+
-			"was requested with %s, but it %s. The deployment decides. Set expires_in_days to the lifetime that it "+
-			"allows.", created.label(), lifetimeText(requested),
+		c.warnAt("expires_in_days", "Lifetime not applied", "The %s was requested with %s, but it %s. The deployment "+
+			"decides. Set expires_in_days to the lifetime that it allows.", created.label(), lifetimeText(requested),
 			expiryText(expires, limited))
 	}
-	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime(memory) {
+	if !plan.RotateBeforeDays.IsNull() && created.windowCoversLifetime(plan.RotateBeforeDays) {
 		c.warnAt("rotate_before_days", "Rotation window covers the whole lifetime", "The server limited the lifetime "+
 			"of %s, so that rotate_before_days = %d covers all of it. To avoid a rotation in every run, the token is "+
 			"rotated only after it has expired. Reduce rotate_before_days.", created.label(),
@@ -187,9 +193,9 @@ func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewT
 	}
 	switch e := asError(err); {
 	case err == nil:
-		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also "+
-			"works outside of the SCIM endpoints, with all permissions of its account. It is in the state. Destroy "+
-			"it, or accept these permissions.", sentenceStart(tokenLabel(&t.Token)))
+		c.warnAt("scim_endpoints_only", "Service token is not limited to SCIM", "%s also works outside of the SCIM "+
+			"endpoints, with all permissions of its account. It is in the state. Destroy it, or accept these "+
+			"permissions.", sentenceStart(tokenLabel(&t.Token)))
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
 		c.warnAt("scim_endpoints_only", "Unable to verify SCIM restriction", "The API does not report whether a token "+
 			"is limited to SCIM, and the attempt to use the token elsewhere failed. %s To verify it yourself, call "+
@@ -198,25 +204,26 @@ func (c call) verifySCIM(ctx context.Context, plan tokenModel, t *qualytics.NewT
 }
 
 // failCreateToken reports why a token was not created.
-func (c call) failCreateToken(ctx context.Context, accountID int64, name string, err error) {
+func (c call) failCreateToken(ctx context.Context, request qualytics.TokenCreate, err error) {
 	const summary = "Unable to create service token"
-	object := fmt.Sprintf("service token %q of the service account ID %d", name, accountID)
+	object := fmt.Sprintf("service token %q of the service account ID %d", request.Name, request.UserID)
 	switch {
 	case qualytics.IsConflict(err):
 		c.failAt("name", "Service token name already in use", "%s",
-			detailOf(object, err, c.nameInUseText(ctx, accountID, name)))
+			detailOf(object, err, c.nameInUseText(ctx, request)))
 	case qualytics.IsUnknownPath(err):
 		c.fail(summary, object, err)
 	case qualytics.IsNotFound(err), qualytics.IsBadRequest(err):
 		c.failAt("service_account_id", summary, "%s", detailOf(object, err, fmt.Sprintf("The account with ID %d may "+
-			"not exist, may be deactivated, or may not be a service account. Check service_account_id.", accountID)))
+			"not exist, may be deactivated, or may not be a service account. Check service_account_id.",
+			request.UserID)))
 	default:
 		c.fail(summary, object, err)
 	}
 }
 
 // nameInUseText returns which token uses a name, and what to do about it.
-func (c call) nameInUseText(ctx context.Context, accountID int64, name string) string {
+func (c call) nameInUseText(ctx context.Context, request qualytics.TokenCreate) string {
 	const rule = "The names of an account's tokens are unique, and a revoked token keeps its name. In a replacement " +
 		"with create_before_destroy, the old token still uses the name: use name_prefix instead of name there."
 	tokens, err := c.client.ServiceTokens(ctx)
@@ -225,13 +232,12 @@ func (c call) nameInUseText(ctx context.Context, accountID int64, name string) s
 	}
 	for i := range tokens {
 		t := &tokens[i]
-		if t.User.ID != accountID || t.Name != name {
+		if t.User.ID != request.UserID || t.Name != request.Name {
 			continue
 		}
 		return fmt.Sprintf("The %s token with ID %d uses the name. %s\n\nTo manage that token with Terraform, import "+
 			"it; its secret remains unknown:%s\n\nIf it is not needed, revoke and delete it in Qualytics (Settings, "+
-			"Tokens).",
-			listStatus(t, c.now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
+			"Tokens).", listStatus(t, c.now()), t.ID, rule, c.importCommand("qualytics_service_token", t.ID))
 	}
 	return rule
 }

@@ -22,9 +22,8 @@ import (
 )
 
 type tokensModel struct {
-	ServiceAccountID types.String `tfsdk:"service_account_id"`
-	Status           types.String `tfsdk:"status"`
-	ServiceTokens    []tokenItem  `tfsdk:"service_tokens"`
+	tokenListModel
+	ServiceTokens []tokenItem `tfsdk:"service_tokens"`
 }
 
 // tokenItem is a service token without its secret.
@@ -40,7 +39,7 @@ type tokenItem struct {
 
 func newTokenItem(t *qualytics.Token, now time.Time) tokenItem {
 	m := tokenModel{Revoked: types.BoolValue(false)}
-	m.refresh(t, now, tokenMemory{})
+	m.refresh(t, now)
 	return tokenItem{
 		ID: m.ID, Name: m.Name, ServiceAccountID: m.ServiceAccountID, Status: m.Status,
 		CreatedAt: m.CreatedAt, ExpiresAt: m.ExpiresAt, LastUsedAt: timetypes.NewRFC3339TimePointerValue(t.LastUsed),
@@ -85,7 +84,7 @@ func newServiceTokensDataSource() datasource.DataSource {
 }
 
 func readTokens(ctx context.Context, c call, model *tokensModel) {
-	tokens, err := c.listTokens(ctx, model.ServiceAccountID.ValueString(), model.Status.ValueString())
+	tokens, err := c.listTokens(ctx, model.tokenListModel)
 	if err != nil {
 		c.fail(unableToListTokens, "", err)
 		return
@@ -96,6 +95,7 @@ func readTokens(ctx context.Context, c call, model *tokensModel) {
 	}
 }
 
+// tokenListModel is a filter of service tokens.
 type tokenListModel struct {
 	ServiceAccountID types.String `tfsdk:"service_account_id"`
 	Status           types.String `tfsdk:"status"`
@@ -103,7 +103,7 @@ type tokenListModel struct {
 
 func newServiceTokenList() list.ListResource {
 	return &listResource[tokenListModel]{
-		resourceBase{base{name: "service_token"}}, "service tokens", unableToListTokens, listschema.Schema{
+		resourceBase{base: base{name: "service_token"}}, "service tokens", unableToListTokens, listschema.Schema{
 			MarkdownDescription: "Lists service tokens, without their secrets.",
 			Attributes: map[string]listschema.Attribute{
 				"service_account_id": listschema.StringAttribute{
@@ -124,8 +124,10 @@ func newServiceTokenList() list.ListResource {
 func eachToken(ctx context.Context, c call, config tokenListModel) iter.Seq2[listed, error] {
 	return func(yield func(listed, error) bool) {
 		now := c.now()
-		tokens, err := c.listTokens(ctx, config.ServiceAccountID.ValueString(),
-			cmp.Or(config.Status.ValueString(), statusActive))
+		if config.Status.IsNull() {
+			config.Status = types.StringValue(statusActive)
+		}
+		tokens, err := c.listTokens(ctx, config)
 		if err != nil {
 			yield(listed{}, err)
 			return
@@ -154,9 +156,9 @@ func validityText(t *qualytics.Token, now time.Time) string {
 	}
 }
 
-// listTokens returns the tokens of an account and with a status by ID; "" matches
-// all.
-func (c call) listTokens(ctx context.Context, accountID, status string) ([]qualytics.Token, error) {
+// listTokens returns the tokens that match a filter, by ID.
+func (c call) listTokens(ctx context.Context, filter tokenListModel) ([]qualytics.Token, error) {
+	accountID, status := filter.ServiceAccountID.ValueString(), filter.Status.ValueString()
 	tokens, err := c.client.CachedServiceTokens(ctx)
 	var found []qualytics.Token
 	for i := range tokens {

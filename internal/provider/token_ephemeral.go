@@ -29,10 +29,10 @@ var (
 )
 
 func newTokenEphemeral() ephemeral.EphemeralResource {
-	return &tokenEphemeral{ephemeralBase{base{name: "service_token"}}}
+	return &tokenEphemeral{base{name: "service_token"}}
 }
 
-type tokenEphemeral struct{ ephemeralBase }
+type tokenEphemeral struct{ base }
 
 // ephemeralTokenModel is a service token that exists during one run.
 type ephemeralTokenModel struct {
@@ -52,9 +52,18 @@ const (
 	ephemeralDays   = 1
 )
 
-// closeKey is the key of the token's ID in the private data, which contains
-// nothing else.
+// closeKey is the key of the token's ID in the private data, which contains nothing else.
 const closeKey = "id"
+
+func (r *tokenEphemeral) Metadata(_ context.Context, req ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_" + r.name
+}
+
+func (r *tokenEphemeral) Configure(
+	_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse,
+) {
+	r.configure(req.ProviderData, &resp.Diagnostics)
+}
 
 func (r *tokenEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
@@ -130,13 +139,17 @@ func (r *tokenEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, re
 	if !ok {
 		return
 	}
-	c.open.recordName(name)
-	token, err := c.client.CreateServiceToken(ctx, model.createRequest(accountID, name), true)
+	c.open.names.Store(name, true)
+	request := qualytics.TokenCreate{
+		Name: name, UserID: accountID, ExpiresInDays: model.ExpiresInDays.ValueInt64Pointer(),
+		SCIMEndpointsOnly: model.SCIMEndpointsOnly.ValueBool(),
+	}
+	token, err := c.client.CreateServiceToken(ctx, request, true)
 	if err != nil {
-		c.failCreateToken(ctx, accountID, name, err)
+		c.failCreateToken(ctx, request, err)
 		return
 	}
-	c.open.add(token.ID, name, c.client)
+	c.open.tokens.Store(token.ID, openToken{token.ID, name, c.client})
 	model.setCreated(token, name)
 	c.diags.Append(resp.Private.SetKey(ctx, closeKey, []byte(strconv.Quote(model.ID.ValueString())))...)
 	c.diags.Append(resp.Result.Set(ctx, model)...)
@@ -191,7 +204,7 @@ func (r *tokenEphemeral) Close(ctx context.Context, req ephemeral.CloseRequest, 
 			"%d", number), err, "It stays valid until it expires. Revoke it in Qualytics (Settings, Tokens)."))
 		return
 	}
-	c.open.remove(number)
+	c.open.tokens.Delete(number)
 }
 
 func (m *ephemeralTokenModel) setDefaults() {
@@ -204,14 +217,6 @@ func (m *ephemeralTokenModel) setDefaults() {
 	if m.SCIMEndpointsOnly.IsNull() {
 		m.SCIMEndpointsOnly = types.BoolValue(false)
 	}
-}
-
-// createRequest returns the request for a new token with the given name.
-func (m ephemeralTokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
-	return tokenModel{
-		ExpiresInDays:     m.ExpiresInDays,
-		SCIMEndpointsOnly: m.SCIMEndpointsOnly,
-	}.createRequest(accountID, name)
 }
 
 func (m *ephemeralTokenModel) setCreated(t *qualytics.NewToken, name string) {

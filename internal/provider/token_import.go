@@ -79,9 +79,8 @@ func tokenNamesText(tokens []qualytics.Token, wanted string) string {
 	return " The tokens of this account are " + quoteList(names[:min(most, len(names))]) + "."
 }
 
-// importSecret returns the secret of an imported token from the environment if the
-// server confirms that it belongs to this token, else null. No diagnostic contains
-// it.
+// importSecret returns the secret of an imported token from the environment if the server
+// confirms that it belongs to this token, else null. No diagnostic contains it.
 func (c call) importSecret(ctx context.Context, t *qualytics.Token, model tokenModel) types.String {
 	const notStored = "Unable to import secret of service token"
 	value, _ := c.lookupEnv(envImportToken)
@@ -135,8 +134,7 @@ func (c call) warnOfSiblings(ctx context.Context, t *qualytics.Token) {
 		c.warn(fmt.Sprintf("Other service tokens have the prefix of %q", t.Name), "These tokens of the same account "+
 			"are valid too:\n\n%s\n\nA rotation may have replaced one of them by another. The import takes the given "+
 			"one only: import the newest, and revoke the others in Qualytics (Settings, Tokens) when they are not "+
-			"used any more.",
-			strings.Join(lines, "\n"))
+			"used any more.", strings.Join(lines, "\n"))
 	}
 }
 

@@ -12,9 +12,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// This file decides what happens to an existing token. It makes no request, reads no
-// clock, and contains no text. ModifyPlan plans the decision, and Update and Delete
-// execute it.
+// This file decides what happens to an existing token. It makes no request, reads no clock,
+// and contains no text. ModifyPlan plans the decision, and Update and Delete execute it.
 
 // tokenAction is what happens to an existing token.
 type tokenAction int
@@ -33,9 +32,8 @@ const (
 // the last refresh, and the configuration.
 type tokenLife struct {
 	state      tokenModel
-	plan       tokenModel   // as Terraform proposes it
-	configName types.String // null if the configuration has name_prefix
-	memory     tokenMemory
+	plan       tokenModel      // as Terraform proposes it
+	configName types.String    // null if the configuration has name_prefix
 	retiring   []retiringToken // in the state
 
 	// destroys means that the configuration does not contain the token.
@@ -60,8 +58,6 @@ type tokenDecision struct {
 	// uncertain means that values that are unknown while planning decide whether there is a
 	// new token.
 	uncertain bool
-	// keepsOld means that a rotation leaves the old token valid.
-	keepsOld bool
 	// stay and leave contain the retiring tokens that are kept and removed.
 	stay, leave []retiringToken
 }
@@ -84,7 +80,6 @@ func (l tokenLife) decideAt(now time.Time) (tokenLife, tokenDecision) {
 func (l tokenLife) decide() tokenDecision {
 	var d tokenDecision
 	d.action, d.causes, d.uncertain = l.action()
-	d.keepsOld = d.action == tokenRotate && l.keepsOld()
 	for _, t := range l.retiring {
 		if d.removesAll() || l.leaves(t) {
 			d.leave = append(d.leave, t)
@@ -184,10 +179,10 @@ func (l tokenLife) changedArguments() (changed []string, mayBe bool) {
 		},
 		{
 			"scim_endpoints_only", !plan.SCIMEndpointsOnly.IsUnknown(),
-			!plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !l.memory.Imported,
+			!plan.SCIMEndpointsOnly.Equal(state.SCIMEndpointsOnly) && !l.state.memory.Imported,
 		},
 		{
-			"encryption", !objectHasUnknown(plan.Encryption),
+			"encryption", !hasUnknown(plan.Encryption),
 			!plan.Encryption.Equal(state.Encryption) && !l.adoptsEncryption(),
 		},
 		{
@@ -209,7 +204,7 @@ func (l tokenLife) changedArguments() (changed []string, mayBe bool) {
 // adoptsPrefix reports whether a configured prefix is stored without a new token: the token
 // was imported, or its name has that prefix.
 func (l tokenLife) adoptsPrefix() bool {
-	return l.state.NamePrefix.IsNull() && (l.memory.Imported || l.plan.hasPrefixOf(l.state))
+	return l.state.NamePrefix.IsNull() && (l.state.memory.Imported || l.plan.hasPrefixOf(l.state))
 }
 
 // adoptsLifetime reports whether a configured lifetime is stored without a new token: the
@@ -221,28 +216,27 @@ func (l tokenLife) adoptsLifetime() bool {
 // adoptsEncryption reports whether a configured encryption is stored without a new token:
 // the token was imported.
 func (l tokenLife) adoptsEncryption() bool {
-	return l.memory.Imported && l.state.Encryption.IsNull() && !l.plan.Encryption.IsNull()
+	return l.state.memory.Imported && l.state.Encryption.IsNull() && !l.plan.Encryption.IsNull()
 }
 
 // statusRequiresNew reports whether the status requires a new token, or may do so.
 func (l tokenLife) statusRequiresNew() (required, mayBe bool) {
 	switch status := l.state.Status.ValueString(); {
-	case status == statusExpired, status == statusRevoked && !l.memory.RevokedByConfig:
-		required = true
-	case status == statusRevoked:
-		return false, false
-	case l.plan.RotateBeforeDays.IsUnknown():
-		mayBe = !l.state.ExpiresAt.IsNull()
-	case l.memory.DaysLeft == nil:
-		required = status == statusRotationDue
-	default:
-		required = l.plan.isDue(*l.memory.DaysLeft, l.memory)
-	}
-	switch {
-	case l.plan.Revoked.IsUnknown():
-		return false, required || mayBe
 	case l.plan.Revoked.ValueBool():
 		return false, false
+	case status == statusExpired:
+		required = true
+	case status == statusRevoked:
+		required = !l.state.memory.RevokedByConfig
+	case l.plan.RotateBeforeDays.IsUnknown():
+		mayBe = !l.state.ExpiresAt.IsNull()
+	case l.state.memory.DaysLeft == nil:
+		required = status == statusRotationDue
+	default:
+		required = l.state.isDue(*l.state.memory.DaysLeft, l.plan.RotateBeforeDays)
+	}
+	if l.plan.Revoked.IsUnknown() {
+		return false, required || mayBe
 	}
 	return required, mayBe
 }
@@ -273,7 +267,7 @@ func (l tokenLife) leaves(t retiringToken) bool {
 func (l tokenLife) withOverlap(t retiringToken) retiringToken {
 	if !l.plan.OverlapDays.IsUnknown() && !l.plan.OverlapDays.Equal(l.state.OverlapDays) &&
 		!t.memory.ReplacedAt.IsZero() {
-		t.RetireAt = timetypes.NewRFC3339TimeValue(t.memory.endOfOverlap(l.plan.overlap()).UTC())
+		t.RetireAt = timetypes.NewRFC3339TimeValue(t.memory.endOfOverlap(days(l.plan.OverlapDays)).UTC())
 	}
 	return t
 }
@@ -286,14 +280,14 @@ func (l tokenLife) at(now time.Time) tokenLife {
 	l.retiring = slices.Clone(l.retiring)
 	for i, t := range l.retiring {
 		if t.memory.Status == retiringOverlaps || t.memory.Status == retiringInUse {
-			l.retiring[i].memory.Status = t.statusAt(now, l.state.overlap(), t.memory.LastUsed)
+			l.retiring[i].memory.Status = t.statusAt(now, days(l.state.OverlapDays), t.memory.LastUsed)
 		}
 	}
 	if slices.ContainsFunc(l.retiring, l.leaves) || l.state.Revoked.ValueBool() {
 		return l
 	}
-	l.memory.DaysLeft = l.state.daysLeft(now)
-	l.state.Status = types.StringValue(l.state.statusAt(now, l.memory))
+	l.state.memory.DaysLeft = l.state.daysLeft(now)
+	l.state.Status = types.StringValue(l.state.statusAt(now))
 	return l
 }
 
@@ -342,7 +336,7 @@ func (l tokenLife) plannedRetiring(d tokenDecision) types.List {
 		return types.ListUnknown(retiringTokenType)
 	case d.action != tokenRotate:
 		return retiringList(d.stay)
-	case l.hasUnknown(), l.byClock, !d.keepsOld:
+	case l.hasUnknown(), l.byClock, !l.keepsOld():
 		return types.ListUnknown(retiringTokenType)
 	}
 	old := retiringToken{ID: l.state.ID, Name: l.state.Name, RetireAt: timetypes.NewRFC3339Unknown()}
@@ -363,26 +357,15 @@ func (l tokenLife) mayEnd(d tokenDecision) (current, retiring bool) {
 // unknownForCreation returns the first argument whose unknown value may make the creation of
 // a token fail, or "". It returns none if the account is replaced, which ends the token anyway.
 func (l tokenLife) unknownForCreation() string {
-	if l.plan.ServiceAccountID.IsUnknown() {
+	unknown := unknownNames(
+		argument{"name", l.configName}, argument{"name_prefix", l.plan.NamePrefix},
+		argument{"expires_in_days", l.plan.ExpiresInDays}, argument{"rotate_before_days", l.plan.RotateBeforeDays},
+		argument{"overlap_days", l.plan.OverlapDays}, argument{"deletion_policy", l.plan.DeletionPolicy},
+		argument{"encryption", l.plan.Encryption})
+	if l.plan.ServiceAccountID.IsUnknown() || len(unknown) == 0 {
 		return ""
 	}
-	for _, a := range []struct {
-		name    string
-		unknown bool
-	}{
-		{"name", l.configName.IsUnknown()},
-		{"name_prefix", l.plan.NamePrefix.IsUnknown()},
-		{"expires_in_days", l.plan.ExpiresInDays.IsUnknown()},
-		{"rotate_before_days", l.plan.RotateBeforeDays.IsUnknown()},
-		{"overlap_days", l.plan.OverlapDays.IsUnknown()},
-		{"deletion_policy", l.plan.DeletionPolicy.IsUnknown()},
-		{"encryption", objectHasUnknown(l.plan.Encryption)},
-	} {
-		if a.unknown {
-			return a.name
-		}
-	}
-	return ""
+	return unknown[0]
 }
 
 // isReconfigured reports whether the configuration changes a token that stays, other than

@@ -61,6 +61,8 @@ type tokenModel struct {
 	CreatedAt         timetypes.RFC3339 `tfsdk:"created_at"`
 	ExpiresAt         timetypes.RFC3339 `tfsdk:"expires_at"`
 	RetiringTokens    types.List        `tfsdk:"retiring_tokens"`
+
+	memory tokenMemory
 }
 
 // tokenMemory is the private data of a token: what the API does not report, and what the
@@ -96,7 +98,7 @@ func newTokenModel(t *qualytics.Token, now time.Time) tokenModel {
 		RotateWhenChanged: types.MapNull(types.StringType), Encryption: types.ObjectNull(encryptionTypes),
 		RetiringTokens: retiringList(nil),
 	}
-	m.refresh(t, now, tokenMemory{})
+	m.refresh(t, now)
 	return m
 }
 
@@ -140,7 +142,7 @@ func (m tokenModel) createRequest(accountID int64, name string) qualytics.TokenC
 
 // refresh copies the server's response and decides the status at now. What the API
 // does not report stays unchanged.
-func (m *tokenModel) refresh(t *qualytics.Token, now time.Time, memory tokenMemory) {
+func (m *tokenModel) refresh(t *qualytics.Token, now time.Time) {
 	m.ID = idValue(t.ID)
 	if t.User.ID != 0 {
 		m.ServiceAccountID = idValue(t.User.ID)
@@ -155,7 +157,7 @@ func (m *tokenModel) refresh(t *qualytics.Token, now time.Time, memory tokenMemo
 		m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	}
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
-	m.Status = types.StringValue(m.statusAt(now, memory))
+	m.Status = types.StringValue(m.statusAt(now))
 	if revokedByExpiry {
 		m.Status = types.StringValue(statusExpired)
 	}
@@ -197,14 +199,14 @@ func lifetimeDays(t *qualytics.Token) *int64 {
 }
 
 // statusAt returns the status at now from revoked, expires_at, and rotate_before_days.
-func (m tokenModel) statusAt(now time.Time, memory tokenMemory) string {
+func (m tokenModel) statusAt(now time.Time) string {
 	expires, limited := timeOf(m.ExpiresAt)
 	switch {
 	case m.Revoked.ValueBool():
 		return statusRevoked
 	case limited && !now.Before(expires):
 		return statusExpired
-	case limited && m.isDue(*m.daysLeft(now), memory):
+	case limited && m.isDue(*m.daysLeft(now), m.RotateBeforeDays):
 		return statusRotationDue
 	}
 	return statusActive
@@ -231,32 +233,26 @@ func (m tokenModel) daysLeft(now time.Time) *int64 {
 	return &days
 }
 
-// isDue reports whether the rotation window has begun.
-func (m tokenModel) isDue(daysLeft int64, memory tokenMemory) bool {
-	window := m.RotateBeforeDays
+// isDue reports whether a rotation window has begun.
+func (m tokenModel) isDue(daysLeft int64, window types.Int64) bool {
 	return !window.IsNull() && !window.IsUnknown() && daysLeft <= window.ValueInt64() &&
-		!m.windowCoversLifetime(memory)
+		!m.windowCoversLifetime(window)
 }
 
 // windowCoversLifetime reports whether the server limited the lifetime of the
 // token to the rotation window or less. Such a token is rotated when it expires:
 // the next one would be due immediately, so every run would rotate it.
-func (m tokenModel) windowCoversLifetime(memory tokenMemory) bool {
+func (m tokenModel) windowCoversLifetime(window types.Int64) bool {
 	created, known := timeOf(m.CreatedAt)
-	if !known && memory.IssuedAt != nil {
-		created, known = *memory.IssuedAt, true
+	if !known && m.memory.IssuedAt != nil {
+		created, known = *m.memory.IssuedAt, true
 	}
 	expires, limited := timeOf(m.ExpiresAt)
-	return known && limited && expires.Sub(created) <= m.window()
+	return known && limited && expires.Sub(created) <= days(window)
 }
 
-// window returns the length of the rotation window.
-func (m tokenModel) window() time.Duration {
-	return time.Duration(m.RotateBeforeDays.ValueInt64()) * day
-}
-
-// overlap returns the length of the overlap.
-func (m tokenModel) overlap() time.Duration { return time.Duration(m.OverlapDays.ValueInt64()) * day }
+// days returns a number of days as a duration.
+func days(number types.Int64) time.Duration { return time.Duration(number.ValueInt64()) * day }
 
 // arguments returns the arguments that an update can store.
 func (m tokenModel) arguments() []attr.Value {
@@ -285,6 +281,14 @@ func (m tokenModel) apiToken() *qualytics.Token {
 	return t
 }
 
+// hardEndText returns when a token stops working in any case.
+func hardEndText(expires *time.Time) string {
+	if expires == nil {
+		return ""
+	}
+	return ", at the latest until it expires at " + formatTime(*expires)
+}
+
 // label names the token in messages.
 func (m tokenModel) label() string {
 	return fmt.Sprintf("service token %q (ID %s, service account ID %s)", m.Name.ValueString(), m.ID.ValueString(),
@@ -309,28 +313,20 @@ const (
 	maxPrefix    = qualytics.MaxName - suffixLength
 )
 
-// uniqueName returns prefix with a suffix that sorts by time (UTC, milliseconds)
-// and differs between two runs at the same time.
-func uniqueName(prefix string, now time.Time, random io.Reader) (string, error) {
-	b := make([]byte, suffixRandom)
-	if _, err := io.ReadFull(random, b); err != nil {
-		return "", fmt.Errorf("no random data is available: %w", err)
-	}
-	return prefix + strings.Replace(now.UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), nil
-}
-
 // listStatus returns the status of a token without a configuration.
 func listStatus(t *qualytics.Token, now time.Time) string {
 	m := tokenModel{Revoked: types.BoolValue(false)}
-	m.refresh(t, now, tokenMemory{})
+	m.refresh(t, now)
 	return m.Status.ValueString()
 }
 
-// uniqueName returns a unique name with a prefix. It reports false after an error.
+// uniqueName returns prefix with a suffix that sorts by time (UTC, milliseconds) and differs
+// between two runs at the same time. It reports false after an error.
 func (c call) uniqueName(prefix string) (string, bool) {
-	name, err := uniqueName(prefix, c.now(), c.random)
-	if err != nil {
-		c.refuse("Unable to generate service token name", "%s", sentence(err.Error()))
+	b := make([]byte, suffixRandom)
+	if _, err := io.ReadFull(c.random, b); err != nil {
+		c.refuse("Unable to generate service token name", "%s", sentence("no random data is available: "+err.Error()))
+		return "", false
 	}
-	return name, err == nil
+	return prefix + strings.Replace(c.now().UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), true
 }

@@ -28,28 +28,28 @@ func (r *tokenResource) ModifyPlan(
 		c.planNewToken(ctx, req, resp)
 		return
 	}
-	l := tokenLife{destroys: req.Plan.Raw.IsNull(), newAccounts: c.accounts.replaced()}
-	c.load(ctx, memoryKey, &l.memory)
-	l.unchanged = req.Plan.Raw.Equal(req.State.Raw)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("id"), &l.state.ID)...)
-	_, l.wasRead = c.readTokens.Load(l.state.ID.ValueString())
-	if l.unchanged && !l.memory.Imported && c.isSettled(ctx, req, l) {
-		return // the most common plan
+	l := tokenLife{
+		state: c.token(ctx, req.State), destroys: req.Plan.Raw.IsNull(), unchanged: req.Plan.Raw.Equal(req.State.Raw),
+		newAccounts: c.accounts.replaces.Load(),
 	}
-	c.diags.Append(req.State.Get(ctx, &l.state)...)
-	if !l.destroys {
+	_, l.wasRead = c.readTokens.Load(l.state.ID.ValueString())
+	if l.unchanged { // the most common plan
+		l.plan = l.state
+	} else if !l.destroys {
 		c.diags.Append(req.Plan.Get(ctx, &l.plan)...)
+	}
+	if !l.destroys {
 		c.diags.Append(req.Config.GetAttribute(ctx, path.Root("name"), &l.configName)...)
 	}
 	if c.failed() {
 		return
 	}
-	l.retiring = c.retiring(ctx, l.state, l.memory)
+	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
 	l, d := l.decideAt(c.now())
 	if l.byClock && !d.changesNothing() {
-		l.state.setRetiring(l.retiring, &l.memory)
-		c.store(ctx, memoryKey, l.memory) // for the apply
+		l.state.setRetiring(l.retiring)
+		c.store(ctx, memoryKey, l.state.memory) // for the apply
 	}
 	if d.action == tokenRefuse {
 		c.refuseReplacement(l)
@@ -61,7 +61,7 @@ func (r *tokenResource) ModifyPlan(
 	if d.action == tokenRotate && !l.wasRead {
 		c.firstContact(ctx)
 	}
-	if !l.destroys && !c.failed() {
+	if !c.failed() {
 		c.plan(ctx, l, d, resp)
 	}
 	if !c.failed() {
@@ -69,8 +69,11 @@ func (r *tokenResource) ModifyPlan(
 	}
 }
 
-// plan stores a decision in the plan.
+// plan stores a decision in the plan, unless Terraform proposes it.
 func (c call) plan(ctx context.Context, l tokenLife, d tokenDecision, resp *resource.ModifyPlanResponse) {
+	if l.destroys || l.unchanged && d.changesNothing() {
+		return
+	}
 	if d.action == tokenReplace {
 		if argument := l.unknownForCreation(); argument != "" {
 			c.refuseUnchecked(argument, l.state.label())
@@ -101,32 +104,6 @@ func (c call) planNewToken(
 	c.diags.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// isSettled reports whether the state says that the token works, and that nothing is due
-// or retiring. It decodes only what it needs, because it is called for every token.
-func (c call) isSettled(ctx context.Context, req resource.ModifyPlanRequest, l tokenLife) bool {
-	var state tokenModel
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("status"), &state.Status)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("retiring_tokens"), &state.RetiringTokens)...)
-	if state.Status.ValueString() != statusActive || len(state.RetiringTokens.Elements()) > 0 {
-		return false
-	}
-	if l.wasRead {
-		return true
-	}
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("created_at"), &state.CreatedAt)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("expires_at"), &state.ExpiresAt)...)
-	c.diags.Append(req.State.GetAttribute(ctx, path.Root("rotate_before_days"), &state.RotateBeforeDays)...)
-	return state.statusAt(c.now(), l.memory) == statusActive
-}
-
-// refuseReplacement says that a token must be replaced, which Terraform does not accept in
-// this apply.
-func (c call) refuseReplacement(l tokenLife) {
-	c.refuse("Service token must be planned again", "The %s has to be replaced: a value that was unknown while "+
-		"planning differs from the state, or the plan did not refresh it. Nothing was changed. Plan again, with a "+
-		"refresh (without -refresh=false and -minimal-refresh).", l.state.label())
-}
-
 // refuseReservedName reports a replacement that the server would refuse because
 // the record of the old token keeps the name.
 func (c call) refuseReservedName(l tokenLife, d tokenDecision) {
@@ -147,17 +124,16 @@ func (c call) explain(ctx context.Context, l tokenLife, d tokenDecision) {
 	if c.client != nil && (d.removesAll() || d.action == tokenRevoke) {
 		refused = !c.planGuard().allowsRevocationOf(ctx, l.state)
 	}
-	switch d.action {
-	case tokenDestroy:
-		c.warnOfEnd(ctx, l.state, refused, "It will be destroyed and stop working.")
-	case tokenRevoke:
-		c.warnOfEnd(ctx, l.state, refused, "It will be revoked and stop working.")
-	case tokenReplace:
+	switch {
+	case d.action == tokenDestroy && !refused:
+		c.warnOfToken(ctx, l.state, "It will be destroyed and stop working.")
+	case d.action == tokenRevoke && !refused:
+		c.warnOfToken(ctx, l.state, "It will be revoked and stop working.")
+	case d.action == tokenReplace:
 		c.warn(fmt.Sprintf("Service token %s will be replaced", l.state.title()), "The %s will be replaced, because "+
-			"%s. %s%s It stops working before the new one exists.%s",
-			l.state.label(), l.reasonText(d), replacementText(d),
-			c.lastUseSentence(ctx, l), retiringEndText(d))
-	case tokenRotate:
+			"%s. %s%s It stops working before the new one exists.%s", l.state.label(), l.reasonText(d),
+			replacementText(d), c.lastUseSentence(ctx, l), retiringEndText(d))
+	case d.action == tokenRotate:
 		c.explainRotation(ctx, l, d)
 	}
 	if l.isRepeated(d) {
@@ -175,7 +151,7 @@ func (c call) explain(ctx context.Context, l tokenLife, d tokenDecision) {
 // refresh, no other plan says so.
 func (c call) explainForcedEnds(ctx context.Context, l tokenLife, d tokenDecision) {
 	for _, t := range d.leave {
-		if l.endsOverlaps() && c.client != nil {
+		if l.endsOverlaps() {
 			c.warnOfToken(ctx, tokenModel{ID: t.ID, Name: t.Name, ServiceAccountID: l.state.ServiceAccountID},
 				"It was replaced, and will be removed and stop working, because "+l.endText(t, d, c.now())+".")
 		}
@@ -213,24 +189,17 @@ func (l tokenLife) isRepeated(d tokenDecision) bool {
 	return !l.wasRead && !l.byClock && !l.hasUnknown() && !d.removesAll()
 }
 
-// warnOfEnd warns that a token ends that is in use, unless that is refused.
-func (c call) warnOfEnd(ctx context.Context, m tokenModel, refused bool, effect string) {
-	if c.client != nil && !refused {
-		c.warnOfToken(ctx, m, effect)
-	}
-}
-
 // explainRotation warns about a rotation: why, and until when the old token works.
 func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision) {
 	kind := "Service token %s will be rotated"
 	if l.isRepeated(d) {
-		if l.state.works() && !d.keepsOld && !d.uncertain { // without a refresh, no other plan says so
-			c.warnOfEnd(ctx, l.state, false, "It will be rotated, and the old one removed in the same apply.")
+		if l.state.works() && !l.keepsOld() && !d.uncertain { // without a refresh, no other plan says so
+			c.warnOfToken(ctx, l.state, "It will be rotated, and the old one removed in the same apply.")
 		}
 		return
 	}
 	old := fmt.Sprintf("The old one stays valid until it has not been used for %d days (overlap_days)%s.",
-		l.plan.OverlapDays.ValueInt64(), l.state.hardEndText())
+		l.plan.OverlapDays.ValueInt64(), hardEndText(l.state.apiToken().Expiration))
 	switch {
 	case l.state.Status.ValueString() == statusExpired:
 		kind, old = "Expired service token %s will be rotated", "The old one will be removed."
@@ -240,9 +209,9 @@ func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision)
 		old = "How long the old one stays valid depends on overlap_days, which is known after apply."
 	case l.plan.Revoked.ValueBool():
 		old = "Both the old and the new one will be revoked (revoked = true)." + c.lastUseSentence(ctx, l)
-	case !d.keepsOld && c.client != nil && c.client.IsOwnSecret(qualytics.Secret(l.state.Token.ValueString())):
+	case !l.keepsOld() && c.client != nil && c.client.IsOwnSecret(qualytics.Secret(l.state.Token.ValueString())):
 		old = "The old one is the provider's own token, so it stays valid while the provider uses it."
-	case !d.keepsOld:
+	case !l.keepsOld():
 		old = "The old one will be removed in the same apply and stop working (overlap_days = 0)." +
 			c.lastUseSentence(ctx, l)
 	}
@@ -253,45 +222,28 @@ func (c call) explainRotation(ctx context.Context, l tokenLife, d tokenDecision)
 		"depends on it will be updated in the same apply. %s", l.state.label(), l.reasonText(d), old)
 }
 
-// hardEndText returns when a token stops working in any case.
-func (m tokenModel) hardEndText() string {
-	expires, limited := timeOf(m.ExpiresAt)
-	if !limited {
-		return ""
-	}
-	return ", at the latest until it expires at " + formatTime(expires)
-}
-
 // reasonText returns why a new token is required.
 func (l tokenLife) reasonText(d tokenDecision) string {
 	expires, _ := timeOf(l.state.ExpiresAt)
+	left := l.state.memory.DaysLeft
 	switch {
 	case d.causes[0] == "service_account_id" && l.plan.ServiceAccountID.IsUnknown():
 		return "service_account_id is only known after apply, and this plan creates or replaces a service account"
 	case d.causes[0] != statusAttribute:
-		return strings.Join(without(d.causes, statusAttribute), " and ") + " changed"
+		return strings.TrimSuffix(strings.Join(d.causes, " and "), " and "+statusAttribute) + " changed"
 	case l.state.Status.ValueString() == statusExpired:
 		return fmt.Sprintf("it expired at %s and no longer works. Whatever uses it has not worked since then",
 			formatTime(expires))
-	case l.state.Status.ValueString() == statusRevoked && l.memory.DaysLeft != nil && *l.memory.DaysLeft <= 0:
+	case l.state.Status.ValueString() == statusRevoked && left != nil && *left <= 0:
 		return fmt.Sprintf("it is revoked and expired at %s, so it cannot be restored", formatTime(expires))
 	case l.state.Status.ValueString() == statusRevoked:
 		return "the last refresh found it revoked, and not by this configuration. It may have leaked, so it is not " +
 			"restored. Whatever uses it has not worked since then"
 	default:
 		return fmt.Sprintf("its rotation has been due since %s (rotate_before_days = %d), and it expires at %s",
-			formatTime(expires.Add(-l.plan.window())), l.plan.RotateBeforeDays.ValueInt64(), formatTime(expires))
+			formatTime(expires.Add(-days(l.plan.RotateBeforeDays))), l.plan.RotateBeforeDays.ValueInt64(),
+			formatTime(expires))
 	}
-}
-
-func without(texts []string, text string) []string {
-	var out []string
-	for _, t := range texts {
-		if t != text {
-			out = append(out, t)
-		}
-	}
-	return out
 }
 
 // replacementText returns why a token is not rotated in place.
@@ -323,14 +275,13 @@ func (c call) explainAdoption(l tokenLife, d tokenDecision) {
 	if d.action != tokenKeep || d.uncertain || l.destroys {
 		return
 	}
-	if !plan.ExpiresInDays.IsNull() && l.adoptsLifetime() && !l.memory.Imported {
+	if !plan.ExpiresInDays.IsNull() && l.adoptsLifetime() && !l.state.memory.Imported {
 		expires, _ := timeOf(state.ExpiresAt)
 		c.warn(fmt.Sprintf("Lifetime of service token %s applies from the next rotation on", state.title()), "The "+
 			"server limited the lifetime of %s, which expires at %s. expires_in_days = %d is stored and applies to "+
-			"the next token.", state.label(), formatTime(expires),
-			plan.ExpiresInDays.ValueInt64())
+			"the next token.", state.label(), formatTime(expires), plan.ExpiresInDays.ValueInt64())
 	}
-	if !l.memory.Imported {
+	if !l.state.memory.Imported {
 		return
 	}
 	if l.adoptsEncryption() {
@@ -346,17 +297,12 @@ func (c call) explainAdoption(l tokenLife, d tokenDecision) {
 		c.warn(fmt.Sprintf("SCIM restriction of imported service token %s is not verified", state.title()), "The API "+
 			"does not report whether a token is limited to SCIM. Because %s was imported, scim_endpoints_only = %t is "+
 			"stored without a change on the server. To be certain, rotate the token: change a value of "+
-			"rotate_when_changed.", state.label(),
-			plan.SCIMEndpointsOnly.ValueBool())
+			"rotate_when_changed.", state.label(), plan.SCIMEndpointsOnly.ValueBool())
 	}
 	if prefix := plan.NamePrefix; !prefix.IsNull() && state.NamePrefix.IsNull() && !plan.hasPrefixOf(state) {
-		c.warn(
-			fmt.Sprintf("Name prefix of service token %s applies from the next rotation on", state.title()),
-			"Because "+
-				"%s was imported, name_prefix = %q is stored, and the token keeps its name until it is rotated.",
-			state.label(),
-			prefix.ValueString(),
-		)
+		c.warn(fmt.Sprintf("Name prefix of service token %s applies from the next rotation on", state.title()),
+			"Because %s was imported, name_prefix = %q is stored, and the token keeps its name until it is rotated.",
+			state.label(), prefix.ValueString())
 	}
 }
 
@@ -425,15 +371,4 @@ func retiringEndText(d tokenDecision) string {
 		return ""
 	}
 	return " Its retiring tokens end too."
-}
-
-// agoText returns how long ago a time was, by the server's clock.
-func (c call) agoText(t time.Time) string { return agoText(c.now().Sub(t)) }
-
-// refuseOwnRetiring says that the provider uses a retiring token of a resource that would
-// be removed.
-func (c call) refuseOwnRetiring(m tokenModel, t retiringToken) {
-	c.refuse(lockoutSummary, "Removing the %s is refused, because the provider may be configured with its %s. Set %s, "+
-		"or token in the provider configuration, to the attribute token of this resource or to the token of another "+
-		"Admin.", m.label(), t.label(), envToken)
 }

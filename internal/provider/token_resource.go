@@ -6,7 +6,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -34,23 +33,15 @@ var (
 )
 
 func newTokenResource() resource.Resource {
-	return &tokenResource{resourceBase{base{name: "service_token"}}}
+	return &tokenResource{resourceBase{base{name: "service_token"}, "service token"}}
 }
 
 type tokenResource struct{ resourceBase }
 
 // Metadata says that a rotation in place changes the identity.
-func (r *tokenResource) Metadata(
-	ctx context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse,
-) {
+func (r *tokenResource) Metadata(ctx context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	r.resourceBase.Metadata(ctx, req, resp)
-	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true} // a rotation in place changes the ID
-}
-
-func (r *tokenResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
-	resp *resource.IdentitySchemaResponse,
-) {
-	resp.IdentitySchema = identitySchema("service token")
+	resp.ResourceBehavior = resource.ResourceBehavior{MutableIdentity: true}
 }
 
 // Schema has no RequiresReplace: tokenLife decides what requires a new token.
@@ -196,8 +187,7 @@ func (r *tokenResource) ValidateConfig(ctx context.Context, req resource.Validat
 		!window.IsUnknown() && overlap.ValueInt64() > window.ValueInt64() {
 		c.warnAt("overlap_days", "Overlap is longer than the rotation window", "overlap_days is %d and "+
 			"rotate_before_days is %d: a token that is rotated in its window expires before the overlap ends. %s",
-			overlap.ValueInt64(),
-			window.ValueInt64(), longerWindowText(overlap.ValueInt64(), days))
+			overlap.ValueInt64(), window.ValueInt64(), longerWindowText(overlap.ValueInt64(), days))
 	}
 	encrypterOf(ctx, config.Encryption, c.diags)
 	if config.DeletionPolicy.ValueString() == policyRevoke && config.hasFixedName() {
@@ -221,24 +211,20 @@ func (r *tokenResource) Create(ctx context.Context, req resource.CreateRequest, 
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
 	if c.diags.Append(req.Plan.Get(ctx, &plan)...); c.ready() {
 		plan.RetiringTokens = retiringList(nil)
-		c.issue(ctx, plan, tokenMemory{})
+		c.issue(ctx, plan)
 	}
 }
 
 // Read decides the status, from which alone the plan decides.
 func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state tokenModel
-	var memory tokenMemory
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, memoryKey, &memory)
+	state := c.token(ctx, req.State)
 	id := c.id(state.ID, "id")
 	if !c.ready() {
 		return
 	}
 	c.identify(ctx, state.ID) // also if it is then removed: an older Terraform stores no identity
 	c.readTokens.Store(state.ID.ValueString(), true)
-	before := state
 	token, found, err := c.client.CachedServiceToken(ctx, id)
 	now := c.now()
 	switch {
@@ -246,35 +232,30 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		c.fail("Unable to read service token", state.label(), err)
 		return
 	case !found:
-		c.readMissing(ctx, state, memory)
+		c.readMissing(ctx, state)
 		return
 	}
 	if difference := state.differenceFrom(token); difference != "" {
 		c.refuseOtherDeployment(state.label(), difference)
 		return
 	}
-	state.refresh(token, now, memory)
-	if c.refreshRetiring(ctx, &state, &memory); c.failed() {
+	state.refresh(token, now)
+	if c.refreshRetiring(ctx, &state); c.failed() {
 		return
 	}
 	if token.Active || token.Expired(now) { // nothing to restore
-		memory.RevokedByConfig = false
+		state.memory.RevokedByConfig = false
 	}
-	memory.DaysLeft = state.daysLeft(now)
-	c.rememberHost(ctx)
-	c.store(ctx, memoryKey, memory)
-	if !reflect.DeepEqual(before, state) {
-		c.diags.Append(resp.State.Set(ctx, state)...)
-	}
+	c.saveToken(ctx, state)
 }
 
 // readMissing removes a token that was deleted outside of Terraform from the state. With
 // retiring tokens, the resource stays, because no other state would know them.
-func (c call) readMissing(ctx context.Context, state tokenModel, memory tokenMemory) {
+func (c call) readMissing(ctx context.Context, state tokenModel) {
 	if !c.onSameHost(ctx, state.label()) {
 		return
 	}
-	if c.refreshRetiring(ctx, &state, &memory); c.failed() {
+	if c.refreshRetiring(ctx, &state); c.failed() {
 		return
 	}
 	deleted := sentence(state.label()+" was deleted outside of Terraform") +
@@ -284,26 +265,24 @@ func (c call) readMissing(ctx context.Context, state tokenModel, memory tokenMem
 		c.state.RemoveResource(ctx)
 		return
 	}
-	c.warn("Current service token not found", "%s The resource stays in the state "+
-		"because of its retiring tokens.",
+	c.warn("Current service token not found", "%s The resource stays in the state because of its retiring tokens.",
 		deleted)
 	state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
-	c.saveToken(ctx, state, tokenMemory{Retiring: memory.Retiring})
+	state.memory = tokenMemory{Retiring: state.memory.Retiring}
+	c.saveToken(ctx, state)
 }
 
 // Update rotates, revokes, or restores the token, and removes the retiring tokens that the
 // plan does not keep. All other changes are stored without a request.
 func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var l tokenLife
 	c := r.call(&resp.Diagnostics).on(resp.Private, &resp.State, resp.Identity)
+	l := tokenLife{state: c.token(ctx, req.State)}
 	c.diags.Append(req.Plan.Get(ctx, &l.plan)...)
-	c.diags.Append(req.State.Get(ctx, &l.state)...)
 	c.diags.Append(req.Config.GetAttribute(ctx, path.Root("name"), &l.configName)...)
-	c.load(ctx, memoryKey, &l.memory)
 	if !c.ready() || !c.mayWrite(ctx, l.state.label()) {
 		return
 	}
-	l.retiring = c.retiring(ctx, l.state, l.memory)
+	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
 	switch {
 	case !l.plan.ID.IsUnknown():
@@ -315,11 +294,20 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 }
 
+// refuseReplacement says that a token must be replaced, which Terraform does not accept in
+// this apply.
+func (c call) refuseReplacement(l tokenLife) {
+	c.refuse("Service token must be planned again", "The %s has to be replaced: a value that was unknown while "+
+		"planning differs from the state, or the plan did not refresh it. Nothing was changed. Plan again, with a "+
+		"refresh (without -refresh=false and -minimal-refresh).", l.state.label())
+}
+
 // changeInPlace revokes or restores the token, stores the plan, and removes the retiring
 // tokens that do not stay.
 func (c call) changeInPlace(ctx context.Context, l tokenLife) {
-	d, plan, memory := l.decide(), l.plan, l.memory
-	memory.Imported = false
+	d, plan := l.decide(), l.plan
+	plan.memory = l.state.memory
+	plan.memory.Imported = false
 	id := c.id(l.state.ID, "id")
 	if c.failed() || !c.encryptImported(ctx, &plan, l.state) {
 		return
@@ -330,25 +318,25 @@ func (c call) changeInPlace(ctx context.Context, l tokenLife) {
 		if !ok {
 			return
 		}
-		memory.RevokedByConfig = byConfig
+		plan.memory.RevokedByConfig = byConfig
 	case tokenRestore:
 		final, ok := c.restore(ctx, id, l.state)
-		if memory.RevokedByConfig = false; !ok {
+		if plan.memory.RevokedByConfig = false; !ok {
 			if final { // the next plan rotates it
-				c.store(ctx, memoryKey, memory)
+				c.store(ctx, memoryKey, plan.memory)
 			}
 			return
 		}
 	}
 	if plan.Status.IsUnknown() {
-		plan.Status = types.StringValue(plan.statusAt(c.now(), memory))
+		plan.Status = types.StringValue(plan.statusAt(c.now()))
 	}
-	plan.setRetiring(slices.Concat(d.stay, d.leave), &memory) // what is not removed must not be lost
-	c.saveToken(ctx, plan, memory)
+	plan.setRetiring(slices.Concat(d.stay, d.leave)) // what is not removed must not be lost
+	c.saveToken(ctx, plan)
 	if len(d.leave) > 0 {
 		left := c.removeRetiring(ctx, plan, d.leave, l.endsOverlaps())
-		plan.setRetiring(slices.Concat(d.stay, left), &memory)
-		c.saveToken(ctx, plan, memory)
+		plan.setRetiring(slices.Concat(d.stay, left))
+		c.saveToken(ctx, plan)
 	}
 }
 
@@ -412,16 +400,13 @@ func (c call) restore(ctx context.Context, id int64, state tokenModel) (final, o
 
 // Delete follows the deletion_policy in the state.
 func (r *tokenResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	var state tokenModel
-	var memory tokenMemory
 	c := r.call(&resp.Diagnostics).on(req.Private, &resp.State, resp.Identity)
-	c.diags.Append(req.State.Get(ctx, &state)...)
-	c.load(ctx, memoryKey, &memory)
+	state := c.token(ctx, req.State)
 	id := c.id(state.ID, "id")
 	if !c.ready() || !c.mayWrite(ctx, state.label()) || !c.applyGuard().allowsRevocationOf(ctx, state) {
 		return
 	}
-	retiring := c.retiring(ctx, state, memory)
+	retiring := c.retiring(ctx, state)
 	for _, t := range retiring {
 		own, err := c.isOwn(ctx, state, t)
 		if err != nil {
@@ -441,7 +426,7 @@ func (r *tokenResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 		}
 	}
 	if c.failed() {
-		state.setRetiring(left, &memory)
+		state.setRetiring(left)
 		c.diags.Append(resp.State.Set(ctx, state)...)
 	}
 }
@@ -464,7 +449,8 @@ func (r *tokenResource) ImportState(
 	}
 	model := newTokenModel(token, c.now())
 	if model.Token = c.importSecret(ctx, token, model); !c.failed() {
-		c.saveToken(ctx, model, tokenMemory{Imported: true})
+		model.memory.Imported = true
+		c.saveToken(ctx, model)
 		c.warnOfSiblings(ctx, token)
 	}
 }

@@ -112,26 +112,23 @@ func retiringList(tokens []retiringToken) types.List {
 }
 
 // retiring returns the elements of retiring_tokens, none if it is null or unknown.
-func (c call) retiring(ctx context.Context, m tokenModel, memory tokenMemory) []retiringToken {
+func (c call) retiring(ctx context.Context, m tokenModel) []retiringToken {
 	var tokens []retiringToken
 	if len(m.RetiringTokens.Elements()) > 0 {
 		c.diags.Append(m.RetiringTokens.ElementsAs(ctx, &tokens, false)...)
 	}
 	for i := range tokens {
-		tokens[i].memory = memory.Retiring[tokens[i].ID.ValueString()]
+		tokens[i].memory = m.memory.Retiring[tokens[i].ID.ValueString()]
 	}
 	return tokens
 }
 
 // setRetiring stores retiring tokens in the model and the private data, oldest first.
-func (m *tokenModel) setRetiring(tokens []retiringToken, memory *tokenMemory) {
-	memory.Retiring = nil
+func (m *tokenModel) setRetiring(tokens []retiringToken) {
+	m.memory.Retiring = map[string]retiringMemory{}
 	slices.SortStableFunc(tokens, func(a, b retiringToken) int { return cmp.Compare(a.number(), b.number()) })
 	for _, t := range tokens {
-		if memory.Retiring == nil {
-			memory.Retiring = map[string]retiringMemory{}
-		}
-		memory.Retiring[t.ID.ValueString()] = t.memory
+		m.memory.Retiring[t.ID.ValueString()] = t.memory
 	}
 	if list := retiringList(tokens); !list.Equal(m.RetiringTokens) {
 		m.RetiringTokens = list
@@ -140,10 +137,8 @@ func (m *tokenModel) setRetiring(tokens []retiringToken, memory *tokenMemory) {
 
 // retire returns the token as a retiring token after a rotation at now.
 func (m tokenModel) retire(now time.Time, overlap time.Duration) retiringToken {
-	t := retiringToken{ID: m.ID, Name: m.Name, memory: retiringMemory{ReplacedAt: now.UTC()}}
-	if expires, limited := timeOf(m.ExpiresAt); limited {
-		t.memory.ExpiresAt = &expires
-	}
+	t := retiringToken{ID: m.ID, Name: m.Name}
+	t.memory = retiringMemory{ReplacedAt: now.UTC(), ExpiresAt: m.apiToken().Expiration}
 	if secret := qualytics.Secret(m.Token.ValueString()); secret != "" {
 		t.memory.Hash = secret.Hash()
 	}
@@ -170,9 +165,9 @@ func (t retiringToken) label() string {
 // refreshRetiring decides about the retiring tokens by the server's clock, which also
 // determined their last use. Those that do not exist any more leave the list, and so do
 // those that someone revoked, unless their record is to be deleted.
-func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenMemory) {
+func (c call) refreshRetiring(ctx context.Context, m *tokenModel) {
 	kept := []retiringToken{}
-	for _, t := range c.retiring(ctx, *m, *memory) {
+	for _, t := range c.retiring(ctx, *m) {
 		listed, found, err := c.client.CachedServiceToken(ctx, t.number())
 		if err != nil {
 			c.fail("Unable to read service token", t.label(), err)
@@ -194,13 +189,17 @@ func (c call) refreshRetiring(ctx context.Context, m *tokenModel, memory *tokenM
 			}
 		default:
 			t.memory.ExpiresAt = listed.Expiration
-			if t.memory.Status = t.statusAt(now, m.overlap(), listed.LastUsed); t.memory.Status == retiringInUse {
+			if t.memory.Status = t.statusAt(
+				now,
+				days(m.OverlapDays),
+				listed.LastUsed,
+			); t.memory.Status == retiringInUse {
 				t.memory.LastUsed = listed.LastUsed
 			}
 		}
 		kept = append(kept, t)
 	}
-	m.setRetiring(kept, memory)
+	m.setRetiring(kept)
 }
 
 // markOwn finds out which of the retiring tokens the provider uses. An error is ignored:
@@ -251,7 +250,7 @@ func (c call) removeOne(ctx context.Context, m tokenModel, t retiringToken, forc
 	if err == nil && token.Usable(now) {
 		var own bool
 		own, err = c.isOwn(ctx, m, t)
-		status := t.statusAt(now, m.overlap(), token.LastUsed)
+		status := t.statusAt(now, days(m.OverlapDays), token.LastUsed)
 		switch {
 		case err == nil && own:
 			c.warnOfOwnRetiring(m, t)
@@ -293,16 +292,8 @@ func (c call) warnOfUse(m tokenModel, t retiringToken) {
 		"used for %d days%s.\n\nAn update of the resource that stores the token may have failed, although its state "+
 		"says otherwise, or a client has not read the new token yet. Update the resource with \"%s apply "+
 		"-replace=ADDRESS\", in which ADDRESS is that of the resource, or restart the client. To end the old token "+
-		"although it is in use, set overlap_days = 0.",
-		t.label(), formatTime(t.memory.ReplacedAt), m.label(), c.agoText(*t.memory.LastUsed),
-		m.OverlapDays.ValueInt64(), t.hardEndText(), c.cli)
-}
-
-func (t retiringToken) hardEndText() string {
-	if t.memory.ExpiresAt == nil {
-		return ""
-	}
-	return ", at the latest until it expires at " + formatTime(*t.memory.ExpiresAt)
+		"although it is in use, set overlap_days = 0.", t.label(), formatTime(t.memory.ReplacedAt), m.label(),
+		c.agoText(*t.memory.LastUsed), m.OverlapDays.ValueInt64(), hardEndText(t.memory.ExpiresAt), c.cli)
 }
 
 // warnOfOwnRetiring warns that the provider uses a retiring token.
@@ -314,5 +305,13 @@ func (c call) warnOfOwnRetiring(m tokenModel, t retiringToken) {
 	c.warn(fmt.Sprintf("Replaced service token %s is in use by the provider", t.title()), "The provider is configured "+
 		"with the %s, or cannot tell it apart from its own token. It was replaced at %s by the %s. It stays valid "+
 		"while the provider uses it%s. Set %s, or token in the provider configuration, to %s.", t.label(),
-		formatTime(t.memory.ReplacedAt), m.label(), t.hardEndText(), envToken, successor)
+		formatTime(t.memory.ReplacedAt), m.label(), hardEndText(t.memory.ExpiresAt), envToken, successor)
+}
+
+// refuseOwnRetiring says that the provider uses a retiring token of a resource that would
+// be removed.
+func (c call) refuseOwnRetiring(m tokenModel, t retiringToken) {
+	c.refuse(lockoutSummary, "Removing the %s is refused, because the provider may be configured with its %s. Set %s, "+
+		"or token in the provider configuration, to the attribute token of this resource or to the token of another "+
+		"Admin.", m.label(), t.label(), envToken)
 }

@@ -22,9 +22,12 @@ type planTokens struct {
 	tokens []qualytics.Token // none if they cannot be listed
 }
 
-// usedTokens returns the tokens with their last use. If they cannot be listed, it warns once,
-// and returns none.
+// usedTokens returns the tokens with their last use, none if no request can be sent. If they
+// cannot be listed, it warns once, and returns none.
 func (c call) usedTokens(ctx context.Context) []qualytics.Token {
+	if c.client == nil {
+		return nil
+	}
 	c.planTokens.once.Do(func() {
 		var err error
 		if c.planTokens.tokens, err = c.client.CachedServiceTokens(ctx); err != nil {
@@ -57,8 +60,7 @@ func (c call) warnOfToken(ctx context.Context, token tokenModel, effect string) 
 	_, last := c.inUse(ctx, func(t *qualytics.Token) bool { return formatID(t.ID) == token.ID.ValueString() })
 	if last != nil {
 		c.warn(fmt.Sprintf("Service token %s is in use", token.title()), "The %s was last used %s. %s",
-			token.label(),
-			c.agoText(*last.LastUsed), effect)
+			token.label(), c.agoText(*last.LastUsed), effect)
 	}
 }
 
@@ -111,6 +113,9 @@ func agoText(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d %s ago", count, unit)
 }
+
+// agoText returns how long ago a time was, by the server's clock.
+func (c call) agoText(t time.Time) string { return agoText(c.now().Sub(t)) }
 
 // activeTokens returns the tokens of an account that are not revoked.
 func (c call) activeTokens(ctx context.Context, accountID int64) ([]qualytics.Token, error) {

@@ -20,18 +20,21 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
+// description describes a validator or plan modifier.
+type description string
+
+// Description returns the description.
+func (d description) Description(context.Context) string { return string(d) }
+
+// MarkdownDescription returns the description.
+func (d description) MarkdownDescription(context.Context) string { return string(d) }
+
 // check is a validator of known strings. Its diagnostics have no path, because Terraform
 // would print the line with the value, which may be a pasted secret.
 type check struct {
-	description string
-	run         func(attribute path.Path, value string, diags *diag.Diagnostics)
+	description
+	run func(attribute path.Path, value string, diags *diag.Diagnostics)
 }
-
-// Description says what a value must be.
-func (c check) Description(context.Context) string { return c.description }
-
-// MarkdownDescription says what a value must be.
-func (c check) MarkdownDescription(context.Context) string { return c.description }
 
 // ValidateString checks a value.
 func (c check) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
@@ -71,7 +74,7 @@ var reference = check{mustBeID, func(attribute path.Path, value string, diags *d
 // differs in case, because any other value may be a secret.
 func oneOf(values ...string) validator.String {
 	return check{
-		"must be one of " + quoteList(values),
+		description("must be one of " + quoteList(values)),
 		func(attribute path.Path, value string, diags *diag.Diagnostics) {
 			if slices.Contains(values, value) {
 				return
@@ -100,13 +103,9 @@ func trimmed() validator.String {
 }
 
 // headersValidator refuses headers that cannot be sent.
-type headersValidator struct{}
+type headersValidator struct{ description }
 
-func (headersValidator) Description(context.Context) string {
-	return "must be names and values of HTTP headers, without Authorization"
-}
-
-func (v headersValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+const mustBeHeaders = "must be names and values of HTTP headers, without Authorization"
 
 func (headersValidator) ValidateMap(_ context.Context, req validator.MapRequest, resp *validator.MapResponse) {
 	elements := req.ConfigValue.Elements()

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,30 +63,35 @@ func setOf(elements []string) types.Set {
 	return types.SetValueMust(types.StringType, values)
 }
 
-// hasUnknown reports whether a map or one of its values is unknown.
-func hasUnknown(m types.Map) bool {
-	if m.IsUnknown() {
-		return true
+// hasUnknown reports whether a value, or one of its elements or attributes, is unknown.
+func hasUnknown(value attr.Value) bool {
+	var parts []attr.Value
+	switch v := value.(type) {
+	case types.Set:
+		parts = v.Elements()
+	case types.Map:
+		parts = slices.Collect(maps.Values(v.Elements()))
+	case types.Object:
+		parts = slices.Collect(maps.Values(v.Attributes()))
 	}
-	for _, v := range m.Elements() {
-		if v.IsUnknown() {
-			return true
-		}
-	}
-	return false
+	return value.IsUnknown() || slices.ContainsFunc(parts, attr.Value.IsUnknown)
 }
 
-// objectHasUnknown reports whether an object or one of its attributes is unknown.
-func objectHasUnknown(o types.Object) bool {
-	if o.IsUnknown() {
-		return true
-	}
-	for _, v := range o.Attributes() {
-		if v.IsUnknown() {
-			return true
+// argument is a value in a configuration.
+type argument struct {
+	name  string
+	value attr.Value
+}
+
+// unknownNames returns the names of the arguments that are not completely known.
+func unknownNames(arguments ...argument) []string {
+	var names []string
+	for _, a := range arguments {
+		if hasUnknown(a.value) {
+			names = append(names, a.name)
 		}
 	}
-	return false
+	return names
 }
 
 // computedString returns a computed attribute of a data source.
@@ -128,11 +134,6 @@ func quoteList(names []string) string {
 		quoted[i] = fmt.Sprintf("%q", n)
 	}
 	return strings.Join(quoted, ", ")
-}
-
-// hasUnknownElement reports whether a set or one of its elements is unknown.
-func hasUnknownElement(set types.Set) bool {
-	return set.IsUnknown() || slices.ContainsFunc(set.Elements(), attr.Value.IsUnknown)
 }
 
 // containsString reports whether a set has a known element.
