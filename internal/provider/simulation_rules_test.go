@@ -445,7 +445,7 @@ func (w *workspace) follow(diags diagnostics) bool {
 		}
 		said := d.Summary + ": " + d.Detail
 		switch {
-		case strings.Contains(said, "only known after apply") && w.guardrails == nil && !w.hasLateChange():
+		case d.Summary == "Service account must be planned again" && !w.mayReplaceAccount():
 			s.violate("%s: a plan that changes nothing is refused: %s", w.name, said)
 		case strings.Contains(said, "must be planned again"):
 			w.makeKnown()
@@ -482,28 +482,13 @@ func (w *workspace) follow(diags diagnostics) bool {
 	return done
 }
 
-// hasLateChange reports whether a value that is unknown while planning differs from the state,
-// or an account is replaced, which must not depend on such a value.
-func (w *workspace) hasLateChange() bool {
-	for address, b := range w.config {
-		if o := w.state[address]; o != nil && b.kind == accountType && get(o.state, "name") != fmt.Sprint(b.known("name")) {
-			return true
-		}
-		for name, v := range b.args {
-			l, isLate := v.(late)
-			if !isLate {
-				continue
-			}
-			o, wanted := w.state[address], fmt.Sprint(l.value)
-			if r, isRef := l.value.(ref); isRef && w.state[r.address] != nil {
-				wanted = get(w.state[r.address].state, r.attribute)
-			}
-			if o == nil || o.tainted || get(o.state, name) != wanted {
-				return true
-			}
-		}
-	}
-	return false
+// mayReplaceAccount reports whether the configuration, a taint, or an unknown name that differs
+// from the state asks for the replacement of an account.
+func (w *workspace) mayReplaceAccount() bool {
+	return slices.ContainsFunc(w.addresses(accountType), func(address string) bool {
+		o := w.state[address]
+		return o == nil || o.tainted || get(o.state, "name") != fmt.Sprint(w.config[address].known("name"))
+	})
 }
 
 // makeKnown uses known values, which is necessary if a value is unknown in each plan.
