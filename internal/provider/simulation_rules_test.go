@@ -301,7 +301,7 @@ func (s *simulation) settle() {
 			st.failing = false
 		}
 	}
-	const enough = 7
+	const enough = 12 // with several things in need of a person
 	clean := 0
 	for round := 0; clean < 2*len(s.spaces); round++ {
 		if round > enough {
