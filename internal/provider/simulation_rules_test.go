@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
 // The invariants. They are checked after each apply, and more of them when faults have
@@ -101,7 +102,7 @@ func (w *workspace) checkDue(c *changes, refresh string) {
 		}
 		days, _ := b.known("rotate_before_days").(int)
 		t, window := now.tokens[idNumbers(o)[0]], time.Duration(days)*day
-		if t.Expiration == nil || t.Expiration.Sub(now.now) > window || t.Expiration.Sub(t.Created) <= window {
+		if t.Expiration == nil || t.Expiration.Sub(now.now) > window-time.Hour || t.Expiration.Sub(t.Created) <= window {
 			continue
 		}
 		w.s.violate("%s: the token %d in %s is due, and an apply has not rotated it: %s", w.name, t.ID, address,
@@ -181,7 +182,11 @@ func (a *application) mayEnd(id int64) string {
 		switch {
 		case !ch.prior.exists():
 		case ch.kind == exclusiveType && ch.action == "update" &&
-			strings.Contains(ch.prior.state.String(), fmt.Sprintf("\"%d\"", id)):
+			strings.Contains(attributes(ch.prior.state)["foreign_tokens"].String(), fmt.Sprintf("\"%d\"", id)):
+			current, retiring := a.w.managed()
+			if s := a.w.s; s.record(id).listed == a.w && current[id]+retiring[id] != "" {
+				return "exclusive tokens leave what they contained before to its own resource"
+			}
 			return ""
 		case ch.kind == accountType && (ch.action == "delete" || ch.action == "replace") &&
 			get(ch.prior.state, "id") == fmt.Sprint(t.UserID) &&
@@ -268,11 +273,34 @@ func (a *application) markTokens(after snapshot) {
 	for id := range current {
 		s.record(id).managed = true
 	}
+	a.markListed()
 	for id := range retiring {
 		s.record(id).managed = true
 		if s.record(id).rotated.IsZero() {
 			s.record(id).rotated = after.now
 		}
+	}
+}
+
+// markListed records which tokens the exclusive tokens contain, which a new resource does not
+// know of the one before.
+func (a *application) markListed() {
+	ch, o := a.c.of("exclusive.x"), a.w.state["exclusive.x"]
+	if o == nil || ch != nil && ch.action != "update" && ch.action != "no-op" {
+		for _, r := range a.w.s.tokens {
+			if r.listed == a.w {
+				r.listed = nil
+			}
+		}
+	}
+	if o == nil {
+		return
+	}
+	var ids []tftypes.Value
+	must(attributes(o.state)["token_ids"].As(&ids))
+	for _, v := range ids {
+		id, _ := strconv.ParseInt(text(v), 10, 64)
+		a.w.s.record(id).listed = a.w
 	}
 }
 
@@ -302,8 +330,16 @@ func (s *simulation) settle() {
 		}
 	}
 	const enough = 12 // with several things in need of a person
+	applies := 2
+	for _, w := range s.spaces {
+		if x := w.config["exclusive.x"]; x != nil {
+			if ids, _ := x.args["token_ids"].(tokensOf); ids.currentOnly {
+				applies = 3 // a rotation, the end of what is then foreign, and that it is not retiring any more
+			}
+		}
+	}
 	clean := 0
-	for round := 0; clean < 2*len(s.spaces); round++ {
+	for round := 0; clean < applies*len(s.spaces); round++ {
 		if round > enough {
 			s.violate("errors remain after %d applies with everything that they advise", round)
 		}

@@ -47,7 +47,7 @@ var kinds = []struct {
 	{3, (*simulation).toggleExclusive},
 	{9, (*simulation).failStore},
 	{4, (*simulation).healStore},
-	{3, (*simulation).copyCredential},
+	{5, (*simulation).copyCredential},
 	{7, (*simulation).person},
 	{2, (*simulation).upgradeDeployment},
 	{2, func(s *simulation, _ *workspace) { s.settle() }},
@@ -104,7 +104,7 @@ func (s *simulation) newWorld() {
 			w.config["account.p"] = &block{kind: accountType, args: values{"name": s.freshName(), "role": "Admin"}}
 			w.config["token.p"] = &block{kind: tokenType, args: values{
 				"service_account_id": ref{"account.p", "id"}, "name_prefix": "pipeline-", "expires_in_days": 60,
-				"rotate_before_days": 20,
+				"rotate_before_days": 20, "overlap_days": pick(s.rng, 0, 7, 7),
 			}}
 		}
 		s.tell("%s: %s%s", w.name, w.describe(), map[bool]string{true: ", create_before_destroy"}[w.cbd])
@@ -135,9 +135,11 @@ func describe(args values) string {
 	return "{" + strings.Join(out, ", ") + "}"
 }
 
-func (l late) String() string     { return fmt.Sprintf("(known after apply: %v)", l.value) }
-func (r ref) String() string      { return r.address + "." + r.attribute }
-func (t tokensOf) String() string { return "of " + strings.Join(t.addresses, ", ") }
+func (l late) String() string { return fmt.Sprintf("(known after apply: %v)", l.value) }
+func (r ref) String() string  { return r.address + "." + r.attribute }
+func (t tokensOf) String() string {
+	return "of " + strings.Join(t.addresses, ", ") + map[bool]string{true: ", without retiring tokens"}[t.currentOnly]
+}
 
 func (s *simulation) freshName() string {
 	s.names++
@@ -441,7 +443,10 @@ func (s *simulation) addToken(w *workspace) {
 	address := fmt.Sprintf("token.t%d", s.names)
 	args := values{"service_account_id": ref{pick(s.rng, accounts...), "id"}, "name_prefix": "ci-"}
 	if days := pick[any](s.rng, 30, 90, 365, nil); days != nil {
-		args["expires_in_days"], args["rotate_before_days"] = days, 10
+		args["expires_in_days"] = days
+		if window := pick[any](s.rng, 10, 10, 1, nil); window != nil {
+			args["rotate_before_days"] = window
+		}
 	}
 	if s.rng.IntN(6) == 0 && !w.cbd {
 		delete(args, "name_prefix")
@@ -558,7 +563,7 @@ func (s *simulation) toggleExclusive(w *workspace) {
 	}
 	account := pick(s.rng, accounts...)
 	w.config["exclusive.x"] = &block{kind: exclusiveType, args: values{
-		"service_account_id": ref{account, "id"}, "token_ids": tokensOf{},
+		"service_account_id": ref{account, "id"}, "token_ids": tokensOf{currentOnly: s.rng.IntN(3) == 0},
 	}}
 	s.tell("%s: exclusive.x for %s is added", w.name, account)
 }

@@ -40,11 +40,14 @@ type block struct {
 }
 
 // ref refers to an attribute of another block, late is a value that is unknown while
-// planning, and tokensOf is concat([x.id], x.retiring_tokens[*].id, …).
+// planning, and tokensOf is concat([x.id], x.retiring_tokens[*].id, …), or just the IDs.
 type (
 	ref      struct{ address, attribute string }
 	late     struct{ value any }
-	tokensOf struct{ addresses []string }
+	tokensOf struct {
+		addresses   []string
+		currentOnly bool
+	}
 )
 
 // dependencies returns the addresses to which a block refers.
@@ -87,7 +90,7 @@ func (p *process) evaluate(b *block, objects func(address string) tftypes.Value,
 		case ref:
 			args[name] = attributes(objects(v.address))[v.attribute]
 		case tokensOf:
-			args[name] = idsOf(objects, v.addresses)
+			args[name] = idsOf(objects, v)
 		case late:
 			args[name] = unknown{}
 		default:
@@ -97,10 +100,14 @@ func (p *process) evaluate(b *block, objects func(address string) tftypes.Value,
 	return p.value(p.schema(b.kind), args)
 }
 
-// idsOf returns the IDs of the current and the retiring tokens of some addresses.
-func idsOf(objects func(address string) tftypes.Value, addresses []string) any {
+// idsOf returns the value of a tokensOf.
+func idsOf(objects func(address string) tftypes.Value, tokens tokensOf) any {
 	out := []any{}
-	for _, address := range addresses {
+	for _, address := range tokens.addresses {
+		if tokens.currentOnly {
+			out = append(out, attributes(objects(address))["id"])
+			continue
+		}
 		var retiring []tftypes.Value
 		list := attributes(objects(address))["retiring_tokens"]
 		if !list.IsKnown() {
@@ -128,7 +135,8 @@ func (w *workspace) completeExclusive() {
 		}
 	}
 	b := *x
-	b.args = b.args.with(values{"token_ids": tokensOf{all}})
+	before, _ := x.args["token_ids"].(tokensOf)
+	b.args = b.args.with(values{"token_ids": tokensOf{all, before.currentOnly}})
 	w.config["exclusive.x"] = &b
 }
 

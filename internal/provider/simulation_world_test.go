@@ -44,6 +44,8 @@ type record struct {
 	leaked   bool      // a person revoked it
 	lost     bool      // the process was killed before it was stored
 	rotated  time.Time // when another token replaced it
+	// listed is the workspace whose exclusive tokens contain, or contained, the token.
+	listed *workspace
 }
 
 // violation is a broken invariant.
