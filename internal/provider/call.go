@@ -44,7 +44,8 @@ type providerData struct {
 }
 
 // now returns the time of the server's clock, as far as a response has told it: expiry and
-// last use are times of that clock, and the one of this machine may be wrong.
+// last use are times of that clock, and the one of this machine may be wrong. What is decided
+// without a request uses clock.
 func (d *providerData) now() time.Time {
 	if d.client == nil {
 		return d.clock()

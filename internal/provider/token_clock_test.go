@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,136 @@ func TestRetiringByClock(t *testing.T) {
 		}
 		h.clean(o, config)
 	})
+}
+
+// A saved plan that ends an overlap by the clock applies after the window has begun. The next
+// run rotates.
+func TestRetiringByClockBeforeAWindow(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	o, config, old := rotated(t, h, nil)
+	current := get(o.state, "id")
+	h.clock.Advance(10 * day)
+	p := h.unrefreshed(o, config)
+	wantText(t, p.diags.warnings(), "will be removed")
+	h.clock.Advance(12 * day)
+	after := h.applied(p)
+	if h.works(old) || get(after.state, "id") != current {
+		t.Errorf("the old token works: %t, the ID is %s", h.works(old), get(after.state, "id"))
+	}
+	after = h.applied(h.unrefreshed(after, config))
+	if get(after.state, "id") == current || !h.works(current) {
+		t.Errorf("not rotated, or the old token does not work: %t", h.works(current))
+	}
+	h.clean(after, config)
+}
+
+// withClock returns a harness whose machine has a clock that is wrong by skew.
+func withClock(t *testing.T, skew time.Duration) *harness {
+	t.Helper()
+	h := newHarness(t, qualyticstest.Build202609())
+	h.clock = &qualyticstest.Clock{}
+	h.clock.Advance(skew)
+	h.connect(h.config)
+	return h
+}
+
+// Without a refresh, plan and apply go by the clock of the machine, although something else may
+// have asked the server for the time in one of them.
+func TestClockOfPlanAndApply(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name            string
+		skew, later     time.Duration
+		inPlan, inApply bool // something else sends a request
+	}{
+		{"the machine is behind, and the plan asks", -4 * day, 17 * day, true, false},
+		{"the machine is ahead, and the apply asks", 4 * day, 13 * day, false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := withClock(t, tc.skew)
+			ask := func(asks bool) {
+				if asks {
+					_, diags := h.look("qualytics_current_user", values{})
+					wantOK(t, diags)
+				}
+			}
+			config := values{
+				"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30,
+				"rotate_before_days": 20, "overlap_days": 15, "rotate_when_changed": map[string]string{"n": "1"},
+			}
+			o := h.created(tokenType, config)
+			config = config.with(values{"rotate_when_changed": map[string]string{"n": "2"}})
+			h.must(o, config, "update")
+			h.clock.Advance(tc.later)
+			h.server.Clock.Advance(tc.later)
+			h.connect(h.config)
+			ask(tc.inPlan)
+			p := h.plan(o, config)
+			wantOK(t, p.diags)
+			h.connect(h.config)
+			h.oneProcess = true
+			ask(tc.inApply)
+			h.applied(p) // fails the test if the plan during apply differs
+		})
+	}
+}
+
+// On a machine whose clock is ahead, a listed token is the one that an import reads: otherwise
+// the generated configuration would revoke it.
+func TestListWithWrongClock(t *testing.T) {
+	t.Parallel()
+	h := withClock(t, 50*time.Hour)
+	owner := h.server.AddUser(qualyticstest.User{Name: "Owner"})
+	expires := h.server.Clock.Now().Add(day)
+	token := h.server.AddToken(qualyticstest.Token{Name: "ci", UserID: owner.ID, Expiration: &expires})
+	h.connect(h.config)
+	results, diags := h.query(tokenType, values{}, 10)
+	wantOK(t, diags)
+	if len(results) != 1 {
+		t.Fatalf("%d tokens are listed, want 1", len(results))
+	}
+	listed, imported := h.read(tokenType, results[0].Resource), h.loadedByIdentity(tokenType, formatted(token.ID))
+	if !listed.Equal(imported.state) {
+		t.Errorf("what is listed and imported differs: %s", difference(listed, imported.state))
+	}
+}
+
+// An update that sends no request does not decide when the next rotation is due.
+func TestUpdateWithWrongClock(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := rotating.with(values{"service_account_id": h.account(), "expires_in_days": 30, "rotate_before_days": 6})
+	o := h.created(tokenType, config)
+	right := h.clock
+	h.clock = &qualyticstest.Clock{}
+	h.clock.Advance(25 * day)
+	config = config.with(values{"deletion_policy": "revoke"})
+	h.must(o, config, "update")
+	h.clock = right
+	if p := h.unrefreshed(o, config); p.action != "no-op" {
+		t.Errorf("planned %s: %s", p.action, p.diags.warnings())
+	}
+}
+
+// The time in an error page of a gateway is not that of the API.
+func TestClockOfGateway(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := values{"service_account_id": h.account(), "name_prefix": "ci-", "expires_in_days": 30}
+	first, second := h.created(tokenType, config), h.created(tokenType, config)
+	fault := qualyticstest.HTML(http.StatusForbidden).On(http.MethodGet, "/teams").Repeat(qualyticstest.Forever)
+	fault.Header.Set("Date", h.server.Clock.Now().Add(40*day).Format(http.TimeFormat))
+	h.server.Fail(fault)
+	h.connect(h.config)
+	wantOK(t, h.reread(first))
+	p := h.plan(h.none(accountType), values{"name": "New", "role": "Member", "teams": []string{"X"}})
+	wantOK(t, p.diags) // teams are not checked then
+	wantOK(t, h.reread(second))
+	if p := h.plan(second, config); p.action != "no-op" || get(second.state, "status") != "active" {
+		t.Errorf("status %s, planned %s: %s", get(second.state, "status"), p.action, p.diags.warnings())
+	}
 }
 
 // After a refresh in the same process, the clock does not count: a saved plan would not apply

@@ -78,7 +78,6 @@ func (c call) token(ctx context.Context, state tfsdk.State) (m tokenModel) {
 
 // saveToken stores a token and its private data.
 func (c call) saveToken(ctx context.Context, m tokenModel) {
-	m.memory.DaysLeft = m.daysLeft(c.now())
 	c.readTokens.Store(m.ID.ValueString(), true)
 	c.save(ctx, m.ID, m)
 	c.store(ctx, memoryKey, m.memory)
@@ -101,7 +100,7 @@ func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 	m.ID, m.Revoked = idValue(t.ID), types.BoolValue(false)
 	m.CreatedAt = timetypes.NewRFC3339TimePointerValue(t.Created)
 	m.ExpiresAt = timetypes.NewRFC3339TimePointerValue(t.Expiration)
-	m.Status = types.StringValue(m.statusAt(now))
+	m.Status, m.memory.DaysLeft = types.StringValue(m.statusAt(now)), m.daysLeft(now)
 }
 
 // rotate creates a new token beside the old one, and then removes what does not stay.

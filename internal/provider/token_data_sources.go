@@ -123,7 +123,6 @@ func newServiceTokenList() list.ListResource {
 // eachToken sends one request: the API has one list of all service tokens.
 func eachToken(ctx context.Context, c call, config tokenListModel) iter.Seq2[listed, error] {
 	return func(yield func(listed, error) bool) {
-		now := c.now()
 		if config.Status.IsNull() {
 			config.Status = types.StringValue(statusActive)
 		}
@@ -132,6 +131,7 @@ func eachToken(ctx context.Context, c call, config tokenListModel) iter.Seq2[lis
 			yield(listed{}, err)
 			return
 		}
+		now := c.now()
 		for i := range tokens {
 			t := &tokens[i]
 			name := fmt.Sprintf("%s of %s, %s", t.Name, cmp.Or(t.User.Name, t.User.UserID), validityText(t, now))

@@ -46,7 +46,7 @@ func (r *tokenResource) ModifyPlan(
 	}
 	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
-	l, d := l.decideAt(c.now())
+	l, d := l.decideAt(c.clock()) // the same clock in plan and apply, which may have no response
 	if l.byClock && !d.changesNothing() {
 		l.state.setRetiring(l.retiring)
 		c.store(ctx, memoryKey, l.state.memory) // for the apply
@@ -167,7 +167,7 @@ func (c call) explainUnknown(ctx context.Context, l tokenLife, d tokenDecision) 
 	}
 	later := l
 	if l.hasUnknown() && !l.wasRead { // if nothing changes, the apply looks at the clock
-		later = l.at(c.now())
+		later = l.at(c.clock())
 	}
 	for i, t := range l.retiring {
 		if !t.own && !l.leaves(t) && (retiring || later.leaves(later.retiring[i])) {

@@ -349,10 +349,7 @@ func TestRotationAcrossLeapDay(t *testing.T) {
 func TestRotationWithSkewedClock(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{-50 * time.Hour, -time.Hour, time.Hour, 50 * time.Hour} {
-		h := newHarness(t, qualyticstest.Build202609())
-		h.clock = &qualyticstest.Clock{}
-		h.clock.Advance(skew)
-		h.connectAs(h.server.AdminTokenID())
+		h := withClock(t, skew)
 		config := rotating.with(
 			values{"service_account_id": h.account(), "expires_in_days": 2, "rotate_before_days": 1})
 		o := h.created(tokenType, config)

@@ -246,6 +246,7 @@ func (r *tokenResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	if token.Active || token.Expired(now) { // nothing to restore
 		state.memory.RevokedByConfig = false
 	}
+	state.memory.DaysLeft = state.daysLeft(now)
 	c.saveToken(ctx, state)
 }
 
@@ -268,7 +269,7 @@ func (c call) readMissing(ctx context.Context, state tokenModel) {
 	c.warn("Current service token not found", "%s The resource stays in the state because of its retiring tokens.",
 		deleted)
 	state.Revoked, state.Status = types.BoolValue(true), types.StringValue(statusRevoked)
-	state.memory = tokenMemory{Retiring: state.memory.Retiring}
+	state.memory = tokenMemory{Retiring: state.memory.Retiring, DaysLeft: state.daysLeft(c.now())}
 	c.saveToken(ctx, state)
 }
 
@@ -449,7 +450,7 @@ func (r *tokenResource) ImportState(
 	}
 	model := newTokenModel(token, c.now())
 	if model.Token = c.importSecret(ctx, token, model); !c.failed() {
-		model.memory.Imported = true
+		model.memory = tokenMemory{Imported: true, DaysLeft: model.daysLeft(c.now())}
 		c.saveToken(ctx, model)
 		c.warnOfSiblings(ctx, token)
 	}

@@ -274,11 +274,15 @@ func (c *Client) exchange(ctx context.Context, r request, read func(*http.Respon
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		status = resp.StatusCode
-		c.clock.observe(resp.Header, c.Now())
+		received := c.Now()
 		if status == http.StatusTooManyRequests {
-			c.pace.record429(c.Now(), parseRetryAfter(resp.Header, c.ServerTime()))
+			c.pace.record429(received, parseRetryAfter(resp.Header, received))
 		}
-		if err = read(resp); err == nil {
+		err = read(resp)
+		if answer, ok := errors.AsType[*Error](err); err == nil || ok && answer.FromAPI {
+			c.clock.observe(resp.Header, received) // a gateway's clock is another one
+		}
+		if err == nil {
 			return nil
 		}
 	}

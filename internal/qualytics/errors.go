@@ -145,7 +145,7 @@ func decodeError(err error) error {
 // statusError returns the error for a response that is not a success.
 func (c *Client) statusError(resp *http.Response) *Error {
 	e := classifyStatus(resp.StatusCode)
-	e.retryAfter = parseRetryAfter(resp.Header, c.ServerTime())
+	e.retryAfter = parseRetryAfter(resp.Header, c.Now())
 	if to, err := resp.Location(); err == nil && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e.Problem = c.redirectProblem(to)
 		return e

@@ -264,8 +264,9 @@ func systemReason(err error) string {
 	return ""
 }
 
-// parseRetryAfter returns the wait that a Retry-After header asks for: seconds,
-// or a date. It returns 0 for everything that asks for none.
+// parseRetryAfter returns the wait that a Retry-After header asks for: seconds, or a date,
+// which is one of the clock in the Date header. It returns 0 for everything that asks for
+// none.
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	const longest = 365 * 24 * time.Hour
 	value := strings.TrimSpace(h.Get("Retry-After"))
@@ -273,6 +274,9 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 		return time.Duration(max(0, min(seconds, int64(longest/time.Second)))) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
+		if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = sent
+		}
 		return max(0, date.Sub(now))
 	}
 	return 0
