@@ -43,8 +43,8 @@ func (c call) mayWrite(ctx context.Context, object string) bool {
 	if host != "" {
 		c.refuse("Object was read from another deployment", "%s\n\nThe object was last read from %s, and the provider "+
 			"is configured for %s. Nothing is changed, because the ID may be that of another object there. Check url "+
-			"and api_path in the provider configuration. If the deployment moved, run \"%s apply -refresh-only\" first.",
-			sentence(object), host, c.deployment(), c.cli)
+			"and api_path in the provider configuration. If the deployment moved, run \"%s apply -refresh-only\" "+
+			"first.", sentence(object), host, c.deployment(), c.cli)
 	}
 	return host == ""
 }

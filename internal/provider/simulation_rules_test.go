@@ -102,7 +102,8 @@ func (w *workspace) checkDue(c *changes, refresh string) {
 		}
 		days, _ := b.known("rotate_before_days").(int)
 		t, window := now.tokens[idNumbers(o)[0]], time.Duration(days)*day
-		if t.Expiration == nil || t.Expiration.Sub(now.now) > window-time.Hour || t.Expiration.Sub(t.Created) <= window {
+		if t.Expiration == nil || t.Expiration.Sub(now.now) > window-time.Hour ||
+			t.Expiration.Sub(t.Created) <= window {
 			continue
 		}
 		w.s.violate("%s: the token %d in %s is due, and an apply has not rotated it: %s", w.name, t.ID, address,

@@ -35,7 +35,8 @@ type outcome struct {
 // newSimulation returns a simulation without a deployment.
 func newSimulation(seed uint64) *simulation {
 	s := &simulation{
-		ctx: context.Background(), clock: &qualyticstest.Clock{}, tokens: map[int64]*record{}, touched: map[int64]bool{},
+		ctx: context.Background(), clock: &qualyticstest.Clock{}, tokens: map[int64]*record{},
+		touched: map[int64]bool{},
 		rng: rand.New(rand.NewPCG(seed, 2)),
 	}
 	s.clock.Stop()

@@ -31,8 +31,8 @@ func (c call) usedTokens(ctx context.Context) []qualytics.Token {
 	c.planTokens.once.Do(func() {
 		var err error
 		if c.planTokens.tokens, err = c.client.CachedServiceTokens(ctx); err != nil {
-			c.warn("Use of service tokens is unknown", "%s", detailOf("", err, "The plan cannot say whether the tokens "+
-				"that it ends are in use."))
+			c.warn("Use of service tokens is unknown", "%s",
+				detailOf("", err, "The plan cannot say whether the tokens that it ends are in use."))
 		}
 	})
 	return c.planTokens.tokens
