@@ -37,7 +37,7 @@ func newSimulation(seed uint64) *simulation {
 	s := &simulation{
 		ctx: context.Background(), clock: &qualyticstest.Clock{}, tokens: map[int64]*record{},
 		touched: map[int64]bool{},
-		rng: rand.New(rand.NewPCG(seed, 2)),
+		rng:     rand.New(rand.NewPCG(seed, 2)),
 	}
 	s.clock.Stop()
 	s.clock.Advance(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Sub(s.clock.Now()))
