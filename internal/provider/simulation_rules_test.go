@@ -242,7 +242,7 @@ func (a *application) checkAccount(id int64, said string) {
 		switch {
 		case ch.action == "delete" && (b == nil || ch.deposed != ""):
 		case ch.action == "replace" && b.known("name") != get(ch.prior.state, "name"):
-		case ch.reason == "tainted" && a.w.cbd && a.w.state[ch.address] != nil:
+		case ch.reason != "" && a.w.cbd && a.w.state[ch.address] != nil:
 			// Someone renamed it, so the server accepted another account with its name. Then it is
 			// replaced as the plan shows, and Terraform does not tell why it destroys it.
 		default:
