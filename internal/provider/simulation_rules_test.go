@@ -111,12 +111,21 @@ func (w *workspace) checkDue(c *changes, refresh string) {
 	}
 }
 
-// requested reports whether a token is replaced by hand, which a provider cannot see while
-// planning, or was revoked according to the state.
+// requested reports whether a token or its account is replaced by hand, which a provider cannot
+// see while planning, or the token was revoked according to the state.
 func (a *application) requested(id int64) bool {
 	return slices.ContainsFunc(a.c.list, func(ch *change) bool {
-		known := ch.kind == tokenType && get(ch.prior.state, "status") == "revoked" // and restored since
-		return (ch.reason != "" || known) && ch.prior.exists() && slices.Contains(idNumbers(ch.prior), id)
+		if !ch.prior.exists() {
+			return false
+		}
+		switch ch.kind {
+		case accountType:
+			return ch.reason != "" && get(ch.prior.state, "id") == fmt.Sprint(a.before.tokens[id].UserID)
+		case tokenType:
+			known := get(ch.prior.state, "status") == "revoked" // and restored since
+			return (ch.reason != "" || known) && slices.Contains(idNumbers(ch.prior), id)
+		}
+		return false
 	})
 }
 
