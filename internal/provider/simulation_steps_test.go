@@ -104,7 +104,7 @@ func (s *simulation) newWorld() {
 			w.config["account.p"] = &block{kind: accountType, args: values{"name": s.freshName(), "role": "Admin"}}
 			w.config["token.p"] = &block{kind: tokenType, args: values{
 				"service_account_id": ref{"account.p", "id"}, "name_prefix": "pipeline-", "expires_in_days": 60,
-				"rotate_before_days": 20, "overlap_days": pick(s.rng, 0, 7, 7),
+				"rotate_before_days": 20, "overlap_days": pick(s.rng, 0, 0, 7),
 			}}
 		}
 		s.tell("%s: %s%s", w.name, w.describe(), map[bool]string{true: ", create_before_destroy"}[w.cbd])
