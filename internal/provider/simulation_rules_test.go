@@ -295,8 +295,11 @@ func (a *application) markTokens(after snapshot) {
 // markListed records which tokens the exclusive tokens contain, which a new resource does not
 // know of the one before.
 func (a *application) markListed() {
-	ch, o := a.c.of("exclusive.x"), a.w.state["exclusive.x"]
-	if o == nil || ch != nil && ch.action != "update" && ch.action != "no-op" {
+	o := a.w.state["exclusive.x"]
+	isNew := slices.ContainsFunc(a.c.list, func(ch *change) bool {
+		return ch.kind == exclusiveType && ch.action != "update" && ch.action != "no-op"
+	})
+	if o == nil || isNew {
 		for _, r := range a.w.s.tokens {
 			if r.listed == a.w {
 				r.listed = nil
