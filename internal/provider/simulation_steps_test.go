@@ -673,9 +673,22 @@ func (s *simulation) personRevokes(id int64) {
 	s.tell("someone revokes the token %d", id)
 	s.record(id).ended, s.touched[id] = true, true
 	s.server.EditToken(id, func(t *qualyticstest.Token) {
-		s.record(id).leaked = s.record(id).leaked || t.Active
+		s.record(id).leaked = s.record(id).leaked || t.Active && !s.isRevokedInState(id)
 		t.Active = false
 	})
+}
+
+// isRevokedInState reports whether a state knows a token as revoked: nobody can then see that a
+// person revoked it after it had been restored.
+func (s *simulation) isRevokedInState(id int64) bool {
+	for _, w := range s.spaces {
+		for _, address := range w.addresses(tokenType) {
+			if o := w.state[address]; o.exists() && idNumbers(o)[0] == id && get(o.state, "revoked") == "true" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (s *simulation) personDeactivates(u qualyticstest.User) {
