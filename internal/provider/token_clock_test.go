@@ -190,6 +190,63 @@ func TestClockOfPlanAndApply(t *testing.T) {
 	}
 }
 
+// On a machine whose clock is ahead, an apply whose plan knows no response asks for the server's
+// time before it rotates. Otherwise, with an argument that is unknown in every plan, or without
+// refreshes, every apply would rotate.
+func TestRotationWithWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		unknown   values
+		refreshed bool
+		encrypted bool
+		fixed     bool // its name
+	}{
+		{"an unknown argument", values{"deletion_policy": unknown{}}, true, false, false},
+		{"an unknown argument, and an encrypted token", values{"deletion_policy": unknown{}}, true, true, false},
+		{"without a refresh", nil, false, false, false},
+		{"without a refresh, and a fixed name", nil, false, false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := withClock(t, 50*time.Hour)
+			config := rotating.with(values{"service_account_id": h.account(), "expires_in_days": 8})
+			if tc.encrypted {
+				pair := keyPairs(t)[0]
+				config["encryption"] = h.encryption(pair.algorithm, pair.public)
+			}
+			if tc.fixed {
+				config["name"], config["name_prefix"] = "ci", nil
+			}
+			o := h.created(tokenType, config)
+			first := o.state
+			h.clock.Advance(time.Hour)
+			h.server.Clock.Advance(time.Hour)
+			for range 3 {
+				h.connect(h.config)
+				if tc.refreshed {
+					wantOK(t, h.reread(o))
+				}
+				p := h.plan(o, config.with(tc.unknown))
+				after, diags := h.applyWith(p, config)
+				wantOK(t, diags)
+				wantText(t, diags.warnings(), "Service token not rotated", "The clock of this machine is at")
+				if !after.state.Equal(first) {
+					t.Fatalf("the state differs: %s", difference(first, after.state))
+				}
+				*o = *after
+			}
+			h.clock.Advance(day)
+			h.server.Clock.Advance(day)
+			after, diags := h.applyWith(h.planned(o, config.with(tc.unknown)), config)
+			wantOK(t, diags)
+			if get(after.state, "id") == get(first, "id") || !h.works(get(after.state, "id")) {
+				t.Errorf("not rotated in the window, or the token does not work: %s", diags.warnings())
+			}
+		})
+	}
+}
+
 // On a machine whose clock is ahead, a listed token is the one that an import reads: otherwise
 // the generated configuration would revoke it.
 func TestListWithWrongClock(t *testing.T) {

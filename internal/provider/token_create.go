@@ -108,7 +108,6 @@ func (m *tokenModel) applyCreated(t *qualytics.Token, now time.Time) {
 // depends on the new token.
 func (c call) rotate(ctx context.Context, l tokenLife) {
 	d, plan := l.decide(), l.plan
-	c.client.SyncClock(ctx)
 	if plan.RetiringTokens.IsUnknown() && !l.state.Revoked.ValueBool() { // decided by the clock
 		l.state.Status = types.StringValue(l.state.statusAt(c.now()))
 	}

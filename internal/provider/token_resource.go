@@ -285,6 +285,9 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
+	if l.plan.ID.IsUnknown() {
+		l = c.byServerClock(ctx, l)
+	}
 	switch {
 	case !l.plan.ID.IsUnknown():
 		c.changeInPlace(ctx, l)
@@ -293,6 +296,21 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	default:
 		c.rotate(ctx, l)
 	}
+}
+
+// byServerClock returns the life of a token that stays if only the clock of this machine, which
+// is ahead, asks for a new one. Otherwise every apply with a value that is unknown while
+// planning might rotate it.
+func (c call) byServerClock(ctx context.Context, l tokenLife) tokenLife {
+	err := c.client.SyncClock(ctx)
+	stays := l.at(c.now())
+	if err != nil || stays.decide().action != tokenKeep {
+		return l
+	}
+	c.warn("Service token not rotated", "By the clock of the server, which is at %s, no rotation of the %s is due. "+
+		"The clock of this machine is at %s. Set it.", formatTime(c.now()), l.state.label(), formatTime(c.clock()))
+	stays.plan.keepToken(l.state)
+	return stays
 }
 
 // refuseReplacement says that a token must be replaced, which Terraform does not accept in

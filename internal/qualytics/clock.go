@@ -52,4 +52,7 @@ func (c *Client) startOfAttempt() time.Time {
 func (c *Client) ServerTime() time.Time { return c.clock.now(c.Now()) }
 
 // SyncClock makes sure that the server's clock is known: any response tells it.
-func (c *Client) SyncClock(ctx context.Context) { _, _ = c.Me(ctx) }
+func (c *Client) SyncClock(ctx context.Context) error {
+	_, err := c.Me(ctx)
+	return err
+}
