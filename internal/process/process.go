@@ -10,21 +10,17 @@ import (
 	"strings"
 )
 
-// The garbage collector runs less often than by default, because a plugin lives
-// for seconds and uses little memory. The trade-off: a large token list, which
-// reaches the memory limit, costs three times the CPU time that it would cost
-// without the limit, and a fifth of the memory.
+// The garbage collector runs less often than by default, because a plugin lives for seconds and
+// uses little memory. The trade-off: a large token list, which reaches the memory limit, costs
+// three times the CPU time that it would cost without the limit, and a fifth of the memory.
 const (
-	// gcPercent is how much memory may grow between two collections, in percent
-	// of what is in use.
+	// gcPercent is how much memory may grow between two collections, in percent of what is in use.
 	gcPercent = 800
-	// memoryLimit is the memory, in bytes, above which collections are more
-	// frequent.
+	// memoryLimit is the memory, in bytes, above which collections are more frequent.
 	memoryLimit = 56 << 20
 )
 
-// Tune sets the garbage collector and the log. Environment variables of the user
-// take precedence.
+// Tune sets the garbage collector and the log. Environment variables of the user take precedence.
 func Tune() error {
 	tuneGC(os.LookupEnv)
 	return disableUnusedLog(os.Environ(), os.Setenv)

@@ -49,8 +49,7 @@ func (c call) activeAccount(ctx context.Context, id int64, attribute string,
 
 const objectNotFound = "Object not found"
 
-// accountForImport returns the active service account with an ID or user_id, or
-// nil after an error.
+// accountForImport returns the active service account with an ID or user_id, or nil after an error.
 func (c call) accountForImport(ctx context.Context, wanted string) *qualytics.User {
 	const summary = "Unable to import service account"
 	user, err := c.findAccount(ctx, wanted)

@@ -33,8 +33,7 @@ type accountModel struct {
 	RevokeTokensOnDestroy types.Bool `tfsdk:"revoke_tokens_on_destroy"`
 }
 
-// accountDescriptions describe the attributes of accountFields, without what only
-// one schema says.
+// accountDescriptions describe the attributes of accountFields, without what only one schema says.
 var accountDescriptions = map[string]string{
 	"id":         "Numeric ID of the service account.",
 	"name":       "Name of the service account.",
@@ -60,8 +59,7 @@ func (m accountModel) createRequest(teams []string) qualytics.ServiceAccountCrea
 	return qualytics.ServiceAccountCreate{Name: m.Name.ValueString(), Role: m.Role.ValueString(), Teams: teams}
 }
 
-// updateRequest returns the request that changes an account. teams are in the
-// server's spelling.
+// updateRequest returns the request that changes an account. teams are in the server's spelling.
 func (m accountModel) updateRequest(teams []string) qualytics.ServiceAccountUpdate {
 	return qualytics.ServiceAccountUpdate{Role: m.Role.ValueString(), Teams: teams}
 }

@@ -8,31 +8,12 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
-
-// accountNames finds the accounts that use a name while planning. The server derives
-// the user_id from the letters and digits of a name, and a deactivated account keeps
-// it. A rename in Qualytics changes the name of an account, but not its user_id.
-//
-// GET /users filters by a part of the name. One complete response covers every name
-// that contains that part, so many new names need few requests. All look-ups of a run
-// together send at most maxNameRequests; what they do not cover is left to the apply.
-// TestRequestsForNewNames prints how many requests 300 new names need.
-type accountNames struct {
-	client   *qualytics.Client
-	mu       sync.Mutex
-	requests int
-	covered  []string                  // parts of names whose accounts are known; "" means all
-	common   map[string]bool           // parts with too many accounts
-	accounts map[int64]*qualytics.User // all that were found, by ID
-	stopped  bool                      // a request failed, or the apply has begun
-}
 
 func newAccountNames(client *qualytics.Client) *accountNames {
 	return &accountNames{client: client, common: map[string]bool{}, accounts: map[int64]*qualytics.User{}}
@@ -48,8 +29,7 @@ const (
 	maxListPages = 10
 )
 
-// stop ends the look-ups: the apply has begun, and Terraform plans every create again
-// there.
+// stop ends the look-ups: the apply has begun, and Terraform plans every create again there.
 func (n *accountNames) stop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -74,8 +54,7 @@ func (n *accountNames) using(ctx context.Context, name string, reserve int) []qu
 	return found
 }
 
-// cover makes sure that the accounts that may use a name are known, and reports
-// whether they are.
+// cover makes sure that the accounts that may use a name are known, and reports whether they are.
 func (n *accountNames) cover(ctx context.Context, name string, reserve int) bool {
 	lower := strings.ToLower(name)
 	if slices.ContainsFunc(n.covered, func(part string) bool { return strings.Contains(lower, part) }) {

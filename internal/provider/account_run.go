@@ -7,31 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
-
-// runAccounts is what this process knows of the service accounts in the state, and of what
-// the plan does to them. Terraform plans a tainted object, and each address, without the
-// other objects: only together do they show that one account ends and another one needs
-// its name.
-type runAccounts struct {
-	mu       sync.Mutex
-	accounts map[string]runAccount // by ID
-	created  []types.String        // names of new accounts
-	// replaces means that the plan creates or replaces an account.
-	replaces atomic.Bool
-}
-
-// runAccount is a service account in the state.
-type runAccount struct {
-	accountFields
-	read      bool // from the server, by this process
-	kept      bool // an address of the plan keeps it
-	destroyed bool // an address of the plan destroys it
-}
 
 // change changes what is known of an account, and returns it.
 func (r *runAccounts) change(account accountFields, change func(*runAccount)) runAccount {

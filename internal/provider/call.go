@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -51,6 +52,72 @@ func (d *providerData) now() time.Time {
 		return d.clock()
 	}
 	return d.client.ServerTime()
+}
+
+// openTokens are the ephemeral tokens that this process opened and not yet closed. Terraform and
+// OpenTofu do not close an ephemeral resource if something that it depends on, or that depends on
+// it, failed; they only stop the plugin. The tokens are then removed by close.
+type openTokens struct {
+	tokens sync.Map // openToken by ID
+	names  sync.Map // of all tokens that were or are being opened
+}
+
+type openToken struct {
+	id     int64
+	name   string
+	client *qualytics.Client
+}
+
+// contact is whether the deployment can be used, as far as a plan that creates something
+// found out. Nothing else in such a plan has to send a request, so a wrong token or host
+// would be found during apply, when other things have changed.
+type contact struct {
+	once sync.Once
+	ok   bool
+}
+
+// accountNames finds the accounts that use a name while planning. The server derives
+// the user_id from the letters and digits of a name, and a deactivated account keeps
+// it. A rename in Qualytics changes the name of an account, but not its user_id.
+//
+// GET /users filters by a part of the name. One complete response covers every name
+// that contains that part, so many new names need few requests. All look-ups of a run
+// together send at most maxNameRequests; what they do not cover is left to the apply.
+// TestRequestsForNewNames prints how many requests 300 new names need.
+type accountNames struct {
+	client   *qualytics.Client
+	mu       sync.Mutex
+	requests int
+	covered  []string                  // parts of names whose accounts are known; "" means all
+	common   map[string]bool           // parts with too many accounts
+	accounts map[int64]*qualytics.User // all that were found, by ID
+	stopped  bool                      // a request failed, or the apply has begun
+}
+
+// planTokens is the token list for warnings about tokens that are in use. It is requested once
+// per run and not again after a write, because Terraform plans again during apply.
+type planTokens struct {
+	once   sync.Once
+	tokens []qualytics.Token // none if they cannot be listed
+}
+
+// runAccounts is what this process knows of the service accounts in the state, and of what the plan
+// does to them. Terraform plans a tainted object, and each address, without the other objects: only
+// together do they show that one account ends and another one needs its name.
+type runAccounts struct {
+	mu       sync.Mutex
+	accounts map[string]runAccount // by ID
+	created  []types.String        // names of new accounts
+	// replaces means that the plan creates or replaces an account.
+	replaces atomic.Bool
+}
+
+// runAccount is a service account in the state.
+type runAccount struct {
+	accountFields
+	read      bool // from the server, by this process
+	kept      bool // an address of the plan keeps it
+	destroyed bool // an address of the plan destroys it
 }
 
 // call is what the steps of one call of Terraform share: the configured provider, the
@@ -140,8 +207,7 @@ func (c call) warnOfInvalidID(attribute string, known ...string) {
 	}
 }
 
-// load decodes a key of the private data into value, and leaves value unchanged if there
-// is none.
+// load decodes a key of the private data into value, and leaves value unchanged if there is none.
 func (c call) load(ctx context.Context, key string, value any) {
 	text, diags := c.private.GetKey(ctx, key)
 	c.diags.Append(diags...)
@@ -172,11 +238,21 @@ func sameJSON(a, b []byte) bool {
 
 const reportText = "Please report this: https://github.com/qualytics/terraform-provider-qualytics/issues."
 
+const hostKey = "host"
+
+// deployment returns host and path of the provider's deployment, such as
+// "example.qualytics.io/api".
+func (c call) deployment() string {
+	_, rest, _ := strings.Cut(c.client.URL(), "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return strings.TrimSuffix(c.client.Host()+"/"+path, "/")
+}
+
 // save stores an object in the state, together with its identity and the deployment.
 func (c call) save(ctx context.Context, id types.String, model any) {
 	c.diags.Append(c.state.Set(ctx, model)...)
 	c.identify(ctx, id)
-	c.rememberHost(ctx)
+	c.store(ctx, hostKey, c.deployment())
 }
 
 // identify sets the identity of an object that has none, because an older Terraform stored

@@ -35,6 +35,13 @@ type providerModel struct {
 	Guardrails types.Object  `tfsdk:"guardrails"`
 }
 
+// guardrailsModel is the argument guardrails of the provider configuration: limits on
+// what a plan may create or change.
+type guardrailsModel struct {
+	AllowedRoles     types.Set   `tfsdk:"allowed_roles"`
+	MaxExpiresInDays types.Int64 `tfsdk:"max_expires_in_days"`
+}
+
 // unknown returns the names of the arguments with unknown values.
 func (m providerModel) unknown() []string {
 	return unknownNames(
@@ -44,8 +51,7 @@ func (m providerModel) unknown() []string {
 		argument{"max_retries", m.MaxRetries})
 }
 
-// arguments returns the arguments whose values the environment and the CLI's file may
-// complete.
+// arguments returns the arguments whose values the environment and the CLI's file may complete.
 func (m providerModel) arguments() settings.Arguments {
 	headers := map[string]qualytics.Secret{}
 	for name, value := range m.Headers.Elements() {

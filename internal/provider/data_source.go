@@ -15,6 +15,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
+// filterName describes the argument name of several kinds of lists.
+const filterName = "Part of the name, case-insensitive."
+
 // dataSource is a data source: a schema, and a function that completes the model M of its
 // configuration.
 type dataSource[M any] struct {

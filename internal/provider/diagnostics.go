@@ -4,13 +4,17 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/agext/levenshtein"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
@@ -168,3 +172,26 @@ func printable(name string) string {
 
 // sentenceStart returns text with a capital first letter.
 func sentenceStart(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// nearestText returns a sentence with the existing names most similar to name, or
+// "" if there are none.
+func nearestText(name string, existing []string) string {
+	if similar := nearest(name, existing); len(similar) > 0 {
+		return " The nearest existing names are " + quoteList(similar) + "."
+	}
+	return ""
+}
+
+// nearest returns at most three existing names similar to name, best first.
+func nearest(name string, existing []string) []string {
+	const most = 3
+	distance := func(other string) int {
+		return levenshtein.Distance(strings.ToLower(name), strings.ToLower(other), nil)
+	}
+	similar := slices.DeleteFunc(slices.Clone(existing), func(other string) bool {
+		return distance(other) > max(len(name), len(other))*2/3
+	})
+	slices.SortFunc(similar,
+		func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b)) })
+	return similar[:min(most, len(similar))]
+}

@@ -16,13 +16,6 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// guardrailsModel is the argument guardrails of the provider configuration: limits on
-// what a plan may create or change.
-type guardrailsModel struct {
-	AllowedRoles     types.Set   `tfsdk:"allowed_roles"`
-	MaxExpiresInDays types.Int64 `tfsdk:"max_expires_in_days"`
-}
-
 func guardrailsAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
 		Optional: true,

@@ -71,12 +71,10 @@ func (c call) importID(ctx context.Context, req resource.ImportStateRequest) str
 // jwtOrKey matches a JWT or a private key.
 var jwtOrKey = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|PRIVATE KEY|AGE-SECRET-KEY-`)
 
-// longWord matches a single long word, but not a user_id (with @) or <account ID>/<token
-// name>.
+// longWord matches a single long word, but not a user_id (with @) or <account ID>/<token name>.
 var longWord = regexp.MustCompile(`^[A-Za-z0-9_\-.=+]*[A-Za-z][A-Za-z0-9_\-.=+/]{23,}$`)
 
-// looksLikeSecret reports whether an import ID may be a secret, so that no message may
-// contain it.
+// looksLikeSecret reports whether an import ID may be a secret, so that no message may contain it.
 func looksLikeSecret(text string) bool {
 	return jwtOrKey.MatchString(text) || longWord.MatchString(text)
 }

@@ -23,11 +23,10 @@ type protocol interface {
 // tokens that are still open when the provider is stopped, it releases the
 // context of every call, and it sees the accounts in the state.
 //
-// The framework's server keeps the cancel function of every call until the process
-// ends, to stop all of them at once (internal/fwserver and
-// internal/proto6server/serve.go, registerContext). Each keeps the context with its
-// loggers alive, about 10 KB: hundreds of megabytes in a plan of thousands of
-// objects. With this, memory does not depend on the number of calls.
+// The framework's server keeps the cancel function of every call until the process ends, to stop
+// all of them at once (internal/fwserver and internal/proto6server/serve.go, registerContext). Each
+// keeps the context with its loggers alive, about 10 KB: hundreds of megabytes in a plan of
+// thousands of objects. With this, memory does not depend on the number of calls.
 type Server struct {
 	protocol
 	provider *qualyticsProvider

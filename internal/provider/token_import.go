@@ -14,9 +14,8 @@ import (
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
 )
 
-// tokenForImport returns the token with an import ID: its ID, or
-// "<account ID or user_id>/<token name>", in which the name may contain slashes. It
-// returns nil after an error.
+// tokenForImport returns the token with an import ID: its ID, or "<account ID or user_id>/<token
+// name>", in which the name may contain slashes. It returns nil after an error.
 func (c call) tokenForImport(ctx context.Context, wanted string) *qualytics.Token {
 	const summary = "Unable to import service token"
 	tokens, err := c.client.CachedServiceTokens(ctx)

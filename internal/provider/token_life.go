@@ -262,8 +262,7 @@ func (l tokenLife) leaves(t retiringToken) bool {
 	return t.memory.Status == retiringEnded && l.plan.OverlapDays.ValueInt64() <= l.state.OverlapDays.ValueInt64()
 }
 
-// withOverlap returns a retiring token with the end of its overlap: overlap_days may have
-// changed.
+// withOverlap returns a retiring token with the end of its overlap: overlap_days may have changed.
 func (l tokenLife) withOverlap(t retiringToken) retiringToken {
 	if !l.plan.OverlapDays.IsUnknown() && !l.plan.OverlapDays.Equal(l.state.OverlapDays) &&
 		!t.memory.ReplacedAt.IsZero() {

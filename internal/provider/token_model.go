@@ -4,17 +4,24 @@
 package provider
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
+	"github.com/qualytics/terraform-provider-qualytics/internal/seal"
 )
 
 // Values of status.
@@ -71,8 +78,7 @@ type tokenMemory struct {
 	// Imported means that nothing is known of the attributes that the API does
 	// not report, so their first configured value is adopted.
 	Imported bool `json:"imported,omitempty"`
-	// RevokedByConfig means that this configuration revoked the token, so it may
-	// restore it.
+	// RevokedByConfig means that this configuration revoked the token, so it may restore it.
 	RevokedByConfig bool `json:"revoked_by_config,omitempty"`
 	// DaysLeft is the number of days until the token expires, rounded up, at the
 	// last refresh; nil if it never expires. A rotation is due if the window is at
@@ -188,9 +194,8 @@ func (m tokenModel) differenceFrom(t *qualytics.Token) string {
 // the server may determine the two times at different moments of a request.
 const lifetimeTolerance = time.Minute
 
-// lifetimeDays returns the expires_in_days of a token. It returns nil if the token
-// never expires, if the deployment does not report its creation, or if its lifetime is
-// not a whole number of days.
+// lifetimeDays returns the expires_in_days of a token. It returns nil if the token never expires,
+// if the deployment does not report its creation, or if its lifetime is not a whole number of days.
 func lifetimeDays(t *qualytics.Token) *int64 {
 	if t.Expiration == nil || t.Created == nil {
 		return nil
@@ -224,8 +229,7 @@ func (m tokenModel) works() bool {
 	return status == statusActive || status == statusRotationDue
 }
 
-// daysLeft returns the number of days until the token expires, rounded up, or nil
-// if it never does.
+// daysLeft returns the number of days until the token expires, rounded up, or nil if it never does.
 func (m tokenModel) daysLeft(now time.Time) *int64 {
 	expires, limited := timeOf(m.ExpiresAt)
 	if !limited {
@@ -335,4 +339,60 @@ func (c call) uniqueName(prefix string) (string, bool) {
 		return "", false
 	}
 	return prefix + strings.Replace(c.now().UTC().Format(suffixTime), ".", "", 1) + hex.EncodeToString(b), true
+}
+
+// encryptionModel is the attribute encryption: the secret of a token is encrypted to
+// a public key in memory, and the state contains the ciphertext only.
+type encryptionModel struct {
+	Algorithm types.String `tfsdk:"algorithm"`
+	PublicKey types.String `tfsdk:"public_key"`
+}
+
+var encryptionTypes = map[string]attr.Type{"algorithm": types.StringType, "public_key": types.StringType}
+
+// encrypter returns the ciphertext of a secret.
+type encrypter = seal.Func
+
+func encryptionAttribute() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional: true,
+		MarkdownDescription: "Encrypts the secret to a public key. `encrypted_token` contains the ciphertext and " +
+			"`token` is null, so that the secret is in no plan and no state." + rotatesToken,
+		Attributes: map[string]schema.Attribute{
+			"algorithm": schema.StringAttribute{
+				Required: true, Validators: []validator.String{oneOf(seal.Algorithms()...)},
+				MarkdownDescription: "`age` (ASCII armor) or `sealed_box` (standard base64 of libsodium's " +
+					"`crypto_box_seal`, as GitHub expects).",
+			},
+			"public_key": schema.StringAttribute{
+				Required: true,
+				MarkdownDescription: "Public key of the consumer: an age recipient (`age1…`, `age1pq1…`; not one of " +
+					"a plugin) or an SSH public key (`ssh-ed25519`, `ssh-rsa`) for `age`, the standard base64 of 32 " +
+					"bytes for `sealed_box`.",
+			},
+		},
+	}
+}
+
+// encrypterOf returns the encrypter of the attribute encryption, or nil if that is
+// null or not completely known. An invalid key is an error that does not show it, and
+// that has no path, because Terraform prints the source line of an attribute.
+func encrypterOf(ctx context.Context, value types.Object, diags *diag.Diagnostics) encrypter {
+	if value.IsNull() || value.IsUnknown() {
+		return nil
+	}
+	var model encryptionModel
+	diags.Append(value.As(ctx, &model, basetypes.ObjectAsOptions{})...)
+	algorithm := model.Algorithm.ValueString()
+	if diags.HasError() || !slices.Contains(seal.Algorithms(), algorithm) || model.PublicKey.IsNull() ||
+		model.PublicKey.IsUnknown() {
+		return nil
+	}
+	encrypt, err := seal.To(algorithm, model.PublicKey.ValueString())
+	if err != nil {
+		diags.AddError("Invalid encryption key", fmt.Sprintf("The value of encryption.public_key cannot be used with "+
+			"the algorithm %q: %s. The value is not shown, because it may be a private key.", algorithm, err))
+		return nil
+	}
+	return encrypt
 }

@@ -6,7 +6,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/qualytics/terraform-provider-qualytics/internal/qualytics"
@@ -14,13 +13,6 @@ import (
 
 // recentUse is how long a token counts as in use after its last use.
 const recentUse = 7 * day
-
-// planTokens is the token list for warnings about tokens that are in use. It is requested once
-// per run and not again after a write, because Terraform plans again during apply.
-type planTokens struct {
-	once   sync.Once
-	tokens []qualytics.Token // none if they cannot be listed
-}
 
 // usedTokens returns the tokens with their last use, none if no request can be sent. If they
 // cannot be listed, it warns once, and returns none.

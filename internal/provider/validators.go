@@ -95,8 +95,7 @@ func notBlank() validator.String {
 	return stringvalidator.RegexMatches(regexp.MustCompile(`\S`), "must not be blank")
 }
 
-// trimmed refuses text that starts or ends with white space, because the server
-// may remove it.
+// trimmed refuses text that starts or ends with white space, because the server may remove it.
 func trimmed() validator.String {
 	return stringvalidator.RegexMatches(regexp.MustCompile(`(?s)^(\S(.*\S)?)?$|^\s*$`), "must not start or end with "+
 		"a space")

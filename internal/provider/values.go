@@ -141,8 +141,7 @@ func containsString(set types.Set, value types.String) bool {
 	return slices.Contains(stringsOf(set), value.ValueString())
 }
 
-// optionalComputed returns an attribute of a data source that selects an object, or is
-// completed.
+// optionalComputed returns an attribute of a data source that selects an object, or is completed.
 func optionalComputed(description string) datasource.StringAttribute {
 	return datasource.StringAttribute{Optional: true, Computed: true, MarkdownDescription: description}
 }

@@ -225,8 +225,7 @@ func (c *Client) chooseSingleRead(ctx context.Context, since time.Time) bool {
 	return false
 }
 
-// downloaded starts counting again after a download. If that failed, all further reads are
-// single.
+// downloaded starts counting again after a download. If that failed, all further reads are single.
 func (r *accountReads) downloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,9 +252,8 @@ func (c *Client) loadFirstPage(ctx context.Context) error {
 // allAccounts is the list of every service account.
 var allAccounts = UserFilter{IncludeDeleted: true}.list()
 
-// CachedServiceAccount returns an account, or nil if it does not exist. Its own GET
-// /users/{id} always confirms that it does not exist or is deactivated. Its data is
-// at most listMaxAge old.
+// CachedServiceAccount returns an account, or nil if it does not exist. Its own GET /users/{id}
+// always confirms that it does not exist or is deactivated. Its data is at most listMaxAge old.
 func (c *Client) CachedServiceAccount(ctx context.Context, id int64) (*User, error) {
 	since := c.Now().Add(-listMaxAge)
 	if c.chooseSingleRead(ctx, since) {
@@ -370,11 +368,5 @@ func (c *Client) CachedAccountsNamed(ctx context.Context, name string) ([]User, 
 }
 
 func withName(accounts []User, name string) []User {
-	var found []User
-	for i := range accounts {
-		if accounts[i].Name == name {
-			found = append(found, accounts[i])
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(accounts), func(u User) bool { return u.Name != name })
 }

@@ -93,8 +93,7 @@ type Client struct {
 	accountReads accountReads
 }
 
-// New returns a client for cfg, or an error that says which value is invalid.
-// It sends no request.
+// New returns a client for cfg, or an error that says which value is invalid. It sends no request.
 func New(cfg Config) (*Client, error) {
 	base, err := BaseURL(cfg.URL, cfg.APIPath)
 	if err != nil {
@@ -237,8 +236,7 @@ func call[T any](ctx context.Context, c *Client, r request) (*T, error) {
 	return &out, nil
 }
 
-// attempt sends a request once. It returns nil if the response is a success and
-// was decoded.
+// attempt sends a request once. It returns nil if the response is a success and was decoded.
 func (c *Client) attempt(ctx context.Context, r request) *Error {
 	return c.exchange(ctx, r, func(resp *http.Response) error {
 		if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -412,4 +410,48 @@ func isHTML(h http.Header) bool {
 // limitedBody returns the body of a response. If nothing is left of N, it is too large.
 func limitedBody(resp *http.Response) *io.LimitedReader {
 	return &io.LimitedReader{R: resp.Body, N: MaxResponseBytes}
+}
+
+// Response is a response of the deployment as it was sent, whatever its status.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+	Took   time.Duration // from the request to the end of the body
+	TLS    string        // such as "TLS 1.3"; "" without TLS
+	HTML   bool          // a web page, which comes from the ingress rather than the API
+}
+
+// Send sends one request without retries, for tools that examine a deployment. path
+// is below the base URL, and in is sent as JSON if it is not nil. An error is a
+// [*Error], and means that there is no complete response.
+func (c *Client) Send(ctx context.Context, method, path string, query url.Values, in any) (*Response, error) {
+	r := request{method: method, path: path, query: query, in: in}
+	if e := c.admit(ctx, r); e != nil {
+		return nil, e
+	}
+	var response *Response
+	start := c.Now()
+	e := c.exchange(ctx, r, func(resp *http.Response) error {
+		body := limitedBody(resp)
+		text, err := io.ReadAll(body)
+		response = &Response{
+			Status: resp.StatusCode, Header: resp.Header, Body: text, Took: c.Now().Sub(start),
+			HTML: isHTML(resp.Header),
+		}
+		if resp.TLS != nil {
+			response.TLS = tls.VersionName(resp.TLS.Version)
+		}
+		switch {
+		case body.N <= 0:
+			return errTooLarge
+		case err != nil:
+			return &bodyError{err}
+		}
+		return nil
+	})
+	if e != nil {
+		return nil, e
+	}
+	return response, nil
 }

@@ -28,9 +28,8 @@ const (
 // claimTolerance is how far a claim, in whole seconds, may differ from the time in a list.
 const claimTolerance = 2 * time.Second
 
-// TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with
-// an error. known is the secret of t, or "" if it is not known. It decides by these rules,
-// in this order:
+// TokenOwnership returns whether t is the token that the client uses, and MaybeOwn with an error.
+// known is the secret of t, or "" if it is not known. It decides by these rules, in this order:
 //
 //   - A token of another account is not the client's. The list of tokens decides if the
 //     owner is unknown.
@@ -137,10 +136,7 @@ func decodeClaims(token string) map[string]any {
 }
 
 func unixClaim(v any) time.Time {
-	n, ok := v.(json.Number)
-	if !ok {
-		return time.Time{}
-	}
+	n, _ := v.(json.Number)
 	seconds, err := n.Float64()
 	if err != nil || seconds <= 0 || seconds > 1e11 {
 		return time.Time{}

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // The retry policy. Every limit of it is in this block.
@@ -149,9 +151,8 @@ func notSent(problem string) *Error { return &Error{Problem: problem, transient:
 // its response did not arrive.
 func lost(problem string) *Error { return &Error{Problem: problem, transient: true, MaybeDone: true} }
 
-// classify explains a request without a usable response, and whether to retry it. The
-// explanation contains no header, no body, and no address but the deployment's and the
-// proxy's.
+// classify explains a request without a usable response, and whether to retry it. The explanation
+// contains no header, no body, and no address but the deployment's and the proxy's.
 func (c *Client) classify(err error) *Error {
 	host := c.base.Host
 	operation, _ := errors.AsType[*net.OpError](err)
@@ -264,9 +265,8 @@ func systemReason(err error) string {
 	return ""
 }
 
-// parseRetryAfter returns the wait that a Retry-After header asks for: seconds, or a date,
-// which is one of the clock in the Date header. It returns 0 for everything that asks for
-// none.
+// parseRetryAfter returns the wait that a Retry-After header asks for: seconds, or a date, which is
+// one of the clock in the Date header. It returns 0 for everything that asks for none.
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	const longest = 365 * 24 * time.Hour
 	value := strings.TrimSpace(h.Get("Retry-After"))
@@ -282,12 +282,7 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-func joinText(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
-}
+func joinText(a, b string) string { return strings.TrimPrefix(a+"; "+b, "; ") }
 
 // Sleep waits for d, or until ctx ends.
 func Sleep(ctx context.Context, d time.Duration) error {
@@ -299,4 +294,57 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// pace limits the request rate of a client. It is unlimited until the ingress returns 429,
+// and then follows what the ingress allows. Clients of the same deployment share one.
+type pace struct {
+	mu      sync.Mutex
+	limiter *rate.Limiter // nil: unlimited
+	changed time.Time     // when the rate changed last
+	until   time.Time     // no request is sent before: a Retry-After holds all of them
+}
+
+// delay returns how long a request has to wait before it is sent. A retry has
+// waited for its Retry-After already.
+func (p *pace) delay(now time.Time, retry bool) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := now
+	if !retry && p.until.After(now) {
+		at = p.until
+	}
+	if p.limiter == nil {
+		return at.Sub(now)
+	}
+	if now.Sub(p.changed) >= rateInterval {
+		p.limiter.SetLimitAt(now, p.limiter.Limit()*speedUp)
+		p.changed = now
+	}
+	return max(at.Sub(now), p.limiter.ReserveN(now, 1).DelayFrom(now))
+}
+
+// record429 records a 429 and the wait that it asks for.
+func (p *pace) record429(now time.Time, asked time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if asked > 0 && asked <= retryAfterBudget && now.Add(asked).After(p.until) {
+		p.until = now.Add(asked)
+	}
+	switch {
+	case p.limiter == nil:
+		p.limiter = rate.NewLimiter(firstRate, 1)
+		p.changed = now
+	case now.Sub(p.changed) >= rateInterval/2:
+		p.limiter.SetLimitAt(now, max(minRate, p.limiter.Limit()*slowDown))
+		p.changed = now
+	}
+}
+
+// waitForRate waits until a request may be sent.
+func (c *Client) waitForRate(ctx context.Context, retry bool) error {
+	if d := c.pace.delay(c.Now(), retry); d > 0 {
+		return c.config.Sleep(ctx, d)
+	}
+	return ctx.Err()
 }

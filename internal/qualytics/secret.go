@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // hidden replaces a secret.
@@ -100,11 +99,7 @@ func (m *masker) clean(text string) string {
 	}
 	text = jwt.ReplaceAllString(text, hidden)
 	if len(text) > maxDetail {
-		cut := maxDetail
-		for !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + " …"
+		text = strings.ToValidUTF8(text[:maxDetail], "") + " …"
 	}
 	return text
 }
@@ -135,8 +130,7 @@ func (m *masker) hideGrams(text string) string {
 // Mask returns a server's text without the client's secrets, in one line.
 func (c *Client) Mask(text string) string { return c.mask.clean(text) }
 
-// Hash returns the SHA-256 of a secret in hexadecimal, which identifies it without
-// revealing it.
+// Hash returns the SHA-256 of a secret in hexadecimal, which identifies it without revealing it.
 func (s Secret) Hash() string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])

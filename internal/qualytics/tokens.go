@@ -136,9 +136,8 @@ func (c *Client) OwnTokens(ctx context.Context) ([]Token, error) {
 	return listAll[Token](ctx, c, list{path: "/user-tokens"})
 }
 
-// FindServiceToken returns a service token from a new list, because the API
-// cannot return a single one: GET /user-tokens/service. It reports false if two
-// lists in a row do not contain it.
+// FindServiceToken returns a service token from a new list, because the API cannot return a single
+// one: GET /user-tokens/service. It reports false if two lists in a row do not contain it.
 func (c *Client) FindServiceToken(ctx context.Context, id int64) (*Token, bool, error) {
 	var tokens []Token
 	for range 2 {

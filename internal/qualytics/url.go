@@ -62,8 +62,7 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || (ip != nil && ip.IsLoopback())
 }
 
-// reservedHeaders are set by the client, or describe a single connection and the
-// encoding on it.
+// reservedHeaders are set by the client, or describe a single connection and the encoding on it.
 var reservedHeaders = []string{
 	"Accept", "Accept-Encoding", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
 	"Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
@@ -116,8 +115,7 @@ func sameDeployment(from, to *url.URL) bool {
 		(from.Port() == "" || from.Port() == "80") && (to.Port() == "" || to.Port() == "443")
 }
 
-// Host returns the host of the deployment in lower case, with its port unless
-// that is the default.
+// Host returns the host of the deployment in lower case, with its port unless that is the default.
 func (c *Client) Host() string {
 	defaultPort := map[string]string{"http": ":80", "https": ":443"}[c.base.Scheme]
 	return strings.TrimSuffix(strings.ToLower(c.base.Host), defaultPort)

@@ -163,25 +163,22 @@ func (c *Client) postServiceAccount(ctx context.Context, in ServiceAccountCreate
 	return call[User](ctx, c, request{method: http.MethodPost, path: "/users", in: in, asked: subject{name: in.Name}})
 }
 
-// ServiceAccounts returns the service accounts that match a filter by ID: GET /users,
-// page by page.
+// ServiceAccounts returns the service accounts that match a filter by ID: GET /users, page by page.
 func (c *Client) ServiceAccounts(ctx context.Context, filter UserFilter) ([]User, error) {
 	return listAll[User](ctx, c, filter.list())
 }
 
-// EachServiceAccount returns the service accounts that match a filter as their
-// pages arrive: GET /users. It requests no page before one of its accounts is
-// needed, and ends after an error.
+// EachServiceAccount returns the service accounts that match a filter as their pages arrive: GET
+// /users. It requests no page before one of its accounts is needed, and ends after an error.
 func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
 		var last *page[User]
-		requests := 0
 		for p, err := range pages[User](ctx, c, filter.list()) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			last, requests = p, requests+1
+			last = p
 			for i := range p.items {
 				if !yield(&p.items[i], nil) {
 					return
@@ -189,7 +186,7 @@ func (c *Client) EachServiceAccount(ctx context.Context, filter UserFilter) iter
 			}
 		}
 		if !last.complete() {
-			yield(nil, incompleteList(c, filter.list(), requests, last))
+			yield(nil, incompleteList(c, filter.list(), 1, last))
 		}
 	}
 }
@@ -200,10 +197,9 @@ func (c *Client) User(ctx context.Context, id int64) (*User, error) {
 	return call[User](ctx, c, request{method: http.MethodGet, path: userPath(id), asked: subject{id: id}})
 }
 
-// FindUser returns a user, or nil if it does not exist: GET /users/{id}. It
-// believes a 404 only if the API then responds to GET /users/me and repeats the 404,
-// so that a wrong URL does not empty a state. A deactivated user has DeletedAt set
-// or does not exist, depending on the deployment.
+// FindUser returns a user, or nil if it does not exist: GET /users/{id}. It believes a 404 only if
+// the API then responds to GET /users/me and repeats the 404, so that a wrong URL does not empty a
+// state. A deactivated user has DeletedAt set or does not exist, depending on the deployment.
 func (c *Client) FindUser(ctx context.Context, id int64) (*User, error) {
 	user, err := c.User(ctx, id)
 	if IsNotFound(err) {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Envoy is the ingress of a profile that is a gateway of Envoy's kind. Any other one is
-// nginx.
+// Envoy is the ingress of a profile that is a gateway of Envoy's kind. Any other one is nginx.
 const Envoy = "envoy"
 
 const envoySuffix = "-" + Envoy

@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// ServeHTTP is the ingress: it responds itself or calls the application, and logs the
-// request.
+// ServeHTTP is the ingress: it responds itself or calls the application, and logs the request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == ClockPath {
 		s.serveClock(w, r)

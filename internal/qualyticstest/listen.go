@@ -39,8 +39,7 @@ func (s *Server) open(address string) (*httptest.Server, error) {
 	return server, nil
 }
 
-// Stop closes the port, as a crash does: connections are refused until Resume. The
-// data stays.
+// Stop closes the port, as a crash does: connections are refused until Resume. The data stays.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	server := s.http

@@ -63,8 +63,7 @@ type Profile struct {
 	IgnoreRevoke bool
 	// OmitTeams omits teams from GET of a user.
 	OmitTeams bool
-	// MaxExpiryDays limits the lifetime of new tokens, and gives one to those
-	// without; 0 does not.
+	// MaxExpiryDays limits the lifetime of new tokens, and gives one to those without; 0 does not.
 	MaxExpiryDays int
 	// CreatedRevoked makes POST of a token say that it is revoked.
 	CreatedRevoked bool
@@ -106,8 +105,7 @@ func Strange() Profile {
 	return p
 }
 
-// ProfileNamed returns the preset with a name. With "-envoy" after the name, it is behind
-// Envoy.
+// ProfileNamed returns the preset with a name. With "-envoy" after the name, it is behind Envoy.
 func ProfileNamed(name string) (Profile, bool) {
 	for _, p := range append(Profiles(), Strange()) {
 		switch name {
@@ -145,8 +143,7 @@ func Docs202604() Profile {
 	}
 }
 
-// Seed202511 returns the profile of the first build with service accounts, a bare
-// control plane.
+// Seed202511 returns the profile of the first build with service accounts, a bare control plane.
 func Seed202511() Profile {
 	return Profile{
 		Name: "seed-2025-11", Build: "20251106-3d1ade3", Prefix: "",

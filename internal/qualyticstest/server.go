@@ -1,10 +1,9 @@
 // Copyright (c) Qualytics
 // SPDX-License-Identifier: MPL-2.0
 
-// Package qualyticstest emulates a Qualytics deployment for tests and demos. It is
-// a second implementation of the API and shares no code with the client: it
-// enforces the documented rules, a [Profile] selects the differences between
-// builds, and faults can be added by method and path.
+// Package qualyticstest emulates a Qualytics deployment for tests and demos. It is a second
+// implementation of the API and shares no code with the client: it enforces the documented rules, a
+// [Profile] selects the differences between builds, and faults can be added by method and path.
 package qualyticstest
 
 import (

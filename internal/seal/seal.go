@@ -23,8 +23,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 )
 
-// Func returns the ciphertext of a secret as text. random may be used as the source of
-// randomness.
+// Func returns the ciphertext of a secret as text. random may be used as the source of randomness.
 type Func func(random io.Reader, secret string) (string, error)
 
 // algorithms parse a public key.

@@ -72,8 +72,7 @@ func (e Environment) WithDefaults() Environment {
 	return e
 }
 
-// sources are the values of a setting in the places where it may be set. Nil means not
-// set there.
+// sources are the values of a setting in the places where it may be set. Nil means not set there.
 type sources[T any] struct {
 	argument *T
 	variable string

@@ -28,7 +28,7 @@ var mutated = map[string][]string{
 	"internal/qualytics": {"create.go", "own_token.go", "retry.go", "cache.go"},
 	"internal/provider": {
 		"account_plan.go", "account_run.go", "token_life.go", "token_plan.go", "token_retiring.go",
-		"exclusive_plan.go", "exclusive_model.go", "lockout.go", "team_names.go",
+		"exclusive_plan.go", "exclusive_model.go", "lockout.go", "teams.go",
 	},
 }
 

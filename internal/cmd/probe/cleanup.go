@@ -133,8 +133,7 @@ func (w *writer) removeToken(ctx context.Context, id string) {
 	w.send(ctx, http.MethodDelete, "/user-tokens/"+id, nil, nil)
 }
 
-// allTokens returns the service tokens of all pages. It reports false if a page could not
-// be read.
+// allTokens returns the service tokens of all pages. It reports false if a page could not be read.
 func (w *writer) allTokens(ctx context.Context) ([]object, bool) {
 	const mostPages = 1000
 	var all []object
