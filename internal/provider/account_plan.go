@@ -243,12 +243,14 @@ func (p accountPlan) checkReplace(ctx context.Context) {
 		p.refuseReplacement(using)
 		return
 	}
+	use := p.useText(ctx, p.state)
+	if use != "" {
+		use = "\n\nThe account is in use: it " + use
+	}
 	p.warnAt("name", fmt.Sprintf("Service account %q will be replaced", p.state.Name.ValueString()), "Changing the "+
 		"name of the %s deactivates it, which only an Admin can undo in Qualytics, and creates another account. Its "+
-		"tokens are replaced, and the old name may stay in use. If only the key of a resource instance changed, use a "+
-		"moved block instead.%s", p.state.label(), p.activeTokensText(ctx))
-	p.warnOfAccount(ctx, p.state, fmt.Sprintf("Service account %q to be replaced is in use",
-		p.state.Name.ValueString()), "Replacing the account invalidates its tokens.")
+		"tokens stop working and are replaced, and the old name may stay in use. If only the key of a resource "+
+		"instance changed, use a moved block instead.%s%s", p.state.label(), use, p.activeTokensText(ctx))
 }
 
 // activeTokensText names the active tokens of an account that will be deactivated, and says

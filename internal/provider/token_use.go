@@ -31,20 +31,26 @@ func (c call) usedTokens(ctx context.Context) []qualytics.Token {
 }
 
 // warnOfAccount warns that an operation takes something away from the tokens of an
-// account that are in use. It says nothing if the server does not report their last use,
-// or if they cannot be listed.
+// account that are in use.
 func (c call) warnOfAccount(ctx context.Context, account accountModel, summary, effect string) {
+	if use := c.useText(ctx, account); use != "" {
+		c.warn(summary, "The %s %s %s", account.label(), use, effect)
+	}
+}
+
+// useText returns how many active tokens an account has, and which was used last. It returns
+// "" if none is in use, if the server does not report it, or if they cannot be listed.
+func (c call) useText(ctx context.Context, account accountModel) string {
 	active, last := c.inUse(ctx,
 		func(t *qualytics.Token) bool { return formatID(t.User.ID) == account.ID.ValueString() })
 	if last == nil {
-		return
+		return ""
 	}
 	tokens := fmt.Sprintf("%d active tokens", active)
 	if active == 1 {
 		tokens = "1 active token"
 	}
-	c.warn(summary, "The %s has %s. %q was last used %s. %s", account.label(), tokens, last.Name,
-		c.agoText(*last.LastUsed), effect)
+	return fmt.Sprintf("has %s. %q was last used %s.", tokens, last.Name, c.agoText(*last.LastUsed))
 }
 
 // warnOfToken warns that an operation ends the validity of a token.

@@ -49,7 +49,7 @@ func TestTokensInUse(t *testing.T) {
 				"to be removed from teams is in use",
 			},
 			{"destroy", account, nil, "to be destroyed is in use"},
-			{"rename", account, config.with(values{"name": "y"}), "to be replaced is in use"},
+			{"rename", account, config.with(values{"name": "y"}), "The account is in use: it has"},
 			{"revoke", token, tokenConfig.with(values{"revoked": true}), "is in use"},
 			{"delete", token, nil, "is in use"},
 		}
