@@ -432,3 +432,17 @@ func TestWarningAtImportOnly(t *testing.T) {
 		}
 	}
 }
+
+// A plan that has refreshed applies as it was planned, also if the server's clock moves back.
+func TestRotationWhenServerClockMovesBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, qualyticstest.Build202609())
+	config := rotating.with(values{"service_account_id": h.account()})
+	o := h.created(tokenType, config)
+	old := get(o.state, "id")
+	h.clock.Advance(23*day + time.Minute)
+	p := h.planned(o, config)
+	h.clock.Advance(-time.Hour)
+	after := h.applied(p)
+	wantRetiring(t, retiringTokens(after), old)
+}

@@ -304,8 +304,8 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 func (c call) byServerClock(ctx context.Context, l tokenLife) tokenLife {
 	_, err := c.client.Me(ctx) // any response tells the time
 	stays := l.at(c.now())
-	if err != nil || stays.decide().action != tokenKeep {
-		return l
+	if err != nil || !l.plan.RetiringTokens.IsUnknown() || stays.decide().action != tokenKeep {
+		return l // with known retiring tokens, a refresh has decided by the server's clock
 	}
 	c.warn("Service token not rotated", "By the clock of the server, which is at %s, no rotation of the %s is due. "+
 		"The clock of this machine is at %s. Set it.", formatTime(c.now()), l.state.label(), formatTime(c.clock()))
