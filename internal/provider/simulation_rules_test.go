@@ -608,7 +608,9 @@ func (w *workspace) renameTo(said string) bool {
 		current := w.s.freshName()
 		if o := w.state[address]; o != nil {
 			id, _ := strconv.ParseInt(get(o.state, "id"), 10, 64)
-			current = w.s.snapshot().accounts[id].Name
+			if u := w.s.snapshot().accounts[id]; u.Deleted == nil {
+				current = u.Name
+			}
 		}
 		if current != name {
 			w.edit(address, values{"name": current})

@@ -5,6 +5,7 @@ package provider_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,56 +196,85 @@ func TestClockOfPlanAndApply(t *testing.T) {
 // refreshes, every apply would rotate.
 func TestRotationWithWrongClock(t *testing.T) {
 	t.Parallel()
+	late := values{"deletion_policy": unknown{}}
 	for _, tc := range []struct {
-		name      string
-		unknown   values
-		refreshed bool
-		encrypted bool
-		fixed     bool // its name
+		name          string
+		late          values // unknown while planning, or nil for no refresh
+		config        values
+		encrypted, no bool // no: GET /users/me fails
 	}{
-		{"an unknown argument", values{"deletion_policy": unknown{}}, true, false, false},
-		{"an unknown argument, and an encrypted token", values{"deletion_policy": unknown{}}, true, true, false},
-		{"without a refresh", nil, false, false, false},
-		{"without a refresh, and a fixed name", nil, false, false, true},
+		{name: "an unknown argument", late: late},
+		{name: "an unknown argument, and an encrypted token", late: late, encrypted: true},
+		{name: "an unknown argument, and an error whose time counts", late: late, no: true},
+		{name: "without a refresh"},
+		{name: "without a refresh, and a fixed name", config: values{"name": "ci", "name_prefix": nil}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			h := withClock(t, 50*time.Hour)
-			config := rotating.with(values{"service_account_id": h.account(), "expires_in_days": 8})
+			pass := func(d time.Duration) { h.clock.Advance(d); h.server.Clock.Advance(d) }
+			config := rotating.with(values{"service_account_id": h.account(), "expires_in_days": 8}).with(tc.config)
 			if tc.encrypted {
 				pair := keyPairs(t)[0]
 				config["encryption"] = h.encryption(pair.algorithm, pair.public)
 			}
-			if tc.fixed {
-				config["name"], config["name_prefix"] = "ci", nil
-			}
 			o := h.created(tokenType, config)
-			first := o.state
-			h.clock.Advance(time.Hour)
-			h.server.Clock.Advance(time.Hour)
+			first := *o
+			if tc.no {
+				h.server.Fail(qualyticstest.JSON(http.StatusInternalServerError, `{"detail": "failed"}`).
+					On(http.MethodGet, "/users/me").Repeat(qualyticstest.Forever))
+			}
+			pass(time.Hour)
 			for range 3 {
 				h.connect(h.config)
-				if tc.refreshed {
+				if tc.late != nil {
 					wantOK(t, h.reread(o))
 				}
-				p := h.plan(o, config.with(tc.unknown))
-				after, diags := h.applyWith(p, config)
+				after, diags := h.applyWith(h.plan(o, config.with(tc.late)), config)
 				wantOK(t, diags)
 				wantText(t, diags.warnings(), "Service token not rotated", "The clock of this machine is at")
-				if !after.state.Equal(first) {
-					t.Fatalf("the state differs: %s", difference(first, after.state))
+				if !after.state.Equal(first.state) || string(after.private) != string(first.private) {
+					t.Fatalf("what is stored differs: %s, %s", difference(first.state, after.state), after.private)
 				}
 				*o = *after
 			}
-			h.clock.Advance(day)
-			h.server.Clock.Advance(day)
-			after, diags := h.applyWith(h.planned(o, config.with(tc.unknown)), config)
+			pass(day)
+			after, diags := h.applyWith(h.planned(o, config.with(tc.late)), config)
 			wantOK(t, diags)
-			if get(after.state, "id") == get(first, "id") || !h.works(get(after.state, "id")) {
+			if id := get(after.state, "id"); id == get(first.state, "id") || !h.works(id) {
 				t.Errorf("not rotated in the window, or the token does not work: %s", diags.warnings())
 			}
 		})
 	}
+}
+
+// An apply that does not rotate, because the clock of the machine is ahead, changes nothing that is
+// stored: what is not known of an imported token, and that a retiring token is the provider's own.
+func TestStoredWithWrongClock(t *testing.T) {
+	t.Parallel()
+	onEveryBearer(t, func(t *testing.T, h *harness, self qualyticstest.User, _ qualyticstest.Token) {
+		expires := h.server.Clock.Now().Add(30 * day)
+		byHand := h.server.AddToken(qualyticstest.Token{Name: "by-hand", UserID: self.ID, Expiration: &expires})
+		config := rotating.with(values{"service_account_id": formatted(self.ID)})
+		imported, rotated := h.loaded(tokenType, formatted(byHand.ID)), h.created(tokenType, config)
+		h.connectAs(parseInt(t, get(rotated.state, "id")))
+		h.clock.Advance(23 * day)
+		h.must(rotated, config, "update")
+		wantOK(t, h.refresh(imported))
+		h.clock = &qualyticstest.Clock{}
+		h.clock.Advance(60 * day)
+		for o, config := range map[*object]values{
+			imported: {"service_account_id": formatted(self.ID), "name": "by-hand", "expires_in_days": 30},
+			rotated:  config,
+		} {
+			after, diags := h.apply(h.unrefreshed(o, config))
+			wantOK(t, diags)
+			wantText(t, diags.warnings(), "Service token not rotated")
+			if string(after.private) != string(o.private) {
+				t.Errorf("stored %s, want %s", after.private, o.private)
+			}
+		}
+	})
 }
 
 // On a machine whose clock is ahead, a listed token is the one that an import reads: otherwise
@@ -436,13 +466,35 @@ func TestWarningAtImportOnly(t *testing.T) {
 // A plan that has refreshed applies as it was planned, also if the server's clock moves back.
 func TestRotationWhenServerClockMovesBack(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, qualyticstest.Build202609())
-	config := rotating.with(values{"service_account_id": h.account()})
-	o := h.created(tokenType, config)
-	old := get(o.state, "id")
-	h.clock.Advance(23*day + time.Minute)
-	p := h.planned(o, config)
-	h.clock.Advance(-time.Hour)
-	after := h.applied(p)
-	wantRetiring(t, retiringTokens(after), old)
+	for _, tc := range []struct {
+		config, later values
+		age           time.Duration
+		refreshed     bool // by another run
+		retires       bool
+	}{
+		{nil, nil, 23 * day, false, true},
+		{values{"overlap_days": 0}, nil, 23 * day, false, false},
+		{nil, nil, 30 * day, false, true}, // it works again
+		{nil, nil, 23 * day, true, true},
+		{nil, values{"rotate_before_days": 10}, 20 * day, false, true},
+	} {
+		h := newHarness(t, qualyticstest.Build202609())
+		config := rotating.with(values{"service_account_id": h.account()}).with(tc.config)
+		o := h.created(tokenType, config)
+		old := get(o.state, "id")
+		h.clock.Advance(tc.age + time.Minute)
+		config = config.with(tc.later)
+		p := h.planned(o, config)
+		if tc.refreshed {
+			p = h.unrefreshed(o, config)
+		}
+		h.clock.Advance(-time.Hour)
+		after := h.applied(p)
+		if get(after.state, "id") == old {
+			t.Errorf("%v, %s: not rotated", tc.config, tc.age)
+		}
+		if retiring := retiringTokens(after); tc.retires != slices.Contains(retiring, old) {
+			t.Errorf("%v, %s: retiring tokens %q", tc.config, tc.age, retiring)
+		}
+	}
 }

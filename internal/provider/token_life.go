@@ -278,7 +278,7 @@ func (l tokenLife) at(now time.Time) tokenLife {
 	l.byClock = true
 	l.retiring = slices.Clone(l.retiring)
 	for i, t := range l.retiring {
-		if t.memory.Status == retiringOverlaps || t.memory.Status == retiringInUse {
+		if t.memory.Status != retiringRevoked {
 			l.retiring[i].memory.Status = t.statusAt(now, days(l.state.OverlapDays), t.memory.LastUsed)
 		}
 	}

@@ -138,12 +138,6 @@ func (m *tokenModel) planSecret() {
 	}
 }
 
-// keepToken plans that there is no new token.
-func (m *tokenModel) keepToken(state tokenModel) {
-	m.ID, m.Name, m.Token, m.EncryptedToken = state.ID, state.Name, state.Token, state.EncryptedToken
-	m.CreatedAt, m.ExpiresAt, m.Status = state.CreatedAt, state.ExpiresAt, types.StringUnknown()
-}
-
 // createRequest returns the request for a new token with the given name.
 func (m tokenModel) createRequest(accountID int64, name string) qualytics.TokenCreate {
 	return qualytics.TokenCreate{

@@ -285,8 +285,8 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 	l.retiring = c.retiring(ctx, l.state)
 	c.markOwn(ctx, l.state, l.retiring)
-	if l.plan.ID.IsUnknown() {
-		l = c.byServerClock(ctx, l)
+	if l.plan.ID.IsUnknown() && c.staysByServerClock(ctx, l) {
+		return
 	}
 	switch {
 	case !l.plan.ID.IsUnknown():
@@ -298,19 +298,21 @@ func (r *tokenResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 }
 
-// byServerClock returns the life of a token that stays if only the clock of this machine, which
-// is ahead, asks for a new one. Otherwise every apply with a value that is unknown while
-// planning might rotate it.
-func (c call) byServerClock(ctx context.Context, l tokenLife) tokenLife {
-	_, err := c.client.Me(ctx) // any response tells the time
-	stays := l.at(c.now())
-	if err != nil || !l.plan.RetiringTokens.IsUnknown() || stays.decide().action != tokenKeep {
-		return l // with known retiring tokens, a refresh has decided by the server's clock
+// staysByServerClock reports whether only the clock of this machine, which is ahead, asks for a
+// new token. It then stores the token as it is: otherwise, every apply with a value that is
+// unknown while planning might rotate it.
+func (c call) staysByServerClock(ctx context.Context, l tokenLife) bool {
+	_, _ = c.client.Me(ctx) // any response tells the time
+	now := l.at(c.now())
+	byClock := l.state.Status.ValueString() == statusActive && !l.isReconfigured() // else a refresh has decided
+	if !byClock || now.decide().action != tokenKeep {
+		return false
 	}
 	c.warn("Service token not rotated", "By the clock of the server, which is at %s, no rotation of the %s is due. "+
 		"The clock of this machine is at %s. Set it.", formatTime(c.now()), l.state.label(), formatTime(c.clock()))
-	stays.plan.keepToken(l.state)
-	return stays
+	now.state.setRetiring(now.retiring)
+	c.saveToken(ctx, now.state)
+	return true
 }
 
 // refuseReplacement says that a token must be replaced, which Terraform does not accept in
