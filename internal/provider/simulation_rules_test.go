@@ -44,7 +44,7 @@ func (s *simulation) checkApply(a *application) {
 		inUse := holders[id] != "" || recent
 		named := a.requested(id) || strings.Contains(planned, t.Name) ||
 			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) ||
-			a.destroysAccount(t.UserID) && strings.Contains(planned, "Use of service tokens is unknown")
+			a.destroys(id, t.UserID) && strings.Contains(planned, "Use of service tokens is unknown")
 		if inUse && recent && !named {
 			s.violate("%s ends the token %d, which is in use, and does not name it", a.w.name, id)
 		}
@@ -178,10 +178,14 @@ func ago(now time.Time, at *time.Time) string {
 	return fmt.Sprintf("%d hours ago", int(now.Sub(*at).Hours()))
 }
 
-// destroysAccount reports whether the plan destroys an account, as the configuration asks for.
-func (a *application) destroysAccount(id int64) bool {
+// destroys reports whether the plan destroys a token or its account, which Terraform names.
+func (a *application) destroys(id, account int64) bool {
 	return slices.ContainsFunc(a.c.list, func(ch *change) bool {
-		return ch.kind == accountType && ch.action == "delete" && get(ch.prior.state, "id") == fmt.Sprint(id)
+		prior := ""
+		if ch.action == "delete" {
+			prior = get(ch.prior.state, "id")
+		}
+		return ch.kind == accountType && prior == fmt.Sprint(account) || ch.kind == tokenType && prior == fmt.Sprint(id)
 	})
 }
 
