@@ -262,7 +262,7 @@ func (a *application) checkAccount(id int64, said string) {
 			s.violate("the account %d (%q) is deactivated by %s of %s, which the configuration does not ask for", id,
 				u.Name, ch.action, ch.address)
 		}
-		if ch.action == "replace" && a.w.state[ch.address] == nil && !s.faulty &&
+		if ch.action == "replace" && a.w.state[ch.address] == nil && a.failed[ch.address] && !a.killed && !s.faulty &&
 			strings.Contains(said, "Service account name already in use") {
 			s.violate("the account %d (%q) is deactivated, and its replacement cannot be created", id, u.Name)
 		}
