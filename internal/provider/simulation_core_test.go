@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -128,6 +129,7 @@ type changes struct {
 	diags  diagnostics
 	failed bool
 	serial int
+	at     time.Time
 }
 
 func (c *changes) of(address string) *change {

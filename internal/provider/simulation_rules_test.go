@@ -42,9 +42,10 @@ func (s *simulation) checkApply(a *application) {
 		}
 		recent := t.LastUsed != nil && after.now.Sub(*t.LastUsed) < a.shortestUse(id)
 		inUse := holders[id] != "" || recent
+		unknown := strings.Contains(planned, "Use of service tokens is unknown") ||
+			recent && t.LastUsed.After(a.c.at) // or it was not in use then
 		named := a.requested(id) || strings.Contains(planned, t.Name) ||
-			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) ||
-			a.destroys(id, t.UserID) && strings.Contains(planned, "Use of service tokens is unknown")
+			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) || unknown && a.destroys(id, t.UserID)
 		if inUse && recent && !named {
 			s.violate("%s ends the token %d, which is in use, and does not name it", a.w.name, id)
 		}

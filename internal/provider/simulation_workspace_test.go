@@ -189,6 +189,7 @@ func (w *workspace) plan(o options) *changes {
 	p := w.start()
 	c := &changes{
 		config: maps.Clone(w.config), state: maps.Clone(w.state), stores: map[*store]string{}, serial: w.serial,
+		at: w.s.clock.Now(),
 	}
 	planned, failed := map[string]tftypes.Value{}, map[string]bool{}
 	objects := func(address string) tftypes.Value {
