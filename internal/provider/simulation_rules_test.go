@@ -45,7 +45,7 @@ func (s *simulation) checkApply(a *application) {
 		unknown := strings.Contains(planned, "Use of service tokens is unknown") ||
 			recent && t.LastUsed.After(a.c.at) // or it was not in use then
 		named := a.requested(id) || strings.Contains(planned, t.Name) ||
-			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) || unknown && a.destroys(id, t.UserID)
+			strings.Contains(planned, fmt.Sprintf("ID %d", t.UserID)) || unknown && a.ends(id, t.UserID)
 		if inUse && recent && !named {
 			s.violate("%s ends the token %d, which is in use, and does not name it", a.w.name, id)
 		}
@@ -179,11 +179,12 @@ func ago(now time.Time, at *time.Time) string {
 	return fmt.Sprintf("%d hours ago", int(now.Sub(*at).Hours()))
 }
 
-// destroys reports whether the plan destroys a token or its account, which Terraform names.
-func (a *application) destroys(id, account int64) bool {
+// ends reports whether the plan destroys or revokes a token, or destroys its account, which
+// Terraform shows.
+func (a *application) ends(id, account int64) bool {
 	return slices.ContainsFunc(a.c.list, func(ch *change) bool {
 		prior := ""
-		if ch.action == "delete" {
+		if ch.action == "delete" || ch.action == "update" && get(ch.planned, "revoked") == "true" {
 			prior = get(ch.prior.state, "id")
 		}
 		return ch.kind == accountType && prior == fmt.Sprint(account) || ch.kind == tokenType && prior == fmt.Sprint(id)
@@ -492,14 +493,14 @@ func (w *workspace) checkRetiring(address string, id int64, now snapshot) {
 
 // follow is a person who does what an error says, and reports whether it says anything.
 func (w *workspace) follow(diags diagnostics) bool {
-	s, done := w.s, false
+	s, done, mayReplace := w.s, false, w.mayReplaceAccount()
 	for _, d := range diags {
 		if d.Severity != tfprotov6.DiagnosticSeverityError {
 			continue
 		}
 		said := d.Summary + ": " + d.Detail
 		switch {
-		case d.Summary == "Service account must be planned again" && !w.mayReplaceAccount():
+		case d.Summary == "Service account must be planned again" && !mayReplace:
 			s.violate("%s: a plan that changes nothing is refused: %s", w.name, said)
 		case strings.Contains(said, "must be planned again"):
 			w.makeKnown()
