@@ -264,13 +264,25 @@ func (a *application) checkAccount(id int64, said string) {
 			s.violate("the account %d (%q) is deactivated by %s of %s, which the configuration does not ask for", id,
 				u.Name, ch.action, ch.address)
 		}
-		if ch.action == "replace" && a.w.state[ch.address] == nil && a.failed[ch.address] && !a.killed && !s.faulty &&
-			strings.Contains(said, "Service account name already in use") {
+		inUse := strings.Contains(said, "Service account name already in use")
+		if inUse && !a.killed && !s.faulty && slices.ContainsFunc(a.c.list, func(next *change) bool {
+			return a.failed[next.address] && a.w.state[next.address] == nil && a.replaces(ch, next)
+		}) {
 			s.violate("the account %d (%q) is deactivated, and its replacement cannot be created", id, u.Name)
 		}
 		return
 	}
 	s.violate("the account %d (%q) is deactivated, and no change of the plan has it", id, u.Name)
+}
+
+// replaces reports whether the account of one change replaces that of another one: at the same
+// address, or with the same name at another.
+func (a *application) replaces(before, after *change) bool {
+	if before.action == "replace" {
+		return before == after
+	}
+	return after.kind == accountType && after.action == "create" &&
+		a.c.config[after.address].known("name") == get(before.prior.state, "name")
 }
 
 // markTokens records what happened to tokens during an apply.
